@@ -1,0 +1,15 @@
+//! Pure logic of Quivive: bot scoring, agent classification, challenges and tokens.
+//!
+//! No IO, no clock, no randomness, no threads: time, seeds and keys are arguments. Users of Rust install the
+//! crate `quivive`, which re-exports this one as `quivive::core`.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod encoding;
+pub mod error;
+pub mod evidence;
+pub mod exports;
+pub mod time;
+
+pub use error::{Error, ErrorClass, ErrorKind, Result};
+pub use time::Timestamp;
