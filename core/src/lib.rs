@@ -5,6 +5,9 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod crypto;
+pub mod agent;
+pub mod decision;
 pub mod encoding;
 pub mod error;
 pub mod evidence;

@@ -1,7 +1,9 @@
 //! Loaders and runners of the vectors and wire transcripts that every language and backend shares.
 
 pub mod compare;
+pub mod server;
 pub mod vectors;
+pub mod wire;
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +17,8 @@ pub fn json_files(folder: &Path) -> Vec<(String, PathBuf)> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(current) = folders.pop() {
-        let entries = std::fs::read_dir(&current).unwrap_or_else(|error| panic!("{}: {error}", current.display()));
+        let entries =
+            std::fs::read_dir(&current).unwrap_or_else(|error| panic!("{}: {error}", current.display()));
         for entry in entries {
             let path = entry.expect("folder entry").path();
             if path.is_dir() {

@@ -55,15 +55,20 @@ pub enum Flag {
 impl Case {
     /// Runs the case; says what is wrong.
     pub fn check(&self, function: &str) -> std::result::Result<(), String> {
-        let outcome = call(function, self.input.clone()).ok_or_else(|| format!("`{function}` is not exported"))?;
+        let outcome =
+            call(function, self.input.clone()).ok_or_else(|| format!("`{function}` is not exported"))?;
         match (outcome, &self.output, &self.output_matches, &self.error) {
-            (Ok(actual), Some(expected), None, None) => report(crate::compare::difference(&actual, expected), &actual),
+            (Ok(actual), Some(expected), None, None) => {
+                report(crate::compare::difference(&actual, expected), &actual)
+            }
             (Ok(actual), None, Some(expected), None) => {
                 report(crate::compare::difference_from_subset(&actual, expected), &actual)
             }
             (Err(actual), None, None, Some(expected)) if actual.kind().code() == expected => Ok(()),
             (Err(actual), ..) => Err(format!("unexpected error {}: {actual}", actual.kind().code())),
-            (Ok(actual), None, None, Some(expected)) => Err(format!("expected error {expected}, got {actual}")),
+            (Ok(actual), None, None, Some(expected)) => {
+                Err(format!("expected error {expected}, got {actual}"))
+            }
             _ => Err("a case holds exactly one of output, output_matches and error".to_owned()),
         }
     }
@@ -91,7 +96,10 @@ fn call(function: &str, input: Value) -> Option<Result<Value>> {
     quivive_core::for_each_export!(dispatch)
 }
 
-fn run<I: DeserializeOwned, O: serde::Serialize>(input: Value, function: fn(I) -> Result<O>) -> Result<Value> {
+fn run<I: DeserializeOwned, O: serde::Serialize>(
+    input: Value,
+    function: fn(I) -> Result<O>,
+) -> Result<Value> {
     Ok(serde_json::to_value(function(serde_json::from_value(input)?)?)?)
 }
 

@@ -6,14 +6,24 @@ use std::path::Path;
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
 const CORE_DEPENDENCIES: [&str; 10] = [
-    "aho-corasick", "aws-lc-rs", "base64ct", "hmac", "p256", "schemars", "serde", "serde_json", "sha2", "subtle",
+    "aho-corasick",
+    "aws-lc-rs",
+    "base64ct",
+    "hmac",
+    "p256",
+    "schemars",
+    "serde",
+    "serde_json",
+    "sha2",
+    "subtle",
 ];
 const FAMILIES: [&str; 3] = ["agentshield", "botcha", "botect"];
 
 #[test]
 fn core_depends_on_its_allow_list_only() {
     let allowed: BTreeSet<&str> = CORE_DEPENDENCIES.into_iter().chain(["thiserror"]).collect();
-    let surplus: Vec<_> = dependencies("quivive-core").into_iter().filter(|name| !allowed.contains(name.as_str())).collect();
+    let surplus: Vec<_> =
+        dependencies("quivive-core").into_iter().filter(|name| !allowed.contains(name.as_str())).collect();
     assert!(surplus.is_empty(), "{surplus:?}");
 }
 
@@ -59,8 +69,11 @@ fn only_the_command_line_uses_the_client() {
 fn dependencies(package: &str) -> Vec<String> {
     let manifest = quivive_tests::root().join("Cargo.toml");
     let metadata = MetadataCommand::new().manifest_path(manifest).no_deps().exec().expect("cargo metadata");
-    let package: &Package =
-        metadata.packages.iter().find(|found| found.name.as_str() == package).expect("a package of the workspace");
+    let package: &Package = metadata
+        .packages
+        .iter()
+        .find(|found| found.name.as_str() == package)
+        .expect("a package of the workspace");
     package
         .dependencies
         .iter()
@@ -78,7 +91,10 @@ fn rust_files(folder: &Path) -> Vec<(String, String)> {
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                files.push((path.display().to_string(), std::fs::read_to_string(&path).expect("UTF-8 source")));
+                files.push((
+                    path.display().to_string(),
+                    std::fs::read_to_string(&path).expect("UTF-8 source"),
+                ));
             }
         }
     }

@@ -42,8 +42,11 @@ fn trials() -> Vec<Trial> {
 }
 
 fn coverage(function: &str, files: &[(String, VectorFile)]) -> Result<(), String> {
-    let cases: Vec<_> =
-        files.iter().filter(|(_, file)| file.function == function).flat_map(|(_, file)| &file.cases).collect();
+    let cases: Vec<_> = files
+        .iter()
+        .filter(|(_, file)| file.function == function)
+        .flat_map(|(_, file)| &file.cases)
+        .collect();
     let has_success = cases.iter().any(|case| case.error.is_none());
     let has_error = cases.iter().any(|case| case.error.is_some());
     let is_cryptographic = ["verify", "sign", "check_solution"].iter().any(|word| function.starts_with(word));

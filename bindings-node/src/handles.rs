@@ -1,0 +1,51 @@
+//! Objects that are prepared once and called often, for hot paths.
+
+use napi::Result;
+use napi_derive::napi;
+use quivive_core::{Timestamp, agent, token};
+
+use crate::{decode, encode};
+
+/// Verifies tokens against one key set under one policy.
+///
+/// A handle, because `verifyToken` reads its keys anew in each call, which costs more than the rest of the call.
+#[napi]
+pub struct Verifier(token::Verifier);
+
+#[napi]
+impl Verifier {
+    /// Reads the keys and the policy.
+    #[napi(constructor)]
+    pub fn new(keys: String, policy: String) -> Result<Self> {
+        let make = || token::Verifier::new(&decode::<token::Jwks>(&keys)?, decode(&policy)?);
+        make().map(Self).map_err(crate::raise)
+    }
+
+    /// Verifies a token; `now` is in milliseconds since the Unix epoch.
+    #[napi]
+    pub fn verify(&self, token: String, now: i64) -> Result<String> {
+        encode(self.0.verify(&token, Timestamp::from_milliseconds(now)))
+    }
+}
+
+/// Classifies requests with the built-in catalogue of agents.
+///
+/// A handle, because making the catalogue ready takes far longer than to classify one request.
+#[napi]
+pub struct Classifier(agent::Classifier);
+
+#[napi]
+impl Classifier {
+    /// Makes the catalogue ready.
+    #[napi(constructor)]
+    #[expect(clippy::new_without_default, reason = "only JavaScript makes one")]
+    pub fn new() -> Self {
+        Self(agent::Classifier::new())
+    }
+
+    /// Classifies one request from its facts.
+    #[napi]
+    pub fn classify(&self, facts: String) -> Result<String> {
+        encode(decode::<agent::RequestFacts>(&facts).map(|facts| self.0.classify(&facts)))
+    }
+}

@@ -1,0 +1,285 @@
+"""What both clients do, without doing it: generators that yield requests and take responses.
+
+`Client` and `AsyncClient` send what is yielded; everything that is decided is decided here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any, TypeAlias, TypeVar, cast
+from urllib.parse import quote
+
+import httpx
+
+from . import _native
+from ._origins import Origins, is_safe, origin_of, read_url
+from .errors import ApiError, InvalidInput, QuiviveError
+
+USER_AGENT = f"quivive-python/{version('quivive')}"
+_NEAR_END = 60.0
+_DEFAULT_LIFE = 3600.0
+_LONGEST_LIFE = 86_400.0
+_LARGEST_CHALLENGE = 262_144
+_LONGEST_CONTEXT = 2048
+_VERDICT_TIMEOUT = httpx.Timeout(1.0, connect=0.2)
+_DETECT_TIMEOUT = httpx.Timeout(0.25)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Send:
+    """Wanted: the response to this request."""
+
+    request: httpx.Request
+    follow_redirects: bool = False
+
+
+@dataclass(frozen=True)
+class TokenWanted:
+    """Wanted: a token other than the refused one, or nothing when none can be had."""
+
+    refused: str | None = None
+
+
+Flow: TypeAlias = Generator[Send | TokenWanted, Any, T]
+
+
+@dataclass
+class Tokens:
+    """The token that a client holds."""
+
+    access: str | None = None
+    refresh: str | None = None
+    _access_ends: float = 0.0
+    _refresh_ends: float = 0.0
+
+    def fresh(self) -> str | None:
+        """The access token when it has more than a minute of life left."""
+        return self.access if self._access_ends - time.time() > _NEAR_END else None
+
+    def refreshable(self) -> str | None:
+        """The refresh token while it lives."""
+        return self.refresh if self._refresh_ends > time.time() else None
+
+    def keep(self, status: int, body: Any) -> str:
+        """Keeps what the service issued."""
+        access = body.get("access_token") or body.get("token") if isinstance(body, dict) else None
+        if not isinstance(access, str):
+            raise ApiError(status, "MALFORMED_ANSWER", None)
+        self.access, self._access_ends = access, _end(body.get("expires_in"))
+        if isinstance(body.get("refresh_token"), str):
+            self.refresh, self._refresh_ends = body["refresh_token"], _end(body.get("refresh_expires_in"))
+        return access
+
+
+@dataclass
+class Engine:
+    """One client's options and memory."""
+
+    http: httpx.Client | httpx.AsyncClient
+    service: httpx.URL | None
+    app_id: str | None
+    audience: str | None
+    private_key: str | None
+    api_key: str | None
+    origins: Origins
+    tokens: Tokens = field(default_factory=Tokens)
+
+    def fetch(self, method: str, url: str | httpx.URL, options: dict[str, Any]) -> Flow[httpx.Response]:
+        """Sends a request and meets what the guard asks for: a token once, an answered challenge once."""
+        target = self._absolute(url)
+        headers = httpx.Headers(options.pop("headers", None))
+        has_own_token = "authorization" in headers
+        token = None
+        if not has_own_token and self.tokens.access and self.origins.may_have_token(target):
+            token = yield TokenWanted()
+        response: httpx.Response = yield self._page(method, target, headers, token, options)
+        if not _can_be_sent_again(options):
+            return response
+        if not has_own_token and self._asks_for_token(target, response):
+            token = yield TokenWanted(refused=token)
+            if token is None:
+                return response
+            response = yield self._page(method, target, headers, token, options)
+        answer = _answer(response)
+        if answer is None or origin_of(response.url) != origin_of(target):
+            return response
+        headers.update(answer)
+        if self.app_id:
+            headers["X-Botcha-App-Id"] = self.app_id
+        response = yield self._page(method, target, headers, None, options)
+        return response
+
+    def renew_token(self) -> Flow[str]:
+        """Trades the refresh token for a new token or, failing that, solves a challenge for one."""
+        refresh = self.tokens.refreshable()
+        if refresh:
+            reply = yield self._call("POST", "/v1/token/refresh", json={"refresh_token": refresh})
+            try:
+                return self.tokens.keep(reply.status_code, read_reply(reply))
+            except ApiError:
+                self.tokens.refresh = None
+        known = {"app_id": self.app_id, "audience": self.audience}
+        known = {name: value for name, value in known.items() if value is not None}
+        reply = yield self._call("GET", "/v1/token", params={"ts": str(int(time.time() * 1000)), **known})
+        issued = read_reply(reply)
+        answer = _solve(issued)
+        if answer is None:
+            raise ApiError(reply.status_code, "MALFORMED_ANSWER", issued)
+        body = {"id": answer["id"], "answers": answer["answers"], **known}
+        reply = yield self._call("POST", "/v1/token/verify", json=body)
+        return self.tokens.keep(reply.status_code, read_reply(reply))
+
+    def look_up(self, session: str, context: Mapping[str, str | bool | None]) -> Flow[dict[str, Any]]:
+        """Reads the verdict of a session."""
+        if not self.private_key:
+            raise _missing("a verdict needs the option `private_key`")
+        reply = yield self._call(
+            "GET",
+            f"/v1/sessions/{quote(session, safe='')}/verdict",
+            params={name: text for name, value in context.items() if (text := _context(value))},
+            headers={"Authorization": f"Bearer {self.private_key}"},
+            timeout=_VERDICT_TIMEOUT,
+        )
+        return _record(reply, "action")
+
+    def detect(self, facts: Mapping[str, Any]) -> Flow[dict[str, Any]]:
+        """Asks what the facts of one request look like."""
+        if not self.api_key:
+            raise _missing("detection needs the option `api_key`")
+        reply = yield self._call(
+            "POST",
+            "/api/v1/detect",
+            json={name: value for name, value in facts.items() if value is not None},
+            headers={"X-AgentShield-Key": self.api_key},
+            timeout=_DETECT_TIMEOUT,
+        )
+        return _record(reply, "isBot")
+
+    def _page(
+        self, method: str, url: httpx.URL, headers: httpx.Headers, token: str | None, options: dict[str, Any]
+    ) -> Send:
+        sent = httpx.Headers(headers)
+        if token is not None:
+            sent["Authorization"] = f"Bearer {token}"
+        rest = {name: value for name, value in options.items() if name != "follow_redirects"}
+        request = self.http.build_request(method, url, headers=sent, **rest)
+        return Send(request, follow_redirects=options.get("follow_redirects", True))
+
+    def _call(self, method: str, path: str, **options: Any) -> Send:
+        if self.service is None:
+            raise _missing("no service: give `url` or set `QUIVIVE_URL`")
+        url = str(self.service).rstrip("/") + path
+        headers = {"Accept": "application/json", **options.pop("headers", {})}
+        return Send(self.http.build_request(method, url, headers=headers, **options))
+
+    def _absolute(self, url: str | httpx.URL) -> httpx.URL:
+        target = read_url(url, "URL")
+        return self.service.join(target) if self.service and target.is_relative_url else target
+
+    def _asks_for_token(self, target: httpx.URL, response: httpx.Response) -> bool:
+        # An answer after a redirect comes from elsewhere; a second try would lose the token on the way there.
+        is_own_answer = origin_of(response.url) == origin_of(target)
+        if response.status_code != 401 or not is_own_answer or self.service is None:
+            return False
+        asked = response.headers.get_list("WWW-Authenticate", split_commas=True)
+        if any(part.split(" ")[0].lower() == "bearer" for part in asked):
+            self.origins.note_that_asked(target)
+        return self.origins.may_have_token(target)
+
+
+def engine(
+    http: httpx.Client | httpx.AsyncClient,
+    url: str | None,
+    token_origins: Iterable[str] | None,
+    **options: str | None,
+) -> Engine:
+    """Checks the options that both clients have."""
+    text = url if url is not None else os.environ.get("QUIVIVE_URL", "").strip()
+    service = _service(text) if text else None
+    return Engine(http=http, service=service, origins=Origins(service, token_origins), **cast(Any, options))
+
+
+def read_reply(reply: httpx.Response) -> Any:
+    """The JSON of a success; raises `ApiError` for anything else."""
+    try:
+        body = reply.json()
+    except (ValueError, RecursionError):
+        body = reply.text
+    if reply.is_success:
+        return body
+    raise ApiError(reply.status_code, _code(body) or f"HTTP_{reply.status_code}", body)
+
+
+def _service(text: str) -> httpx.URL:
+    url = read_url(text, "service URL")
+    if not is_safe(url):
+        raise InvalidInput("INVALID_INPUT", "service URL must be https, or http on a loopback address")
+    if url.userinfo or url.query or url.fragment:
+        raise InvalidInput("INVALID_INPUT", "service URL must not hold credentials, a query or a fragment")
+    return url
+
+
+def _record(reply: httpx.Response, member: str) -> dict[str, Any]:
+    body = read_reply(reply)
+    if not isinstance(body, dict) or member not in body:
+        raise ApiError(reply.status_code, "MALFORMED_ANSWER", body)
+    return body
+
+
+def _answer(response: httpx.Response) -> dict[str, str] | None:
+    """The headers that answer the challenge which a refusal holds."""
+    media = response.headers.get("Content-Type", "").split(";")[0].strip().lower()
+    is_json = media == "application/json" or media.endswith("+json")
+    if response.status_code != 403 or not is_json or len(response.content) > _LARGEST_CHALLENGE:
+        return None
+    try:
+        answer = _solve(response.json())
+    except (ValueError, RecursionError):
+        return None
+    return answer and cast("dict[str, str]", answer["headers"])
+
+
+def _solve(body: Any) -> dict[str, Any] | None:
+    try:
+        return cast("dict[str, Any]", _native.solve_inline_challenge(body=body))
+    except QuiviveError:
+        return None
+
+
+def _code(body: Any) -> str | None:
+    """The three API families put the code in three places."""
+    if not isinstance(body, dict):
+        return None
+    error = body.get("error")
+    places = [body.get("code"), error.get("code") if isinstance(error, dict) else error]
+    return next((text for text in places if isinstance(text, str) and _is_code(text)), None)
+
+
+def _is_code(text: str) -> bool:
+    return text.isascii() and text.replace("_", "").isalnum() and text == text.upper()
+
+
+def _can_be_sent_again(options: Mapping[str, Any]) -> bool:
+    return not options.get("files") and isinstance(options.get("content"), (bytes, str, type(None)))
+
+
+def _context(value: str | bool | None) -> str | None:
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return value if value and len(value.encode()) <= _LONGEST_CONTEXT else None
+
+
+def _end(seconds: Any) -> float:
+    is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+    return time.time() + min(max(seconds, 0.0) if is_number else _DEFAULT_LIFE, _LONGEST_LIFE)
+
+
+def _missing(what: str) -> InvalidInput:
+    return InvalidInput("INVALID_INPUT", what)

@@ -1,0 +1,58 @@
+//! Objects that are prepared once and called often, for hot paths.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use quivive_core::{Timestamp, agent, token};
+
+/// Verifies tokens against one key set under one policy.
+///
+/// A handle, because `verify_token` reads its keys anew in each call, which costs more than the rest of the call.
+#[pyclass(frozen, module = "quivive")]
+pub struct Verifier(token::Verifier);
+
+#[pymethods]
+impl Verifier {
+    #[new]
+    fn new(py: Python<'_>, keys: &Bound<'_, PyAny>, policy: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let keys: token::Jwks = crate::decode(keys)?;
+        let policy: token::VerifyPolicy = crate::decode(policy)?;
+        token::Verifier::new(&keys, policy).map(Self).map_err(|failure| crate::error::raise(py, &failure))
+    }
+
+    /// Verify a token and return its claims.
+    ///
+    /// `now` is in milliseconds since the Unix epoch; the present when it is left out.
+    #[pyo3(signature = (token, now=None))]
+    fn verify<'py>(&self, py: Python<'py>, token: &str, now: Option<i64>) -> PyResult<Bound<'py, PyAny>> {
+        let now = now.map_or_else(present, Timestamp::from_milliseconds);
+        crate::encode(py, py.detach(|| self.0.verify(token, now)))
+    }
+}
+
+/// Classifies requests with the built-in catalogue of agents.
+///
+/// A handle, because making the catalogue ready takes far longer than to classify one request.
+#[pyclass(frozen, module = "quivive")]
+pub struct Classifier(agent::Classifier);
+
+#[pymethods]
+impl Classifier {
+    #[new]
+    fn new() -> Self {
+        Self(agent::Classifier::new())
+    }
+
+    /// Classify one request from its facts.
+    #[pyo3(signature = (**facts))]
+    fn classify<'py>(&self, py: Python<'py>, facts: Option<Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
+        let facts: agent::RequestFacts = crate::decode(facts.unwrap_or_else(|| PyDict::new(py)).as_any())?;
+        crate::encode(py, Ok(py.detach(|| self.0.classify(&facts))))
+    }
+}
+
+fn present() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_milliseconds(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,1 @@
+//! Handles: compiled once, asked often, so that a call does not carry keys or lists.

@@ -1,0 +1,75 @@
+//! Prints the export table and the JSON Schemas of its inputs and outputs, as one JSON document.
+//!
+//! `cargo xtask declarations` makes the type declarations of the other languages from it:
+//! `{"functions": [{"name", "js", "input", "output", "docs"}], "handles": {...}, "schema": {"$defs": {...}}}`, where
+//! `input` and `output` are JSON Schemas that refer to `$defs`.
+#![expect(clippy::print_stdout, reason = "the document is what this program is for")]
+
+use quivive_core::{Result, agent, exports, token};
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+fn main() {
+    let mut types = Types::new();
+    let functions = functions(&mut types);
+    let handles = json!({
+        "jwks": types.inputs.subschema_for::<token::Jwks>(),
+        "policy": types.inputs.subschema_for::<token::VerifyPolicy>(),
+        "claims": types.outputs.subschema_for::<token::Claims>(),
+        "facts": types.inputs.subschema_for::<agent::RequestFacts>(),
+        "classification": types.outputs.subschema_for::<agent::Classification>(),
+    });
+    let codes: Vec<_> = quivive_core::ErrorKind::ALL.iter().map(|kind| kind.code()).collect();
+    let document = json!({
+        "functions": functions,
+        "handles": handles,
+        "codes": codes,
+        "schema": { "$defs": types.definitions() },
+    });
+    println!("{document:#}");
+}
+
+macro_rules! describe_exports {
+    ($($(#[doc = $doc:literal])* $name:ident($input:ty) -> $output:ty, js = $js:literal;)*) => {
+        fn functions(types: &mut Types) -> Vec<Value> {
+            vec![$(types.function(stringify!($name), $js, &[$($doc),*], exports::$name)),*]
+        }
+    };
+}
+quivive_core::for_each_export!(describe_exports);
+
+struct Types {
+    inputs: SchemaGenerator,
+    outputs: SchemaGenerator,
+}
+
+impl Types {
+    fn new() -> Self {
+        Self {
+            inputs: SchemaSettings::draft2020_12().for_deserialize().into_generator(),
+            outputs: SchemaSettings::draft2020_12().for_serialize().into_generator(),
+        }
+    }
+
+    /// Describes one function; its types are read off the function itself.
+    fn function<Input: JsonSchema, Output: JsonSchema>(
+        &mut self,
+        name: &str,
+        js: &str,
+        docs: &[&str],
+        _function: fn(Input) -> Result<Output>,
+    ) -> Value {
+        let input: Schema = self.inputs.subschema_for::<Input>();
+        let output: Schema = self.outputs.subschema_for::<Output>();
+        let docs: Vec<_> = docs.iter().map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
+        json!({ "name": name, "js": js, "input": input, "output": output, "docs": docs.join("\n") })
+    }
+
+    /// All named types; the accepted form wins where a type is both given and returned, because it is the wider one.
+    fn definitions(mut self) -> Map<String, Value> {
+        let mut definitions = self.outputs.take_definitions(true);
+        definitions.extend(self.inputs.take_definitions(true));
+        definitions
+    }
+}

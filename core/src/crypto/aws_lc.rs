@@ -1,0 +1,123 @@
+//! AWS-LC backend; its signatures hold a random nonce, so they differ from call to call.
+
+use std::sync::Arc;
+
+use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
+use aws_lc_rs::encoding::{AsBigEndian, EcPrivateKeyBin};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, ParsedPublicKey,
+};
+use aws_lc_rs::{digest, hmac};
+
+use super::{SIGNATURE_BYTES, invalid_key};
+use crate::Result;
+
+/// SHA-256 (FIPS 180-4).
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    array(digest::digest(&digest::SHA256, bytes).as_ref())
+}
+
+/// HMAC with SHA-256 (RFC 2104).
+pub fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
+    array(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message).as_ref())
+}
+
+/// A private P-256 key for ES256.
+#[derive(Clone)]
+pub struct SigningKey {
+    pair: Arc<EcdsaKeyPair>,
+    public: VerifyingKey,
+}
+
+impl SigningKey {
+    /// From the 32 bytes of the private scalar, most significant first.
+    ///
+    /// # Errors
+    /// `INVALID_KEY` for another length, zero, or a number not below the group's order.
+    pub fn from_scalar(scalar: &[u8]) -> Result<Self> {
+        if scalar.len() != 32 {
+            return Err(invalid_key("private key is not 32 bytes long"));
+        }
+        let out_of_range = || invalid_key("private key is out of range");
+        let private = PrivateKey::from_private_key(&ECDH_P256, scalar).map_err(|_| out_of_range())?;
+        let public = private.compute_public_key().map_err(|_| out_of_range())?;
+        let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
+        let pair = EcdsaKeyPair::from_private_key_and_public_key(algorithm, scalar, public.as_ref())
+            .map_err(|_| out_of_range())?;
+        Ok(Self { pair: Arc::new(pair), public: parse(public.as_ref())? })
+    }
+
+    /// The 32 bytes of the private scalar.
+    ///
+    /// # Errors
+    /// `INVALID_KEY` when the backend does not hand it out.
+    pub fn scalar(&self) -> Result<[u8; 32]> {
+        let private: EcPrivateKeyBin<'_> =
+            self.pair.private_key().as_be_bytes().map_err(|_| invalid_key("key cannot be exported"))?;
+        Ok(array(private.as_ref()))
+    }
+
+    /// The public half.
+    pub fn verifying_key(&self) -> VerifyingKey {
+        self.public.clone()
+    }
+
+    /// Signs the SHA-256 of `message`; `r` then `s`.
+    ///
+    /// # Errors
+    /// `INVALID_KEY` when the backend cannot sign.
+    pub fn sign(&self, message: &[u8]) -> Result<[u8; SIGNATURE_BYTES]> {
+        let signature =
+            self.pair.sign(&SystemRandom::new(), message).map_err(|_| invalid_key("key cannot sign"))?;
+        signature.as_ref().try_into().map_err(|_| invalid_key("key cannot sign"))
+    }
+}
+
+impl std::fmt::Debug for SigningKey {
+    /// Shows nothing of the key.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("SigningKey")
+    }
+}
+
+/// A public P-256 key for ES256, parsed and checked.
+#[derive(Clone, Debug)]
+pub struct VerifyingKey(Arc<ParsedPublicKey>);
+
+impl VerifyingKey {
+    /// From the two affine coordinates of 32 bytes each.
+    ///
+    /// # Errors
+    /// `INVALID_KEY` for another length or a point that is not on the curve.
+    pub fn from_coordinates(x: &[u8], y: &[u8]) -> Result<Self> {
+        if x.len() != 32 || y.len() != 32 {
+            return Err(invalid_key("coordinate is not 32 bytes long"));
+        }
+        parse(&[&[4], x, y].concat())
+    }
+
+    /// The affine coordinates `x` and `y`.
+    pub fn coordinates(&self) -> ([u8; 32], [u8; 32]) {
+        super::split_point((*self.0).as_ref())
+    }
+
+    /// Whether `signature` (`r` then `s`) holds for the SHA-256 of `message`.
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.0.verify_sig(message, signature).is_ok()
+    }
+}
+
+fn parse(point: &[u8]) -> Result<VerifyingKey> {
+    ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
+        .map(|key| VerifyingKey(Arc::new(key)))
+        .map_err(|_| invalid_key("point is not on the curve P-256"))
+}
+
+fn array(bytes: &[u8]) -> [u8; 32] {
+    let mut array = [0; 32];
+    for (to, from) in array.iter_mut().zip(bytes) {
+        *to = *from;
+    }
+    array
+}

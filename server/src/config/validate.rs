@@ -1,0 +1,70 @@
+//! Rules between settings, checked at start.
+
+use super::{Config, ConfigError};
+
+impl Config {
+    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        let checks = [
+            (
+                !self.development || self.listen.ip().is_loopback(),
+                "`development` is accepted only while `listen` is a loopback address such as 127.0.0.1:8080",
+            ),
+            (!self.families.is_empty(), "`families` is empty: name at least one of botect, botcha, agentshield"),
+            (
+                self.public_url.as_deref().is_none_or(is_origin),
+                "`public_url` must be a scheme and a host without a path, such as https://door.example",
+            ),
+            (
+                self.keys.master_secret.as_deref().is_none_or(|text| is_hex(text, 64)),
+                "`keys.master_secret` must be 64 hexadecimal digits (`openssl rand -hex 32` makes one)",
+            ),
+            (
+                self.keys.jwt_secret.as_deref().is_none_or(|text| text.len() >= 32),
+                "`keys.jwt_secret` must have at least 32 bytes",
+            ),
+            (self.storage.read_threads > 0, "`storage.read_threads` must be at least 1"),
+            (self.storage.memory_rows >= 1000, "`storage.memory_rows` must be at least 1000"),
+            (self.request_timeout_seconds > 0, "`request_timeout_seconds` must be at least 1"),
+            (
+                (0..=5000).contains(&self.botcha.rtt_cap_ms),
+                "`botcha.rtt_cap_ms` must be between 0 and 5000 milliseconds",
+            ),
+            (
+                (60..=86_400).contains(&self.tokens.access_ttl) && (60..=86_400).contains(&self.tokens.refresh_ttl),
+                "`tokens.access_ttl` and `tokens.refresh_ttl` must be between 60 and 86400 seconds",
+            ),
+            (
+                self.botcha.internal_app_id.starts_with("app_"),
+                "`botcha.internal_app_id` must begin with app_",
+            ),
+        ];
+        match checks.into_iter().find(|(holds, _)| !holds) {
+            Some((_, message)) => Err(ConfigError(message.to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let mut open = self.compat.open();
+        if self.botcha.owner_auth == super::OwnerAuth::Compat {
+            open.insert(0, "owner_auth");
+        }
+        if open.is_empty() {
+            return Vec::new();
+        }
+        vec![format!("open for clients of the original systems, as configured: {}", open.join(", "))]
+    }
+}
+
+fn is_origin(text: &str) -> bool {
+    let Ok(uri) = text.parse::<http::Uri>() else { return false };
+    matches!(uri.scheme_str(), Some("http" | "https"))
+        && uri.authority().is_some()
+        && uri.path() == "/"
+        && uri.query().is_none()
+        && !text.ends_with('/')
+}
+
+fn is_hex(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}

@@ -1,0 +1,258 @@
+//! A bounded load run against a server on loopback; prints one JSON line with throughput and latencies.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use clap::{Parser, ValueEnum};
+use hdrhistogram::Histogram;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+
+const BATCH: usize = 20;
+const BROWSER: &str =
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36";
+
+/// Drives one scenario with a fixed number of connections for a bounded time.
+#[derive(Clone, Debug, Parser)]
+struct Arguments {
+    /// What each connection does over and over.
+    scenario: Scenario,
+    /// Address of the server; loopback only.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    address: SocketAddr,
+    /// Seconds to run, at most 60.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=60))]
+    seconds: u64,
+    /// Connections, at most 1000.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    connections: u64,
+    /// Operations started per second over all connections; 0: each as soon as the former has ended.
+    #[arg(long, default_value_t = 0)]
+    rate: u64,
+    /// Site key, for `ingest`.
+    #[arg(long, default_value = "")]
+    site_key: String,
+    /// Private key, for `verdict`.
+    #[arg(long, default_value = "")]
+    private_key: String,
+    /// API key, for `detect`.
+    #[arg(long, default_value = "")]
+    api_key: String,
+    /// Session, for `verdict`.
+    #[arg(long, default_value = "")]
+    session: String,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Scenario {
+    /// Classify one request.
+    Detect,
+    /// A batch of twenty events.
+    Ingest,
+    /// Challenge, solution, token: two requests.
+    Token,
+    /// Validate one token.
+    Validate,
+    /// Read one session's verdict.
+    Verdict,
+}
+
+#[derive(Default)]
+struct Tally {
+    errors: u64,
+    first_error: Option<String>,
+}
+
+impl Tally {
+    fn add(&mut self, error: &Failure) {
+        self.errors += 1;
+        self.first_error.get_or_insert_with(|| error.to_string());
+    }
+}
+
+type Connection = SendRequest<Full<Bytes>>;
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Failure> {
+    let arguments = Arc::new(Arguments::parse());
+    match arguments.address.ip() {
+        IpAddr::V4(address) if address.is_loopback() => {}
+        IpAddr::V6(address) if address.is_loopback() => {}
+        _ => return Err("only loopback addresses are driven".into()),
+    }
+    let histogram = Arc::new(Mutex::new(Histogram::<u64>::new_with_max(60_000_000, 3)?));
+    let tally = Arc::new(Mutex::new(Tally::default()));
+    let begun = Instant::now();
+    let tasks: Vec<_> = (0..arguments.connections)
+        .map(|index| tokio::spawn(drive(index, begun, arguments.clone(), histogram.clone(), tally.clone())))
+        .collect();
+    for task in tasks {
+        task.await??;
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    let histogram = histogram.lock().map_err(|_| "poisoned")?;
+    let tally = tally.lock().map_err(|_| "poisoned")?;
+    let count = histogram.len();
+    println!(
+        "{}",
+        json!({
+            "scenario": format!("{:?}", arguments.scenario).to_lowercase(), "operations": count, "errors": tally.errors,
+            "first_error": tally.first_error, "seconds": seconds, "per_second": count as f64 / seconds,
+            "p50_ms": histogram.value_at_quantile(0.5) as f64 / 1000.0,
+            "p99_ms": histogram.value_at_quantile(0.99) as f64 / 1000.0,
+        })
+    );
+    Ok(())
+}
+
+async fn drive(
+    index: u64,
+    begun: Instant,
+    arguments: Arc<Arguments>,
+    histogram: Arc<Mutex<Histogram<u64>>>,
+    tally: Arc<Mutex<Tally>>,
+) -> Result<(), Failure> {
+    let end = begun + Duration::from_secs(arguments.seconds);
+    let mut connection = connect(arguments.address).await?;
+    let mut state = State { session: Value::Null, token: None, count: 0, index };
+    let pause = (arguments.rate > 0)
+        .then(|| Duration::from_secs_f64(arguments.connections as f64 / arguments.rate as f64));
+    let mut due = begun + pause.unwrap_or_default().mul_f64(index as f64 / arguments.connections as f64);
+    while Instant::now() < end {
+        if let Some(pause) = pause {
+            tokio::time::sleep_until(due.into()).await;
+            // Latency counts from when the operation was due, so that a slow server cannot hide waiting.
+            due += pause;
+        }
+        let started = pause.map_or_else(Instant::now, |pause| due - pause);
+        match operate(&mut connection, &arguments, &mut state).await {
+            Ok(()) => {
+                let elapsed = started.elapsed().as_micros() as u64;
+                histogram.lock().map_err(|_| "poisoned")?.saturating_record(elapsed);
+            }
+            Err(error) => {
+                tally.lock().map_err(|_| "poisoned")?.add(&error);
+                if connection.is_closed() {
+                    connection = connect(arguments.address).await?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+struct State {
+    session: Value,
+    token: Option<String>,
+    count: u64,
+    index: u64,
+}
+
+async fn operate(
+    connection: &mut Connection,
+    arguments: &Arguments,
+    state: &mut State,
+) -> Result<(), Failure> {
+    state.count += 1;
+    match arguments.scenario {
+        Scenario::Detect => {
+            let body = json!({ "userAgent": "GPTBot/1.2", "ip": "203.0.113.7", "url": "https://example.com/", "headers": {
+                "accept": "*/*", "accept-encoding": "gzip", "user-agent": "GPTBot/1.2", "host": "example.com" } });
+            let headers = [("x-agentshield-key", arguments.api_key.as_str())];
+            send(connection, Method::POST, "/api/v1/detect", &headers, Some(body), StatusCode::OK).await?;
+        }
+        Scenario::Ingest => {
+            let events: Vec<Value> = (0..BATCH)
+                .map(|event| {
+                    json!({ "request_id": format!("{}-{}-{event}", state.index, state.count), "type": "mouse",
+                        "received_at": "2026-10-02T08:15:03.400Z", "payload": { "entropy": 0.41, "samples": 57 } })
+                })
+                .collect();
+            let body = json!({ "session_token": state.session, "events": events });
+            let headers = [("x-botect-site-key", arguments.site_key.as_str()), ("user-agent", BROWSER)];
+            let answer =
+                send(connection, Method::POST, "/v1/events", &headers, Some(body), StatusCode::ACCEPTED)
+                    .await?;
+            // A new session every fifty batches, as visitors come and go.
+            state.session = if state.count % 50 == 0 { Value::Null } else { answer["session_token"].clone() };
+        }
+        Scenario::Token => {
+            state.token = Some(token(connection).await?);
+        }
+        Scenario::Validate => {
+            if state.token.is_none() {
+                state.token = Some(token(connection).await?);
+            }
+            let body = json!({ "token": state.token });
+            let answer =
+                send(connection, Method::POST, "/v1/token/validate", &[], Some(body), StatusCode::OK).await?;
+            if answer["valid"] != true {
+                return Err(answer.to_string().into());
+            }
+        }
+        Scenario::Verdict => {
+            let path = format!("/v1/sessions/{}/verdict", arguments.session);
+            let bearer = format!("Bearer {}", arguments.private_key);
+            send(connection, Method::GET, &path, &[("authorization", &bearer)], None, StatusCode::OK).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn token(connection: &mut Connection) -> Result<String, Failure> {
+    let answer = send(connection, Method::GET, "/v1/token", &[], None, StatusCode::OK).await?;
+    let challenge = &answer["challenge"];
+    let numbers: Vec<u64> = challenge["problems"]
+        .as_array()
+        .ok_or("no problems")?
+        .iter()
+        .filter_map(|problem| problem["num"].as_u64())
+        .collect();
+    let body = json!({ "id": challenge["id"], "answers": quivive_core::challenge::solve_speed(&numbers) });
+    let answer = send(connection, Method::POST, "/v1/token/verify", &[], Some(body), StatusCode::OK).await?;
+    Ok(answer["access_token"].as_str().ok_or("no token")?.to_owned())
+}
+
+async fn connect(address: SocketAddr) -> Result<Connection, Failure> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
+async fn send(
+    connection: &mut Connection,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<Value>,
+    expected: StatusCode,
+) -> Result<Value, Failure> {
+    let mut request = Request::builder().method(method).uri(path).header("host", "localhost");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let body = match body {
+        Some(body) => {
+            request = request.header("content-type", "application/json");
+            Bytes::from(serde_json::to_vec(&body)?)
+        }
+        None => Bytes::new(),
+    };
+    connection.ready().await?;
+    let answer = connection.send_request(request.body(Full::new(body))?).await?;
+    let status = answer.status();
+    let bytes = answer.into_body().collect().await?.to_bytes();
+    if status != expected {
+        return Err(format!("{path}: {status}: {}", String::from_utf8_lossy(&bytes)).into());
+    }
+    Ok(serde_json::from_slice(&bytes)?)
+}

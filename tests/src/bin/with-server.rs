@@ -1,0 +1,26 @@
+//! Runs a program while a server with the demo seed is up: `with-server PROGRAM [ARGUMENTS…]`.
+//!
+//! The program finds the server's address in `QUIVIVE_URL`; its exit status is passed on.
+
+use std::process::{Command, ExitCode};
+
+use quivive_tests::server::Server;
+
+fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    let Some(program) = words.next() else {
+        eprintln!("usage: with-server PROGRAM [ARGUMENTS…]");
+        return ExitCode::FAILURE;
+    };
+    let data = tempfile::tempdir().expect("temporary folder");
+    let server = Server::start(data.path(), &[]);
+    let status = Command::new(&program).args(words).env("QUIVIVE_URL", server.url()).status();
+    match status {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("cannot run {}: {error}", program.to_string_lossy());
+            ExitCode::FAILURE
+        }
+    }
+}

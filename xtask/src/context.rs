@@ -1,0 +1,67 @@
+//! Where things are, and how the tools are called.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::step;
+
+/// The workspace and its build folders.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The workspace's root folder.
+    pub root: PathBuf,
+    /// Cargo's target folder.
+    pub target: PathBuf,
+    /// Whether nothing may be skipped.
+    pub is_ci: bool,
+}
+
+impl Context {
+    /// Finds the workspace that this program was built from.
+    ///
+    /// # Errors
+    /// When cargo cannot read the workspace.
+    pub fn find() -> Result<Self, String> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("..")
+            .canonicalize()
+            .map_err(|error| error.to_string())?;
+        let metadata = step::output(
+            Command::new("cargo").args(["metadata", "--no-deps", "--format-version=1"]).current_dir(&root),
+        )?;
+        let metadata: serde_json::Value =
+            serde_json::from_str(&metadata).map_err(|error| error.to_string())?;
+        let target = metadata["target_directory"].as_str().ok_or("cargo metadata names no target folder")?;
+        let is_ci = std::env::var("CI").is_ok_and(|value| value == "true" || value == "1");
+        Ok(Self { root, target: PathBuf::from(target), is_ci })
+    }
+
+    /// A cargo call in the workspace; the server takes the browser files that the wasm step has built.
+    pub fn cargo(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command("cargo", arguments);
+        command.env("QUIVIVE_BROWSER_DIR", self.browser());
+        command
+    }
+
+    /// A program called in the workspace's root.
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(&self.root);
+        command
+    }
+
+    /// The folder of the built browser files.
+    pub fn browser(&self) -> PathBuf {
+        self.target.join("browser")
+    }
+
+    /// The server's binary of the development profile.
+    pub fn server(&self) -> PathBuf {
+        self.target.join("debug").join(if cfg!(windows) { "quivive.exe" } else { "quivive" })
+    }
+}
+
+/// Whether a program can be called.
+pub fn has(program: &str) -> bool {
+    Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
+}

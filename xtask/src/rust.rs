@@ -1,0 +1,55 @@
+//! Format, lints, and the Rust tests.
+
+use crate::context::{Context, has};
+use crate::report::Outcome;
+use crate::step::{Counts, Failure, run};
+
+/// Compiles everything, also core alone for wasm and without a C compiler.
+pub fn check(context: &Context) -> Result<Outcome, Failure> {
+    run(&mut context.cargo(&["check", "--workspace", "--all-targets"]))?;
+    let wasm = ["check", "-p", "quivive-core", "--no-default-features", "--target", "wasm32-unknown-unknown"];
+    run(&mut context.cargo(&wasm))?;
+    Ok(Outcome::Ran(Counts { passed: 2, ..Counts::default() }))
+}
+
+/// Format check, then clippy with warnings denied.
+pub fn lint(context: &Context) -> Result<Outcome, Failure> {
+    run(&mut context.cargo(&["fmt", "--all", "--check"]))?;
+    run(&mut context.cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--all-features",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
+    Ok(Outcome::Ran(Counts { passed: 2, ..Counts::default() }))
+}
+
+/// All Rust tests, core a second time on its other cryptographic backend, and the examples of the docs.
+pub fn test(context: &Context) -> Result<Outcome, Failure> {
+    let mut counts = Counts::default();
+    let runner: &[&str] = if has("cargo-nextest") {
+        &["nextest", "run", "--no-fail-fast"]
+    } else {
+        &["test", "--no-fail-fast"]
+    };
+    for selection in [
+        &["--workspace", "--features", "quivive-middleware/actix"][..],
+        &["-p", "quivive-core", "--no-default-features"],
+    ] {
+        let arguments: Vec<&str> = runner.iter().chain(selection).copied().collect();
+        counts += run(&mut context.cargo(&arguments))?;
+    }
+    if runner[0] == "nextest" {
+        counts += run(&mut context.cargo(&[
+            "test",
+            "--workspace",
+            "--doc",
+            "--features",
+            "quivive-middleware/actix",
+        ]))?;
+    }
+    Ok(Outcome::Ran(counts))
+}
