@@ -31,6 +31,7 @@ fn build(out: &Path) -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("cargo sets CARGO_MANIFEST_DIR")?).join("..");
     for source in [
         "Cargo.toml",
+        "bindings-node/error.js",
         "bindings-wasm/Cargo.toml",
         "bindings-wasm/collector",
         "bindings-wasm/package",

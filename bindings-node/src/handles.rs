@@ -6,7 +6,7 @@ use quivive_core::{Timestamp, agent, token};
 
 use crate::{decode, encode};
 
-/// Verifies tokens against one key set under one policy.
+/// Verifies tokens with one set of keys, under one policy.
 ///
 /// A handle, because `verifyToken` reads its keys anew in each call, which costs more than the rest of the call.
 #[napi]
@@ -16,9 +16,8 @@ pub struct Verifier(token::Verifier);
 impl Verifier {
     /// Reads the keys and the policy.
     #[napi(constructor)]
-    pub fn new(keys: String, policy: String) -> Result<Self> {
-        let make = || token::Verifier::new(&decode::<token::Jwks>(&keys)?, decode(&policy)?);
-        make().map(Self).map_err(crate::raise)
+    pub fn new(options: String) -> Result<Self> {
+        decode(&options).and_then(token::VerifierOptions::verifier).map(Self).map_err(crate::raise)
     }
 
     /// Verifies a token; `now` is in milliseconds since the Unix epoch.

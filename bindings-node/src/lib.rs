@@ -2,7 +2,6 @@
 //!
 //! Values cross as JSON text: it is faster than building them member by member, it bounds nesting, and it reads
 //! the same as in the browser package. `error.js` hides the text from users.
-#![expect(unsafe_code, reason = "the registration that napi generates")]
 
 mod handles;
 

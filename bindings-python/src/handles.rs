@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use quivive_core::{Timestamp, agent, token};
 
-/// Verifies tokens against one key set under one policy.
+/// Verifies tokens with one set of keys, under one policy.
 ///
 /// A handle, because `verify_token` reads its keys anew in each call, which costs more than the rest of the call.
 #[pyclass(frozen, module = "quivive")]
@@ -15,10 +15,10 @@ pub struct Verifier(token::Verifier);
 #[pymethods]
 impl Verifier {
     #[new]
-    fn new(py: Python<'_>, keys: &Bound<'_, PyAny>, policy: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let keys: token::Jwks = crate::decode(keys)?;
-        let policy: token::VerifyPolicy = crate::decode(policy)?;
-        token::Verifier::new(&keys, policy).map(Self).map_err(|failure| crate::error::raise(py, &failure))
+    #[pyo3(signature = (**options))]
+    fn new(py: Python<'_>, options: Option<Bound<'_, PyDict>>) -> PyResult<Self> {
+        let options: token::VerifierOptions = crate::decode(options.unwrap_or_else(|| PyDict::new(py)).as_any())?;
+        options.verifier().map(Self).map_err(|failure| crate::error::raise(py, &failure))
     }
 
     /// Verify a token and return its claims.

@@ -16,6 +16,8 @@ const SNAPSHOT_SECONDS = [3, 8];
 const SNAPSHOT_INTERVAL_SECONDS = 15;
 const SNAPSHOTS_PER_VIEW = 20;
 const RETRY_SECONDS = [2, 8];
+/** Answers after which this page has nothing more to say. */
+const FINAL_STATUSES = [401, 402, 403, 404, 409];
 const MOVE_INTERVAL_MS = 20;
 const BATCH_EVENTS = 100;
 const BATCH_BYTES = 60000;
@@ -87,20 +89,6 @@ const measured = (name, digits) => {
   return Number.isFinite(value) ? Number(value.toFixed(digits)) : null;
 };
 
-let sendsMotion = true;
-
-/** The page's movement features; the file names them itself, so that this script need not know them. */
-const motionFeatures = () => {
-  const features = {};
-  if (!measures || !sendsMotion) return features;
-  for (let index = 0; index < measures.motion_count(); index += 1) {
-    const bytes = new Uint8Array(measures.memory.buffer, measures.motion_name(index), measures.motion_name_length(index));
-    const value = measures.motion_value(index);
-    if (Number.isFinite(value)) features[String.fromCharCode(...bytes)] = Number(value.toPrecision(6));
-  }
-  return features;
-};
-
 // One page view and what was seen in it.
 
 let view;
@@ -127,6 +115,8 @@ const beginView = (start) => {
     },
     lastMove: {},
     leapUntil: 0,
+    isPlaced: false,
+    isAnnounced: false,
     snapshots: 0,
     lastSeen: "",
   };
@@ -150,25 +140,22 @@ const notePointerType = (event) => {
   if (["mouse", "touch", "pen"].includes(event.pointerType)) view.pointerTypes.add(event.pointerType);
 };
 
-const scrollPositions = new WeakMap();
-
+/** Only the page itself is measured; scrolling of a part of it is counted. */
 const noteScroll = (event) => {
-  const whole = event.target === document;
-  const scrolled = whole ? document.scrollingElement : event.target;
-  if (!scrolled) return;
-  const last = scrollPositions.get(scrolled);
-  const { scrollLeft: x, scrollTop: y } = scrolled;
-  scrollPositions.set(scrolled, { x, y });
   view.counts.scroll_events += 1;
-  // The first event only tells where the element stands: browsers restore old positions in one leap.
-  if (last && event.timeStamp > view.leapUntil) {
-    measure("scroll", event.timeStamp, Math.abs(x - last.x) + Math.abs(y - last.y));
-  }
-  if (whole) noteDepth(scrolled);
+  const page = document.scrollingElement;
+  if (event.target !== document || !page) return;
+  const place = [page.scrollTop, innerHeight, page.scrollHeight];
+  noteDepth(...place);
+  // The first event may be the browser that restores an old position: it tells only where the page stands.
+  const isHand = view.isPlaced && event.timeStamp > view.leapUntil;
+  view.isPlaced = true;
+  if (isHand) measure("scrolled", event.timeStamp, ...place);
+  else measure("placed", ...place);
 };
 
-const noteDepth = (scrolled) => {
-  const depth = Math.round(((scrolled.scrollTop + innerHeight) / Math.max(1, scrolled.scrollHeight)) * 100);
+const noteDepth = (position, viewportHeight, documentHeight) => {
+  const depth = Math.round(((position + viewportHeight) / Math.max(1, documentHeight)) * 100);
   view.counts.scroll_max_depth_pct = Math.max(view.counts.scroll_max_depth_pct, Math.min(100, Math.max(0, depth)));
 };
 
@@ -177,7 +164,7 @@ const noteLeap = (event) => {
 };
 
 const HANDLERS = {
-  mousemove: (event) => countMove("mouse_moves", event) && measure("move_to", event.timeStamp, event.clientX, event.clientY),
+  mousemove: (event) => countMove("mouse_moves", event) && measure("moved", event.timeStamp, event.clientX, event.clientY),
   pointermove: (event) => {
     countMove("pointer_moves", event);
     notePointerType(event);
@@ -195,7 +182,6 @@ const HANDLERS = {
   click: (event) => {
     noteLeap(event);
     view.counts.click_events += 1;
-    measure("click", event.timeStamp);
     setTimeout(noteNavigation);
   },
   scroll: noteScroll,
@@ -278,7 +264,6 @@ const snapshotPayload = () => {
     scroll_velocity: measured("scroll_velocity", 0),
     max_touch_points: Math.min(100, navigator.maxTouchPoints ?? 0),
     coarse_pointer: matchMedia("(pointer: coarse)").matches ? 1 : 0,
-    ...motionFeatures(),
   };
 };
 
@@ -305,12 +290,6 @@ const takeBatch = () => {
   return queue.splice(0, count);
 };
 
-const withoutMotion = (events) =>
-  events.map((event) => ({
-    ...event,
-    payload: Object.fromEntries(Object.entries(event.payload).filter(([key]) => !key.startsWith("motion_"))),
-  }));
-
 const post = (events, key) =>
   fetch(options.endpoint, {
     method: "POST",
@@ -325,26 +304,21 @@ const deliver = async (events) => {
   const key = randomId();
   for (const delay of [...RETRY_SECONDS, null]) {
     const answer = await post(events, key).catch(() => null);
-    if (answer?.ok) return keepReply(answer);
-    if (answer && answer.status < 500) return refused(answer.status, events);
-    if (delay === null) return undefined;
-    await pause(delay);
+    if (answer?.ok) {
+      await keepReply(answer);
+      return;
+    }
+    if (answer && answer.status < 500) {
+      stopped = FINAL_STATUSES.includes(answer.status);
+      return;
+    }
+    if (delay !== null) await pause(delay);
   }
-  return undefined;
 };
 
 const keepReply = async (answer) => {
   const reply = await answer.json().catch(() => null);
   if (reply && TOKEN.test(reply.session_token ?? "")) keepToken(reply.session_token);
-};
-
-/** An older server or proxy may not know the movement features: once more without them, then never again. */
-const refused = (status, events) => {
-  if ([401, 402, 403, 404, 409].includes(status)) stopped = true;
-  const plain = withoutMotion(events);
-  if (status !== 422 || !sendsMotion || JSON.stringify(plain) === JSON.stringify(events)) return undefined;
-  sendsMotion = false;
-  return post(plain, randomId()).then((answer) => (answer.ok ? keepReply(answer) : undefined), () => undefined);
 };
 
 const pump = async () => {

@@ -1,34 +1,37 @@
-//! The export table for JavaScript: one JSON text in, one JSON text out, errors as JSON text.
+//! The export table for JavaScript: one JSON text in, one JSON text out.
+//!
+//! Values cross as text because it bounds nesting, needs no binding code per type and reads the same as in the
+//! Node package; the JavaScript modules beside the generated ones hide it from users.
 
-use serde::{Deserialize, Serialize};
+use quivive_core::exports;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use wasm_bindgen::prelude::*;
 
-macro_rules! generate {
-    ($($(#[$doc:meta])* $name:ident($input:ident) -> $output:ty, js = $js:literal;)*) => {
+macro_rules! wasm_exports {
+    ($($(#[$doc:meta])* $name:ident($input:ty) -> $output:ty, js = $js:literal;)*) => {
         $(
             $(#[$doc])*
             #[wasm_bindgen(js_name = $js)]
-            pub fn $name(input: &str) -> Result<String, JsValue> {
-                let input: quivive_core::exports::$input = read(input)?;
-                write(&quivive_core::exports::$name(input).map_err(thrown)?)
+            pub fn $name(input: &str) -> Result<String, JsError> {
+                encode(decode(input).and_then(exports::$name))
             }
         )*
     };
 }
+quivive_core::for_each_export!(wasm_exports);
 
-quivive_core::for_each_export!(generate);
-
-/// Reads an argument.
-pub(crate) fn read<T: for<'text> Deserialize<'text>>(text: &str) -> Result<T, JsValue> {
-    serde_json::from_str(text).map_err(|error| thrown(error.into()))
+/// Reads a core type from JSON text.
+pub(crate) fn decode<T: DeserializeOwned>(text: &str) -> quivive_core::Result<T> {
+    Ok(serde_json::from_str(text)?)
 }
 
-/// Writes a result.
-pub(crate) fn write(value: &impl Serialize) -> Result<String, JsValue> {
-    serde_json::to_string(value).map_err(|error| thrown(error.into()))
+/// Writes a core result as JSON text.
+pub(crate) fn encode<T: Serialize>(result: quivive_core::Result<T>) -> Result<String, JsError> {
+    result.and_then(|output| Ok(serde_json::to_string(&output)?)).map_err(raise)
 }
 
-/// The thrown value is JSON text, from which the JavaScript side makes a `QuiviveError`.
-pub(crate) fn thrown(error: quivive_core::Error) -> JsValue {
-    JsValue::from_str(&error.to_json().to_string())
+/// Makes the JavaScript error, whose message is the JSON form of the core error.
+pub(crate) fn raise(failure: quivive_core::Error) -> JsError {
+    JsError::new(&failure.to_json().to_string())
 }

@@ -1,1 +1,49 @@
-//! Handles: compiled once, asked often, so that a call does not carry keys or lists.
+//! Objects that are prepared once and called often, for hot paths.
+
+use quivive_core::{Timestamp, agent, token};
+use wasm_bindgen::prelude::*;
+
+use crate::exports::{decode, encode, raise};
+
+/// Verifies tokens against one key set under one policy.
+#[wasm_bindgen]
+pub struct Verifier(token::Verifier);
+
+#[wasm_bindgen]
+impl Verifier {
+    /// Reads the keys and the policy.
+    #[wasm_bindgen(constructor)]
+    pub fn new(keys: &str, policy: &str) -> Result<Self, JsError> {
+        let make = || token::Verifier::new(&decode::<token::Jwks>(keys)?, decode(policy)?);
+        make().map(Self).map_err(raise)
+    }
+
+    /// Verifies a token; `now` is in milliseconds since the Unix epoch.
+    pub fn verify(&self, token: &str, now: f64) -> Result<String, JsError> {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "JavaScript has no other number; the cast saturates"
+        )]
+        let now = Timestamp::from_milliseconds(now as i64);
+        encode(self.0.verify(token, now))
+    }
+}
+
+/// Classifies requests with the built-in catalogue of agents.
+#[wasm_bindgen]
+pub struct Classifier(agent::Classifier);
+
+#[wasm_bindgen]
+impl Classifier {
+    /// Makes the catalogue ready.
+    #[wasm_bindgen(constructor)]
+    #[expect(clippy::new_without_default, reason = "only JavaScript makes one")]
+    pub fn new() -> Self {
+        Self(agent::Classifier::new())
+    }
+
+    /// Classifies one request from its facts.
+    pub fn classify(&self, facts: &str) -> Result<String, JsError> {
+        encode(decode::<agent::RequestFacts>(facts).map(|facts| self.0.classify(&facts)))
+    }
+}

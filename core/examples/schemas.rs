@@ -14,8 +14,7 @@ fn main() {
     let mut types = Types::new();
     let functions = functions(&mut types);
     let handles = json!({
-        "jwks": types.inputs.subschema_for::<token::Jwks>(),
-        "policy": types.inputs.subschema_for::<token::VerifyPolicy>(),
+        "options": types.inputs.subschema_for::<token::VerifierOptions>(),
         "claims": types.outputs.subschema_for::<token::Claims>(),
         "facts": types.inputs.subschema_for::<agent::RequestFacts>(),
         "classification": types.outputs.subschema_for::<agent::Classification>(),
@@ -70,6 +69,26 @@ impl Types {
     fn definitions(mut self) -> Map<String, Value> {
         let mut definitions = self.outputs.take_definitions(true);
         definitions.extend(self.inputs.take_definitions(true));
+        for name in definitions.keys() {
+            // schemars numbers types that share a name; nobody could tell them apart.
+            let shared = name.strip_suffix(|last: char| last.is_ascii_digit());
+            assert!(!shared.is_some_and(|it| definitions.contains_key(it)), "two types go by the name of {name}");
+        }
+        definitions.values_mut().for_each(plain);
         definitions
+    }
+}
+
+/// Takes the brackets of Rust's links out of descriptions.
+fn plain(schema: &mut Value) {
+    match schema {
+        Value::Array(parts) => parts.iter_mut().for_each(plain),
+        Value::Object(members) => {
+            members.values_mut().for_each(plain);
+            if let Some(Value::String(text)) = members.get_mut("description") {
+                *text = text.replace("[`super::", "`").replace("[`", "`").replace("`]", "`");
+            }
+        }
+        _ => {}
     }
 }

@@ -62,7 +62,8 @@ impl SigningKey {
 
 /// Splits an uncompressed point, `04 || x || y` (SEC 1 section 2.3.3).
 fn split_point(point: &[u8]) -> ([u8; 32], [u8; 32]) {
-    let half = |from: usize| point.get(from..from + 32).and_then(|half| half.try_into().ok()).unwrap_or_default();
+    let half =
+        |from: usize| point.get(from..from + 32).and_then(|half| half.try_into().ok()).unwrap_or_default();
     (half(1), half(33))
 }
 
@@ -94,9 +95,21 @@ mod tests {
     fn hmac_has_the_published_values() {
         // RFC 4231 sections 4.2, 4.3 and 4.7.
         for (key, message, tag) in [
-            ("0b".repeat(20), "4869205468657265".to_owned(), "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"),
-            ("4a656665".to_owned(), hex(b"what do ya want for nothing?"), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"),
-            ("aa".repeat(131), hex(b"Test Using Larger Than Block-Size Key - Hash Key First"), "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"),
+            (
+                "0b".repeat(20),
+                "4869205468657265".to_owned(),
+                "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
+            ),
+            (
+                "4a656665".to_owned(),
+                hex(b"what do ya want for nothing?"),
+                "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+            ),
+            (
+                "aa".repeat(131),
+                hex(b"Test Using Larger Than Block-Size Key - Hash Key First"),
+                "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
+            ),
         ] {
             let (key, message) = (decode_hex(&key).unwrap(), decode_hex(&message).unwrap());
             assert_eq!(hex(&hmac_sha256(&key, &message)), tag);
@@ -157,7 +170,9 @@ mod tests {
     fn points_off_the_curve_are_refused() {
         let mut wrong = bytes(Y);
         wrong[31] ^= 1;
-        for (x, y) in [(bytes(X), wrong), (vec![0; 32], vec![0; 32]), (bytes(X), vec![]), (vec![255; 32], bytes(Y))] {
+        for (x, y) in
+            [(bytes(X), wrong), (vec![0; 32], vec![0; 32]), (bytes(X), vec![]), (vec![255; 32], bytes(Y))]
+        {
             assert!(VerifyingKey::from_coordinates(&x, &y).is_err());
             assert!(rustcrypto::VerifyingKey::from_coordinates(&x, &y).is_err());
         }

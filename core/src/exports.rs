@@ -3,11 +3,55 @@
 //! Each line names a function of this module with one input struct and one output; bindings, declarations and
 //! vector runners are all expanded from it.
 
+pub use crate::score::{
+    Aggregate, AggregateSession, CheckEvents, CheckedEvents, ResolveAction, Score, ScoreSession, Verdict,
+    aggregate_session, check_events, resolve_action, score_session,
+};
+
+pub use crate::challenge::{
+    CheckSolution, GenerateChallenge, GeneratedChallenge, InlineSolution, Solution, SolveChallenge,
+    SolveInlineChallenge, Solved, check_solution, generate_challenge, solve_challenge, solve_inline_challenge,
+};
+pub use crate::token::{
+    Claims, GenerateKey, Jwk, Jwks, KeyThumbprint, PublicKeys, SignToken, SignedToken, Thumbprint, VerifyToken,
+    generate_key, public_keys, sign_token, thumbprint, verify_token,
+};
+
 /// Calls `$generate!` with every operation that other languages can call.
 #[macro_export]
 macro_rules! for_each_export {
     ($generate:ident) => {
         $generate! {
+            /// Generate a challenge: the half that the server keeps and the half that it shows.
+            ///
+            /// The kept half holds the answers and must never leave the server.
+            generate_challenge(GenerateChallenge) -> GeneratedChallenge, js = "generateChallenge";
+            /// Solve a speed challenge's problems or a standard challenge's puzzle.
+            solve_challenge(SolveChallenge) -> Solution, js = "solveChallenge";
+            /// Judge an answer to a challenge that has just been taken out of its store.
+            ///
+            /// The error's message is the reason as it goes to the client.
+            check_solution(CheckSolution) -> Solved, js = "checkSolution";
+            /// Solve the challenge in a 403 body or a token answer and give the headers for the retry.
+            solve_inline_challenge(SolveInlineChallenge) -> InlineSolution, js = "solveInlineChallenge";
+            /// Generate a private ES256 key from 32 random bytes.
+            generate_key(GenerateKey) -> Jwk, js = "generateKey";
+            /// Make the publishable key set of ES256 keys, without their private parts.
+            public_keys(PublicKeys) -> Jwks, js = "publicKeys";
+            /// Compute the RFC 7638 thumbprint of a key.
+            thumbprint(Thumbprint) -> KeyThumbprint, js = "thumbprint";
+            /// Sign claims as a token: ES256 with a private key, HS256 with a secret.
+            sign_token(SignToken) -> SignedToken, js = "signToken";
+            /// Verify a token offline against a key set or a secret and return its claims.
+            verify_token(VerifyToken) -> Claims, js = "verifyToken";
+            /// Checks a batch of browser events as a server would, before sending it.
+            check_events(CheckEvents) -> CheckedEvents, js = "checkEvents";
+            /// Aggregates a session's browser events to the signals that scoring takes.
+            aggregate_session(AggregateSession) -> Aggregate, js = "aggregateSession";
+            /// Scores a session from its signals or from opinions computed before.
+            score_session(ScoreSession) -> Score, js = "scoreSession";
+            /// Resolves a score to a verdict with its action.
+            resolve_action(ResolveAction) -> Verdict, js = "resolveAction";
         }
     };
 }

@@ -5,14 +5,18 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
-pub mod crypto;
 pub mod agent;
+pub mod challenge;
+pub mod crypto;
 pub mod decision;
 pub mod encoding;
 pub mod error;
 pub mod evidence;
 pub mod exports;
+pub mod motion;
+pub mod score;
 pub mod time;
+pub mod token;
 
 pub use error::{Error, ErrorClass, ErrorKind, Result};
 pub use time::Timestamp;

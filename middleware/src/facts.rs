@@ -162,9 +162,16 @@ mod tests {
             ("10.1.2.3", vec![], "10.1.2.3"),
             ("2001:db8::1", vec!["2001:db8::7"], "2001:db8::7"),
         ] {
-            assert_eq!(facts(peer, &forwarded).client_ip(&proxies), Some(expected.parse().unwrap()), "{peer}");
+            assert_eq!(
+                facts(peer, &forwarded).client_ip(&proxies),
+                Some(expected.parse().unwrap()),
+                "{peer}"
+            );
         }
-        assert_eq!(facts("10.1.2.3", &["198.51.100.1"]).client_ip(&TrustedProxies::default()), "10.1.2.3".parse().ok());
+        assert_eq!(
+            facts("10.1.2.3", &["198.51.100.1"]).client_ip(&TrustedProxies::default()),
+            "10.1.2.3".parse().ok()
+        );
     }
 
     #[test]

@@ -1,1 +1,23 @@
-//! Quivive.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+#[cfg(feature = "actix")]
+pub mod actix;
+mod agent;
+pub mod challenges;
+pub mod facts;
+pub mod guard;
+mod refusal;
+mod session;
+#[cfg(feature = "tower")]
+pub mod tower;
+mod verdict;
+
+pub use agent::{AgentIdentity, Method, RequireAgent};
+pub use facts::TrustedProxies;
+pub use session::{COLLECTOR_COOKIE, SIGNED_COOKIE, Session, SessionCookie};
+pub use verdict::EnforceVerdict;
+
+pub use quivive::botect::Verdict;
+pub use quivive_core::decision::{Decision, Policy};

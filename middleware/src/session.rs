@@ -65,7 +65,8 @@ impl SessionCookie {
 /// The session of a request, if any; the most trustworthy source comes first.
 pub(crate) fn find(facts: &Facts, cookie: Option<&SessionCookie>) -> Option<String> {
     let told = facts.session().filter(|session| is_session_token(session));
-    let signed = || cookie.and_then(|cookie| facts.cookies(SIGNED_COOKIE).find_map(|value| cookie.read(value)));
+    let signed =
+        || cookie.and_then(|cookie| facts.cookies(SIGNED_COOKIE).find_map(|value| cookie.read(value)));
     let collected = || facts.cookies(COLLECTOR_COOKIE).find(|session| is_session_token(session));
     told.or_else(signed).or_else(collected).map(str::to_owned)
 }

@@ -56,7 +56,8 @@ impl Botect {
         }
         let mut url = self.client.service()?.endpoint(&["v1", "sessions", session, "verdict"]);
         context.write(&mut url);
-        let look_up = request(&self.client.inner().inline, Method::GET, url).header(AUTHORIZATION, self.bearer()?);
+        let look_up =
+            request(&self.client.inner().inline, Method::GET, url).header(AUTHORIZATION, self.bearer()?);
         let body: Value = call(look_up).await?;
         Verdict::read(&body).ok_or_else(|| Error::malformed(200, body))
     }
@@ -152,7 +153,8 @@ impl Verdict {
         let verdict: Band = Band::deserialize(body.get("verdict")?).ok()?;
         let score = u8::try_from(body.get("score")?.as_u64()?).ok().filter(|score| *score <= 99)?;
         let action = Action::deserialize(body.get("action")?).ok()?;
-        if !matches!(action, Action::Allow | Action::Block | Action::Challenge | Action::Delay | Action::Log) {
+        if !matches!(action, Action::Allow | Action::Block | Action::Challenge | Action::Delay | Action::Log)
+        {
             return None;
         }
         let ids = body.get("detection_ids")?.as_array()?;
@@ -213,9 +215,11 @@ mod tests {
 
     #[test]
     fn without_evidence_nobody_is_refused() {
-        for (verdict, score, action) in
-            [("not_computed", 50, Action::Allow), ("definite", 0, Action::Allow), ("verified", 0, Action::Block)]
-        {
+        for (verdict, score, action) in [
+            ("not_computed", 50, Action::Allow),
+            ("definite", 0, Action::Allow),
+            ("verified", 0, Action::Block),
+        ] {
             let mut answer = with("verdict", json!(verdict));
             answer["score"] = json!(score);
             answer["action"] = json!("block");

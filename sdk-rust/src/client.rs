@@ -87,7 +87,7 @@ impl Client {
                 return Ok(response);
             }
         }
-        match inline::meet(response).await? {
+        match inline::meet(spare.url(), response).await? {
             Met::Solved(headers) => self.send(self.with_answer(spare, headers)?, None).await,
             Met::Nothing(response) => Ok(response),
         }
@@ -181,8 +181,9 @@ fn bearer(token: &str) -> Result<HeaderValue> {
 }
 
 fn header_value(text: &str, what: &str) -> Result<HeaderValue> {
-    HeaderValue::from_str(text)
-        .map_err(|_| CoreError::invalid_input(format!("{what} holds characters that no header can hold")).into())
+    HeaderValue::from_str(text).map_err(|_| {
+        CoreError::invalid_input(format!("{what} holds characters that no header can hold")).into()
+    })
 }
 
 /// Options of a [`Client`].

@@ -81,7 +81,8 @@ impl From<reqwest::Error> for Error {
 fn code_of(body: &Value) -> Option<&str> {
     let error = body.get("error");
     let is_code = |text: &&str| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+        !text.is_empty()
+            && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
     };
     [body.get("code"), error.and_then(|error| error.get("code")), error]
         .into_iter()
@@ -99,9 +100,15 @@ mod tests {
     #[test]
     fn code_is_found_in_the_body_of_each_family() {
         for (body, code) in [
-            (json!({"success": false, "error": "CHALLENGE_FAILED", "message": "too slow"}), "CHALLENGE_FAILED"),
+            (
+                json!({"success": false, "error": "CHALLENGE_FAILED", "message": "too slow"}),
+                "CHALLENGE_FAILED",
+            ),
             (json!({"error": "Authentication required", "code": "UNAUTHENTICATED"}), "UNAUTHENTICATED"),
-            (json!({"error": {"code": "RATE_LIMIT_EXCEEDED", "message": "slow down"}}), "RATE_LIMIT_EXCEEDED"),
+            (
+                json!({"error": {"code": "RATE_LIMIT_EXCEEDED", "message": "slow down"}}),
+                "RATE_LIMIT_EXCEEDED",
+            ),
             (json!({"error": "Missing id or answers array"}), "HTTP_403"),
             (Value::Null, "HTTP_403"),
         ] {

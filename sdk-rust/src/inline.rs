@@ -1,10 +1,11 @@
 //! Challenges that a guard puts into its refusal: read, solved in the core, answered in headers.
 
 use futures::StreamExt;
-use quivive_core::challenge;
+use quivive_core::challenge::solve_inline;
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Body, Response, ResponseBuilderExt, StatusCode};
 use serde_json::Value;
+use url::Url;
 
 use crate::Result;
 use crate::service::LARGEST_ANSWER;
@@ -17,9 +18,10 @@ pub(crate) enum Met {
     Nothing(Response),
 }
 
-/// Solves the challenge of a 403; any other response comes back whole.
-pub(crate) async fn meet(response: Response) -> Result<Met> {
-    if response.status() != StatusCode::FORBIDDEN || !is_json(&response) {
+/// Solves the challenge of a 403 that came from `asked` itself; any other response comes back whole.
+pub(crate) async fn meet(asked: &Url, response: Response) -> Result<Met> {
+    let is_own_answer = response.url().origin() == asked.origin();
+    if response.status() != StatusCode::FORBIDDEN || !is_own_answer || !is_json(&response) {
         return Ok(Met::Nothing(response));
     }
     let (bytes, response) = peek(response).await?;
@@ -29,8 +31,17 @@ pub(crate) async fn meet(response: Response) -> Result<Met> {
     }
 }
 
+/// The headers that answer the challenge; `None` when there is none or it cannot be solved here.
+fn answer(body: &Value) -> Option<Vec<(HeaderName, HeaderValue)>> {
+    let header = |(name, value): (String, String)| {
+        Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
+    };
+    solve_inline(body).ok()?.headers.into_iter().map(header).collect()
+}
+
 fn is_json(response: &Response) -> bool {
-    let media = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media =
+        response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     media == "application/json" || media.ends_with("+json")
 }
@@ -50,6 +61,9 @@ async fn peek(mut response: Response) -> Result<(Vec<u8>, Response)> {
         .status(response.status())
         .version(response.version())
         .url(response.url().clone());
+    if let Some(extensions) = builder.extensions_mut() {
+        extensions.extend(std::mem::take(response.extensions_mut()));
+    }
     if let Some(headers) = builder.headers_mut() {
         headers.clone_from(response.headers());
     }
@@ -60,8 +74,6 @@ async fn peek(mut response: Response) -> Result<(Vec<u8>, Response)> {
         bytes.clear();
         Body::wrap_stream(read.chain(response.bytes_stream()))
     };
-    let whole = builder
-        .body(body)
-        .map_err(|_| crate::Error::connection("response cannot be rebuilt"))?;
+    let whole = builder.body(body).map_err(|_| crate::Error::connection("response cannot be rebuilt"))?;
     Ok((bytes, whole.into()))
 }

@@ -24,7 +24,9 @@ impl Origins {
         let mut always: HashSet<_> = service.map(Url::origin).into_iter().collect();
         for text in listed.unwrap_or_default() {
             let url = Url::parse(text).ok().filter(is_safe).ok_or_else(|| {
-                CoreError::invalid_input(format!("token origin `{text}` must be https, or http on a loopback address"))
+                CoreError::invalid_input(format!(
+                    "token origin `{text}` must be https, or http on a loopback address"
+                ))
             })?;
             always.insert(url.origin());
         }

@@ -77,7 +77,11 @@ pub(crate) async fn call<T: DeserializeOwned>(request: RequestBuilder) -> Result
 }
 
 /// As [`call`], with a JSON body.
-pub(crate) async fn post<T: DeserializeOwned>(http: &reqwest::Client, url: Url, body: &impl Serialize) -> Result<T> {
+pub(crate) async fn post<T: DeserializeOwned>(
+    http: &reqwest::Client,
+    url: Url,
+    body: &impl Serialize,
+) -> Result<T> {
     call(request(http, Method::POST, url).json(body)).await
 }
 
@@ -107,7 +111,9 @@ mod tests {
 
     #[test]
     fn only_https_and_loopback_addresses_are_taken() {
-        for url in ["https://door.example", "http://127.0.0.1:8080", "http://[::1]:8080/", "http://localhost/prefix"] {
+        for url in
+            ["https://door.example", "http://127.0.0.1:8080", "http://[::1]:8080/", "http://localhost/prefix"]
+        {
             assert!(Service::new(url).is_ok(), "{url}");
         }
         for url in [

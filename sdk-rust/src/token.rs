@@ -106,7 +106,8 @@ impl Held {
     }
 
     async fn renew(&mut self, source: &impl Source) -> Result<String> {
-        let refresh = self.refresh.as_ref().filter(|held| !held.life_left().is_zero()).map(|held| held.token.clone());
+        let refresh =
+            self.refresh.as_ref().filter(|held| !held.life_left().is_zero()).map(|held| held.token.clone());
         if let Some(refresh) = refresh {
             match source.refresh(&refresh).await {
                 Ok(issued) => return self.keep(issued),

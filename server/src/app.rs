@@ -9,9 +9,12 @@ use quivive_core::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::config::Config;
+use crate::flows::detection::Detection;
+use crate::flows::scoring::Scoring;
 use crate::jobs::Jobs;
 use crate::keys::KeyRing;
 use crate::storage::Storage;
+use crate::tenant::Callers;
 
 /// The running application; cloning is cheap.
 #[derive(Clone)]
@@ -29,6 +32,12 @@ pub struct Inner {
     pub clock: Clock,
     /// The source of randomness that everything asks.
     pub entropy: Entropy,
+    /// A short memory of proven callers.
+    pub callers: Callers,
+    /// Sessions that wait for their score, and verdicts that were read lately.
+    pub scoring: Scoring,
+    /// The classifier of requests, and detections that wait to be recorded.
+    pub detection: Detection,
     /// Work off the request path.
     pub jobs: Jobs,
     /// Whether new requests are still wanted; false from the first shutdown signal on.
@@ -38,12 +47,16 @@ pub struct Inner {
 impl App {
     /// Puts the parts together.
     pub fn new(config: Config, storage: Storage, keys: KeyRing, clock: Clock, entropy: Entropy) -> Self {
+        let scoring = Scoring::new(&config.botect);
         Self(Arc::new(Inner {
             config,
             storage,
             keys,
             clock,
             entropy,
+            scoring,
+            detection: Detection::default(),
+            callers: Callers::default(),
             jobs: Jobs::default(),
             is_accepting: AtomicBool::new(true),
         }))

@@ -163,6 +163,7 @@ pub struct LimitsConfig {
     pub verifications_per_hour: u32,
     pub redemptions_per_hour: u32,
     pub unauthenticated_per_second: u32,
+    pub plan_requests: bool,
 }
 
 /// `[tokens]`.
@@ -278,6 +279,8 @@ impl CompatConfig {
 pub struct BotectConfig {
     pub require_https: bool,
     pub shed_above: usize,
+    pub verdict_cache_seconds: u64,
+    pub verdict_budget_ms: u64,
 }
 
 /// `[agentshield]`.

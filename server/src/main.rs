@@ -1,1 +1,7 @@
-fn main() {}
+//! The program `quivive`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    quivive_server::cli::main()
+}

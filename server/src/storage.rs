@@ -507,7 +507,10 @@ impl Storage {
 }
 
 fn decode<T: Record>(row: Row) -> Result<Versioned<T>> {
-    let value = serde_json::from_str(&row.body)
-        .map_err(|error| Error::Corrupt { kind: row.kind.clone(), reason: error.to_string() })?;
+    // The decoder's own text may quote the content, so only the place is kept.
+    let value = serde_json::from_str(&row.body).map_err(|error| Error::Corrupt {
+        kind: row.kind.clone(),
+        reason: format!("{:?} error at column {}", error.classify(), error.column()),
+    })?;
     Ok(Versioned { value, version: row.version })
 }

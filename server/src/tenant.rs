@@ -5,9 +5,11 @@
 
 pub mod callers;
 pub mod credentials;
+pub mod detection_key;
 pub mod directory;
 
 use quivive_core::Timestamp;
+use quivive_core::score::{BotSettings, Threshold};
 use serde::{Deserialize, Serialize};
 
 pub use callers::{Callers, Site};
@@ -152,30 +154,13 @@ pub struct Scoring {
 }
 
 /// What verdicts do: four toggles and the threshold.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct ScoringSettings {
-    /// Verified bots are allowed before anything else.
-    pub allow_verified: bool,
-    /// Requests for static resources are judged too; when off, they are allowed.
-    pub protect_static: bool,
-    /// The band `definite` is blocked.
-    pub block_definite: bool,
-    /// The band `likely_automated` is challenged.
-    pub challenge_likely: bool,
-    /// Scores below it are `likely_automated`; 1 to 99.
-    pub likely_bot_threshold: u8,
-}
-
-impl Default for ScoringSettings {
-    fn default() -> Self {
-        Self {
-            allow_verified: true,
-            protect_static: true,
-            block_definite: false,
-            challenge_likely: false,
-            likely_bot_threshold: 30,
-        }
-    }
+    /// The toggles.
+    pub bot_settings: BotSettings,
+    /// Scores below it are `likely_automated`.
+    pub likely_bot_threshold: Threshold,
 }
 
 /// A project's detection of single requests.

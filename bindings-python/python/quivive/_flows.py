@@ -1,11 +1,10 @@
-"""What both clients do, without doing it: generators that yield requests and take responses.
+"""What both clients do, without doing it: generators that yield what they want and are sent what came of it.
 
-`Client` and `AsyncClient` send what is yielded; everything that is decided is decided here.
+`Client` and `AsyncClient` send requests and guard the token; everything that is decided is decided here.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Generator, Iterable, Mapping
@@ -18,12 +17,12 @@ import httpx
 
 from . import _native
 from ._origins import Origins, is_safe, origin_of, read_url
-from .errors import ApiError, InvalidInput, QuiviveError
+from ._records import Detection, SessionVerdict
+from ._tokens import Tokens
+from .errors import ApiError, ConnectionFailed, InvalidInput, QuiviveError
 
 USER_AGENT = f"quivive-python/{version('quivive')}"
-_NEAR_END = 60.0
-_DEFAULT_LIFE = 3600.0
-_LONGEST_LIFE = 86_400.0
+
 _LARGEST_CHALLENGE = 262_144
 _LONGEST_CONTEXT = 2048
 _VERDICT_TIMEOUT = httpx.Timeout(1.0, connect=0.2)
@@ -42,7 +41,7 @@ class Send:
 
 @dataclass(frozen=True)
 class TokenWanted:
-    """Wanted: a token other than the refused one, or nothing when none can be had."""
+    """Wanted: a token other than the refused one."""
 
     refused: str | None = None
 
@@ -51,44 +50,16 @@ Flow: TypeAlias = Generator[Send | TokenWanted, Any, T]
 
 
 @dataclass
-class Tokens:
-    """The token that a client holds."""
-
-    access: str | None = None
-    refresh: str | None = None
-    _access_ends: float = 0.0
-    _refresh_ends: float = 0.0
-
-    def fresh(self) -> str | None:
-        """The access token when it has more than a minute of life left."""
-        return self.access if self._access_ends - time.time() > _NEAR_END else None
-
-    def refreshable(self) -> str | None:
-        """The refresh token while it lives."""
-        return self.refresh if self._refresh_ends > time.time() else None
-
-    def keep(self, status: int, body: Any) -> str:
-        """Keeps what the service issued."""
-        access = body.get("access_token") or body.get("token") if isinstance(body, dict) else None
-        if not isinstance(access, str):
-            raise ApiError(status, "MALFORMED_ANSWER", None)
-        self.access, self._access_ends = access, _end(body.get("expires_in"))
-        if isinstance(body.get("refresh_token"), str):
-            self.refresh, self._refresh_ends = body["refresh_token"], _end(body.get("refresh_expires_in"))
-        return access
-
-
-@dataclass
 class Engine:
     """One client's options and memory."""
 
     http: httpx.Client | httpx.AsyncClient
     service: httpx.URL | None
+    origins: Origins
     app_id: str | None
     audience: str | None
     private_key: str | None
     api_key: str | None
-    origins: Origins
     tokens: Tokens = field(default_factory=Tokens)
 
     def fetch(self, method: str, url: str | httpx.URL, options: dict[str, Any]) -> Flow[httpx.Response]:
@@ -98,12 +69,12 @@ class Engine:
         has_own_token = "authorization" in headers
         token = None
         if not has_own_token and self.tokens.access and self.origins.may_have_token(target):
-            token = yield TokenWanted()
+            token = yield from _token_or_none(TokenWanted())
         response: httpx.Response = yield self._page(method, target, headers, token, options)
         if not _can_be_sent_again(options):
             return response
         if not has_own_token and self._asks_for_token(target, response):
-            token = yield TokenWanted(refused=token)
+            token = yield from _token_or_none(TokenWanted(refused=token))
             if token is None:
                 return response
             response = yield self._page(method, target, headers, token, options)
@@ -116,43 +87,55 @@ class Engine:
         response = yield self._page(method, target, headers, None, options)
         return response
 
+    def token(self) -> Flow[str]:
+        """The token that is held, or a new one."""
+        return cast(str, (yield TokenWanted()))
+
     def renew_token(self) -> Flow[str]:
         """Trades the refresh token for a new token or, failing that, solves a challenge for one."""
         refresh = self.tokens.refreshable()
         if refresh:
-            reply = yield self._call("POST", "/v1/token/refresh", json={"refresh_token": refresh})
             try:
-                return self.tokens.keep(reply.status_code, read_reply(reply))
+                reply = yield self._call("POST", "/v1/token/refresh", json={"refresh_token": refresh})
+                return self.tokens.keep(_read(reply, "access_token"))
             except ApiError:
                 self.tokens.refresh = None
         known = {"app_id": self.app_id, "audience": self.audience}
         known = {name: value for name, value in known.items() if value is not None}
         reply = yield self._call("GET", "/v1/token", params={"ts": str(int(time.time() * 1000)), **known})
-        issued = read_reply(reply)
-        answer = _solve(issued)
-        if answer is None:
-            raise ApiError(reply.status_code, "MALFORMED_ANSWER", issued)
+        answer = _native.solve_inline_challenge(body=_read(reply, "challenge"))
         body = {"id": answer["id"], "answers": answer["answers"], **known}
         reply = yield self._call("POST", "/v1/token/verify", json=body)
-        return self.tokens.keep(reply.status_code, read_reply(reply))
+        return self.tokens.keep(_read(reply, "access_token"))
 
-    def look_up(self, session: str, context: Mapping[str, str | bool | None]) -> Flow[dict[str, Any]]:
-        """Reads the verdict of a session."""
-        if not self.private_key:
-            raise _missing("a verdict needs the option `private_key`")
-        reply = yield self._call(
-            "GET",
-            f"/v1/sessions/{quote(session, safe='')}/verdict",
-            params={name: text for name, value in context.items() if (text := _context(value))},
-            headers={"Authorization": f"Bearer {self.private_key}"},
-            timeout=_VERDICT_TIMEOUT,
-        )
-        return _record(reply, "action")
+    def verdict(self, session: str, **context: Any) -> Flow[SessionVerdict]:
+        """Reads a session's verdict; a fault of the service gives one that allows."""
+        look_up = self._look_up(session, **context)
+        try:
+            return (yield from look_up)
+        except (ApiError, ConnectionFailed):
+            return {
+                "verdict": "not_computed",
+                "score": 0,
+                "action": "allow",
+                "detection_ids": [],
+                "reason": "Score not available; allowing by default.",
+                "unavailable": True,
+            }
 
-    def detect(self, facts: Mapping[str, Any]) -> Flow[dict[str, Any]]:
+    def detect(
+        self,
+        *,
+        user_agent: str | None = None,
+        ip: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        url: str | None = None,
+        method: str | None = None,
+    ) -> Flow[Detection]:
         """Asks what the facts of one request look like."""
         if not self.api_key:
             raise _missing("detection needs the option `api_key`")
+        facts = {"userAgent": user_agent, "ip": ip, "headers": headers, "url": url, "method": method}
         reply = yield self._call(
             "POST",
             "/api/v1/detect",
@@ -160,7 +143,30 @@ class Engine:
             headers={"X-AgentShield-Key": self.api_key},
             timeout=_DETECT_TIMEOUT,
         )
-        return _record(reply, "isBot")
+        return cast(Detection, _read(reply, "isBot"))
+
+    def _look_up(
+        self,
+        session: str,
+        *,
+        path: str | None = None,
+        ip: str | None = None,
+        country: str | None = None,
+        user_agent: str | None = None,
+        logged_in: bool | None = None,
+    ) -> Flow[SessionVerdict]:
+        if not self.private_key:
+            raise _missing("a verdict needs the option `private_key`")
+        logged = None if logged_in is None else str(int(logged_in))
+        context = {"path": path, "ip": ip, "country": country, "ua": user_agent, "logged_in": logged}
+        reply = yield self._call(
+            "GET",
+            f"/v1/sessions/{quote(session, safe='')}/verdict",
+            params={name: text for name, text in context.items() if text and len(text) <= _LONGEST_CONTEXT},
+            headers={"Authorization": f"Bearer {self.private_key}"},
+            timeout=_VERDICT_TIMEOUT,
+        )
+        return cast(SessionVerdict, _read(reply, "action"))
 
     def _page(
         self, method: str, url: httpx.URL, headers: httpx.Headers, token: str | None, options: dict[str, Any]
@@ -189,7 +195,7 @@ class Engine:
         if response.status_code != 401 or not is_own_answer or self.service is None:
             return False
         asked = response.headers.get_list("WWW-Authenticate", split_commas=True)
-        if any(part.split(" ")[0].lower() == "bearer" for part in asked):
+        if any(part.strip().split(" ")[0].lower() == "bearer" for part in asked):
             self.origins.note_that_asked(target)
         return self.origins.may_have_token(target)
 
@@ -203,18 +209,7 @@ def engine(
     """Checks the options that both clients have."""
     text = url if url is not None else os.environ.get("QUIVIVE_URL", "").strip()
     service = _service(text) if text else None
-    return Engine(http=http, service=service, origins=Origins(service, token_origins), **cast(Any, options))
-
-
-def read_reply(reply: httpx.Response) -> Any:
-    """The JSON of a success; raises `ApiError` for anything else."""
-    try:
-        body = reply.json()
-    except (ValueError, RecursionError):
-        body = reply.text
-    if reply.is_success:
-        return body
-    raise ApiError(reply.status_code, _code(body) or f"HTTP_{reply.status_code}", body)
+    return Engine(http, service, Origins(service, token_origins), **cast(Any, options))
 
 
 def _service(text: str) -> httpx.URL:
@@ -226,31 +221,24 @@ def _service(text: str) -> httpx.URL:
     return url
 
 
-def _record(reply: httpx.Response, member: str) -> dict[str, Any]:
-    body = read_reply(reply)
+def _token_or_none(wanted: TokenWanted) -> Flow[str | None]:
+    try:
+        return cast(str, (yield wanted))
+    except QuiviveError:
+        return None
+
+
+def _read(reply: httpx.Response, member: str) -> dict[str, Any]:
+    """The JSON object of a success that has the member; raises `ApiError` for anything else."""
+    try:
+        body = reply.json()
+    except (ValueError, RecursionError):
+        body = None
+    if not reply.is_success:
+        raise ApiError(reply.status_code, _code(body) or f"HTTP_{reply.status_code}", body)
     if not isinstance(body, dict) or member not in body:
         raise ApiError(reply.status_code, "MALFORMED_ANSWER", body)
     return body
-
-
-def _answer(response: httpx.Response) -> dict[str, str] | None:
-    """The headers that answer the challenge which a refusal holds."""
-    media = response.headers.get("Content-Type", "").split(";")[0].strip().lower()
-    is_json = media == "application/json" or media.endswith("+json")
-    if response.status_code != 403 or not is_json or len(response.content) > _LARGEST_CHALLENGE:
-        return None
-    try:
-        answer = _solve(response.json())
-    except (ValueError, RecursionError):
-        return None
-    return answer and cast("dict[str, str]", answer["headers"])
-
-
-def _solve(body: Any) -> dict[str, Any] | None:
-    try:
-        return cast("dict[str, Any]", _native.solve_inline_challenge(body=body))
-    except QuiviveError:
-        return None
 
 
 def _code(body: Any) -> str | None:
@@ -266,19 +254,20 @@ def _is_code(text: str) -> bool:
     return text.isascii() and text.replace("_", "").isalnum() and text == text.upper()
 
 
+def _answer(response: httpx.Response) -> dict[str, str] | None:
+    """The headers that answer the challenge which a refusal holds."""
+    media = response.headers.get("Content-Type", "").split(";")[0].strip().lower()
+    is_json = media == "application/json" or media.endswith("+json")
+    if response.status_code != 403 or not is_json or len(response.content) > _LARGEST_CHALLENGE:
+        return None
+    try:
+        return cast("dict[str, str]", _native.solve_inline_challenge(body=response.json())["headers"])
+    except (QuiviveError, ValueError, RecursionError):
+        return None
+
+
 def _can_be_sent_again(options: Mapping[str, Any]) -> bool:
     return not options.get("files") and isinstance(options.get("content"), (bytes, str, type(None)))
-
-
-def _context(value: str | bool | None) -> str | None:
-    if isinstance(value, bool):
-        return "1" if value else "0"
-    return value if value and len(value.encode()) <= _LONGEST_CONTEXT else None
-
-
-def _end(seconds: Any) -> float:
-    is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-    return time.time() + min(max(seconds, 0.0) if is_number else _DEFAULT_LIFE, _LONGEST_LIFE)
 
 
 def _missing(what: str) -> InvalidInput:

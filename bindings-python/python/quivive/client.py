@@ -3,49 +3,28 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from types import TracebackType
-from typing import Any, TypedDict, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import anyio
 import httpx
+from typing_extensions import Unpack
 
 from . import _flows
 from ._flows import Flow, Send, TokenWanted
+from ._records import VerdictContext, Detection, SessionVerdict, Visit
 from .errors import ConnectionFailed, QuiviveError
 
 T = TypeVar("T")
 
-_UNAVAILABLE: Verdict = {
-    "verdict": "not_computed",
-    "score": 0,
-    "action": "allow",
-    "detection_ids": [],
-    "reason": "Score not available; allowing by default.",
-    "unavailable": True,
-}
-
-
-class _RequiredVerdict(TypedDict):
-    verdict: str
-    score: int
-    action: str
-    detection_ids: list[int]
-    reason: str
-
-
-class Verdict(_RequiredVerdict, total=False):
-    """What to do with a session's request; act on `action` only. `unavailable`: stands in after a fault."""
-
-    unavailable: bool
-
 
 class Client:
-    """Fetches pages, and meets what their guards ask for.
+    """Fetches pages, and meets what their guards ask for; safe to share between threads.
 
-    `url` is the service that issues tokens (by default the environment variable `QUIVIVE_URL`); without one,
+    `url` is the service that issues tokens, by default the environment variable `QUIVIVE_URL`; without one,
     challenges inside refusals are still solved. A token is shown to the service's own origin and to those of
-    `token_origins`; without that option, to those that asked for one. Safe to share between threads.
+    `token_origins`; without that option, to those that asked for one. It never travels in clear text over a network.
     """
 
     def __init__(
@@ -77,10 +56,11 @@ class Client:
         self.agentshield = AgentShield(self)
 
     def fetch(self, url: str | httpx.URL, *, method: str = "GET", **options: Any) -> httpx.Response:
-        """Send a request; when a guard asks for it, solve its challenge or show a token, and send it once more.
+        """Send a request; when a guard asks for it, show a token or solve its challenge, and send it once more.
 
-        The answer is the last one that came, whatever its status. `options` are those of `httpx.Client.build_request`
-        and `follow_redirects` (true by default). A request whose body is a stream or holds files is sent once only.
+        The response is the last one that came, whatever its status. `options` are those of
+        `httpx.Client.build_request`, and `follow_redirects` (true by default). A request whose body is a stream or
+        holds files is sent once only.
         """
         return self._run(self._engine.fetch(method, url, options))
 
@@ -97,11 +77,15 @@ class Client:
         self.close()
 
     def _run(self, flow: Flow[T]) -> T:
-        reply: Any = None
         try:
+            step = next(flow)
             while True:
-                step = flow.send(reply)
-                reply = self._send(step) if isinstance(step, Send) else self._token_or_none(step)
+                try:
+                    reply = self._send(step) if isinstance(step, Send) else self._token(step)
+                except QuiviveError as error:
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(reply)
         except StopIteration as done:
             return cast(T, done.value)
 
@@ -111,27 +95,108 @@ class Client:
         except httpx.RequestError as problem:
             raise _connection_failed(problem) from problem
 
-    def _token(self, refused: str | None = None) -> str:
+    def _token(self, wanted: TokenWanted) -> str:
         with self._lock:
             held = self._engine.tokens.fresh()
-            return held if held is not None and held != refused else self._run(self._engine.renew_token())
+            if held is not None and held != wanted.refused:
+                return held
+            return self._run(self._engine.renew_token())
 
-    def _token_or_none(self, wanted: TokenWanted) -> str | None:
+
+class AsyncClient:
+    """As `Client`, for asyncio and trio; safe to share between tasks."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        app_id: str | None = None,
+        audience: str | None = None,
+        private_key: str | None = None,
+        api_key: str | None = None,
+        token_origins: Iterable[str] | None = None,
+        user_agent: str = _flows.USER_AGENT,
+        timeout: float = 30.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._http = httpx.AsyncClient(headers={"User-Agent": user_agent}, timeout=timeout, transport=transport)
+        self._lock = anyio.Lock()
+        self._engine = _flows.engine(
+            self._http,
+            url,
+            token_origins,
+            app_id=app_id,
+            audience=audience,
+            private_key=private_key,
+            api_key=api_key,
+        )
+        self.botcha = AsyncBotcha(self)
+        self.botect = AsyncBotect(self)
+        self.agentshield = AsyncAgentShield(self)
+
+    async def fetch(self, url: str | httpx.URL, *, method: str = "GET", **options: Any) -> httpx.Response:
+        """Send a request as `Client.fetch` does."""
+        return await self._run(self._engine.fetch(method, url, options))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _run(self, flow: Flow[T]) -> T:
         try:
-            return self._token(wanted.refused)
-        except QuiviveError:
-            return None
+            step = next(flow)
+            while True:
+                try:
+                    reply = await self._send(step) if isinstance(step, Send) else await self._token(step)
+                except QuiviveError as error:
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(reply)
+        except StopIteration as done:
+            return cast(T, done.value)
+
+    async def _send(self, step: Send) -> httpx.Response:
+        try:
+            return await self._http.send(step.request, follow_redirects=step.follow_redirects)
+        except httpx.RequestError as problem:
+            raise _connection_failed(problem) from problem
+
+    async def _token(self, wanted: TokenWanted) -> str:
+        async with self._lock:
+            held = self._engine.tokens.fresh()
+            if held is not None and held != wanted.refused:
+                return held
+            return await self._run(self._engine.renew_token())
 
 
 class Botcha:
-    """The BOTCHA-compatible calls."""
+    """The BOTCHA-compatible calls: tokens of this agent."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
     def token(self) -> str:
-        """Return the token that is held, or solve a challenge for a new one when it is near its end."""
-        return self._client._token()
+        """Return the held token; when there is none or it is near its end, get a new one."""
+        return self._client._run(self._client._engine.token())
+
+
+class AsyncBotcha:
+    """As `Botcha`."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    async def token(self) -> str:
+        """Return a token as `Botcha.token` does."""
+        return await self._client._run(self._client._engine.token())
 
 
 class Botect:
@@ -140,25 +205,23 @@ class Botect:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def verdict(
-        self,
-        session: str,
-        *,
-        path: str | None = None,
-        ip: str | None = None,
-        country: str | None = None,
-        user_agent: str | None = None,
-        logged_in: bool | None = None,
-    ) -> Verdict:
-        """Return a session's verdict; any fault of the service gives one that allows.
+    def verdict(self, session: str, **context: Unpack[VerdictContext]) -> SessionVerdict:
+        """Return a session's verdict; a fault of the service gives one that allows and says `unavailable`.
 
-        One try, 200 ms to connect and 1 s to answer, so that a visitor never waits for a broken service.
+        One try, 200 ms to connect and 1 s to answer, so that no visitor waits for a broken service.
         """
-        context = _context(path, ip, country, user_agent, logged_in)
-        try:
-            return cast(Verdict, self._client._run(self._client._engine.look_up(session, context)))
-        except _FAULTS:
-            return _unavailable()
+        return self._client._run(self._client._engine.verdict(session, **context))
+
+
+class AsyncBotect:
+    """As `Botect`."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    async def verdict(self, session: str, **context: Unpack[VerdictContext]) -> SessionVerdict:
+        """Return a verdict as `Botect.verdict` does."""
+        return await self._client._run(self._client._engine.verdict(session, **context))
 
 
 class AgentShield:
@@ -167,15 +230,23 @@ class AgentShield:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def detect(
-        self,
-        *,
-        user_agent: str | None = None,
-        ip: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        url: str | None = None,
-        method: str | None = None,
-    ) -> Detection:
-        """Tell what the facts of one request look like; give at least `user_agent`, `headers` or `ip`."""
-        facts = _facts(user_agent, ip, headers, url, method)
-        return cast(Detection, self._client._run(self._client._engine.detect(facts)))
+    def detect(self, **visit: Unpack[Visit]) -> Detection:
+        """Tell what the facts of one request look like; one try, 250 ms in all."""
+        return self._client._run(self._client._engine.detect(**visit))
+
+
+class AsyncAgentShield:
+    """As `AgentShield`."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    async def detect(self, **visit: Unpack[Visit]) -> Detection:
+        """Tell what a request looks like as `AgentShield.detect` does."""
+        return await self._client._run(self._client._engine.detect(**visit))
+
+
+def _connection_failed(problem: httpx.RequestError) -> ConnectionFailed:
+    # Without the address, because addresses may hold session tokens.
+    what = "no answer in time" if isinstance(problem, httpx.TimeoutException) else "connection failed"
+    return ConnectionFailed(what)

@@ -41,8 +41,17 @@ pub(crate) fn compile(workspace_root: &Path, feature: Feature) -> Result<PathBuf
         .args(["build", "--quiet", "--package", "quivive-wasm", "--profile", "wasm", "--target", TARGET])
         .args(["--no-default-features", "--features", feature.name(), "--target-dir"])
         .arg(&target_folder);
+    // wasm-bindgen reads sections that stripping takes away, and strips by itself.
+    command
+        .env("CARGO_PROFILE_WASM_STRIP", if feature == Feature::Exports { "debuginfo" } else { "symbols" });
     // What the outer cargo sets for its own compilers (coverage flags, clippy as a wrapper) must not reach wasm.
-    for name in ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER", "CARGO_BUILD_TARGET", "CLIPPY_ARGS"] {
+    for name in [
+        "CARGO_ENCODED_RUSTFLAGS",
+        "RUSTFLAGS",
+        "RUSTC_WORKSPACE_WRAPPER",
+        "CARGO_BUILD_TARGET",
+        "CLIPPY_ARGS",
+    ] {
         command.env_remove(name);
     }
     run(&mut command, "the wasm build failed")?;
@@ -58,8 +67,10 @@ fn ensure_target() -> Result<()> {
     if has_target()? {
         return Ok(());
     }
-    let advice = format!("the compiler lacks the target {TARGET} and `rustup target add {TARGET}` failed; \
-         install it with the means by which this compiler was installed");
+    let advice = format!(
+        "the compiler lacks the target {TARGET} and `rustup target add {TARGET}` failed; \
+         install it with the means by which this compiler was installed"
+    );
     run(Command::new("rustup").args(["target", "add", TARGET]), &advice)?;
     if has_target()? { Ok(()) } else { Err(Error::new(advice)) }
 }
@@ -74,9 +85,9 @@ fn has_target() -> Result<bool> {
 }
 
 fn run(command: &mut Command, failure: &str) -> Result<()> {
-    let output = command
-        .output()
-        .map_err(|error| Error::new(format!("{failure}: {} cannot be run: {error}", command.get_program().display())))?;
+    let output = command.output().map_err(|error| {
+        Error::new(format!("{failure}: {} cannot be run: {error}", command.get_program().display()))
+    })?;
     if output.status.success() {
         return Ok(());
     }

@@ -6,6 +6,7 @@
 mod compile;
 mod error;
 mod layout;
+mod module;
 mod size;
 
 use std::path::Path;
@@ -15,16 +16,8 @@ pub use error::{Error, Result};
 pub use size::{FileSize, measure};
 
 /// What [`build`] writes: the core as ES modules, then the collector.
-pub const FILES: [&str; 8] = [
-    "core_bg.wasm",
-    "core.js",
-    "quivive.js",
-    "client.js",
-    "error.js",
-    "collector.wasm",
-    "sdk.js",
-    "sdk.mjs",
-];
+pub const FILES: [&str; 8] =
+    ["core_bg.wasm", "core.js", "quivive.js", "native.js", "error.js", "collector.wasm", "sdk.js", "sdk.mjs"];
 
 /// Builds the [`FILES`] that a browser loads from the server and writes them to `out`; returns their sizes.
 ///

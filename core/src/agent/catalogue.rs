@@ -60,8 +60,8 @@ pub(super) struct AgentEntry {
     pub name: String,
     #[serde(default)]
     pub vendor: Option<String>,
-    #[serde(flatten)]
-    pub kind: Kind,
+    pub bot_type: BotType,
+    pub sub_type: SubType,
     #[serde(default)]
     pub trigger: Option<Trigger>,
     #[serde(default)]
@@ -83,14 +83,6 @@ pub(super) struct AgentEntry {
     /// A name for robots files that its vendor never sends: a request that shows it is false unless proven.
     #[serde(default)]
     pub never_sent: bool,
-}
-
-/// Type and finer kind.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Kind {
-    pub bot_type: BotType,
-    pub sub_type: SubType,
 }
 
 /// How an agent's identity can be proven.
@@ -184,7 +176,7 @@ pub struct Agent {
 
 impl Agent {
     pub(super) fn from_entry(entry: AgentEntry) -> Self {
-        let Kind { bot_type, sub_type } = entry.kind;
+        let AgentEntry { bot_type, sub_type, .. } = entry;
         Self {
             info: Arc::new(AgentInfo {
                 id: entry.id,

@@ -17,11 +17,12 @@ pub struct UserAgentClass<'a> {
     pub agent: Option<&'a Agent>,
     /// The tool that it names.
     pub tool: Option<&'a Tool>,
-    /// A bot word or contact address of no catalogued agent or tool.
+    /// A bot word, a contact address or a browser's form without a browser's engine, of no catalogued agent or
+    /// tool.
     pub has_bot_word: bool,
     /// Nothing at all, or only blanks.
     pub is_empty: bool,
-    /// Too short, too long, with control characters or without `product/version`.
+    /// Too short, too long, with control characters, or with neither `product/version` nor a device's name.
     pub is_malformed: bool,
     /// What it shows of a browser, whether or not that is true.
     pub browser: BrowserShape,
@@ -33,10 +34,11 @@ impl UserAgentClass<'_> {
         self.tool.is_some_and(|tool| matches!(tool.sub_type, SubType::HeadlessBrowser | SubType::Webdriver))
     }
 
-    /// An HTTP library, a command-line tool or a scraping framework.
+    /// An HTTP library, a command-line tool or a scraping framework; not one that people's apps are made with.
     pub fn is_http_library(&self) -> bool {
         self.tool.is_some_and(|tool| {
-            matches!(tool.sub_type, SubType::HttpLibrary | SubType::CliTool | SubType::Framework)
+            let is_library = matches!(tool.sub_type, SubType::HttpLibrary | SubType::CliTool | SubType::Framework);
+            is_library && tool.confidence >= 0.5
         })
     }
 
@@ -115,6 +117,7 @@ enum Pattern {
 enum Mark {
     Browser,
     Chromium,
+    Compatible,
     Engine,
     Firefox,
     Platform(Platform),
@@ -222,10 +225,11 @@ impl Place<'_> {
     fn is_mail_address(&self) -> bool {
         let Some(domain) = self.text.get(self.end..) else { return false };
         let length = domain.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.')).count();
-        let dot = domain.get(..length).and_then(|domain| domain.iter().position(|byte| *byte == b'.'));
-        self.before().is_some_and(|byte| byte.is_ascii_alphanumeric())
-            && dot.is_some_and(|dot| dot > 0 && dot + 2 < length)
-            && !self.in_slot
+        let mut labels = domain.get(..length).unwrap_or_default().split(|byte| *byte == b'.').rev();
+        // The last label of a version number is no name.
+        let is_name = |label: &[u8]| label.len() > 1 && label.iter().all(u8::is_ascii_alphabetic);
+        let has_domain = labels.next().is_some_and(is_name) && labels.next().is_some_and(|label| !label.is_empty());
+        has_domain && self.before().is_some_and(|byte| byte.is_ascii_alphanumeric()) && !self.in_slot
     }
 }
 
@@ -237,6 +241,7 @@ struct Seen<'t> {
     words: Vec<usize>,
     excluded: Vec<usize>,
     has_contact: bool,
+    is_compatible: bool,
     is_named_browser: bool,
     has_engine: bool,
     chromium: Option<u32>,
@@ -253,6 +258,7 @@ impl<'t> Seen<'t> {
             words: Vec::new(),
             excluded: Vec::new(),
             has_contact: false,
+            is_compatible: false,
             is_named_browser: false,
             has_engine: false,
             chromium: None,
@@ -289,6 +295,7 @@ impl<'t> Seen<'t> {
     fn mark(&mut self, mark: Mark, place: Place<'_>) {
         match mark {
             Mark::Browser => self.is_named_browser |= place.start == 0 && place.is_token(),
+            Mark::Compatible => self.is_compatible = true,
             Mark::Engine => self.has_engine = true,
             Mark::Chromium => {
                 self.has_engine = true;
@@ -316,12 +323,14 @@ impl<'t> Seen<'t> {
             .and_then(|(place, _)| tools.get(place))
             .filter(|tool| !(tool.without_browser && is_browser));
         let has_word = self.words.iter().any(|end| !self.excluded.contains(end));
+        let is_bare = self.is_compatible && !self.has_engine && has_browser_start(self.text);
+        let has_version = has_product_version(self.text);
         UserAgentClass {
             agent,
             tool,
-            has_bot_word: agent.is_none() && tool.is_none() && (has_word || self.has_contact),
+            has_bot_word: agent.is_none() && tool.is_none() && (has_word || self.has_contact || is_bare),
             is_empty: self.text.is_empty(),
-            is_malformed: !self.text.is_empty() && is_malformed,
+            is_malformed: !self.text.is_empty() && (is_malformed || (!has_version && self.platform.is_none())),
             browser: BrowserShape {
                 is_browser,
                 chromium: self.chromium,
@@ -387,13 +396,14 @@ fn has_browser_start(text: &[u8]) -> bool {
 }
 
 fn is_malformed(text: &[u8]) -> bool {
-    text.len() < 10
-        || text.len() > LOOKED_AT
-        || text.iter().any(u8::is_ascii_control)
-        || !text.windows(3).any(|part| match part {
-            [product, b'/', version] => product.is_ascii_alphanumeric() && version.is_ascii_alphanumeric(),
-            _ => false,
-        })
+    text.len() < SHORTEST || text.len() > LOOKED_AT || text.iter().any(u8::is_ascii_control)
+}
+
+fn has_product_version(text: &[u8]) -> bool {
+    text.windows(3).any(|part| match part {
+        [product, b'/', version] => product.is_ascii_alphanumeric() && version.is_ascii_alphanumeric(),
+        _ => false,
+    })
 }
 
 fn contains_ignoring_case(text: &[u8], part: &[u8]) -> bool {
@@ -401,10 +411,11 @@ fn contains_ignoring_case(text: &[u8], part: &[u8]) -> bool {
 }
 
 const LOOKED_AT: usize = 2048;
+const SHORTEST: usize = 10;
 const ANDROID: &[u8] = b"android";
 const BROWSER_STARTS: [&[u8]; 2] = [b"Mozilla/", b"Opera/"];
 
-const MARKS: [(&str, Mark); 19] = [
+const MARKS: [(&str, Mark); 20] = [
     ("chrome/", Mark::Chromium),
     ("firefox/", Mark::Firefox),
     ("applewebkit", Mark::Engine),
@@ -414,7 +425,8 @@ const MARKS: [(&str, Mark); 19] = [
     ("msie ", Mark::Engine),
     ("presto/", Mark::Engine),
     ("opera", Mark::Engine),
-    ("khtml/", Mark::Engine),
+    ("khtml", Mark::Engine),
+    ("(compatible; ", Mark::Compatible),
     ("windows nt", Mark::Platform(Platform::Windows)),
     ("macintosh", Mark::Platform(Platform::MacOs)),
     ("android", Mark::Platform(Platform::Android)),

@@ -56,7 +56,14 @@ mod tests {
     fn text_round_trips_and_other_lengths_are_refused() {
         let text = serde_json::to_string(&Seed([9; 32])).unwrap();
         assert_eq!(serde_json::from_str::<Seed>(&text).unwrap(), Seed([9; 32]));
-        for text in ["\"\"", "\"00\"", "7", "null", &format!("\"{}\"", "g".repeat(64)), &format!("\"{}\"", "0".repeat(66))] {
+        for text in [
+            "\"\"",
+            "\"00\"",
+            "7",
+            "null",
+            &format!("\"{}\"", "g".repeat(64)),
+            &format!("\"{}\"", "0".repeat(66)),
+        ] {
             assert!(serde_json::from_str::<Seed>(text).is_err(), "{text}");
         }
     }

@@ -304,7 +304,8 @@ pub struct PageHits {
 impl PageHits {
     fn add(&mut self, hit: &PageHit) {
         const ORDINARY: [&str; 4] = ["accept", "accept-encoding", "accept-language", "user-agent"];
-        let lacking = ORDINARY.iter().filter(|name| !hit.header_names.iter().any(|header| header == *name)).count();
+        let lacking =
+            ORDINARY.iter().filter(|name| !hit.header_names.iter().any(|header| header == *name)).count();
         self.count = self.count.saturating_add(1);
         self.first_at = Some(self.first_at.map_or(hit.occurred_at, |first| first.min(hit.occurred_at)));
         self.bare_headers |= !hit.header_names.is_empty() && lacking >= 2;
@@ -313,7 +314,7 @@ impl PageHits {
 
 /// What looking up a claimed bot gave.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "BotVerification"))]
 #[serde(deny_unknown_fields)]
 pub struct Verification {
     /// The bot's name, for example `Googlebot`.

@@ -66,7 +66,8 @@ impl Threshold {
         if (1..=99).contains(&value) {
             Ok(Self(value))
         } else {
-            Err(Error::invalid_input("likely_bot_threshold must be from 1 to 99").with("path", "likely_bot_threshold"))
+            Err(Error::invalid_input("likely_bot_threshold must be from 1 to 99")
+                .with("path", "likely_bot_threshold"))
         }
     }
 
@@ -145,7 +146,9 @@ mod tests {
 
     #[test]
     fn names_are_the_wire_names() {
-        for band in [Band::NotComputed, Band::Definite, Band::LikelyAutomated, Band::LikelyHuman, Band::Verified] {
+        for band in
+            [Band::NotComputed, Band::Definite, Band::LikelyAutomated, Band::LikelyHuman, Band::Verified]
+        {
             assert_eq!(serde_json::to_value(band).unwrap(), band.name());
         }
     }

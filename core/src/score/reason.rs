@@ -53,12 +53,18 @@ fn of_bot(engines: &EngineResults, heuristics: Option<u8>, detection_ids: &[u32]
     };
     let own = detection::numbers(&deciding.evidence);
     let ids = if own.is_empty() { detection_ids } else { &own };
-    let phrases: Vec<&str> =
-        ids.iter().filter_map(|id| Detection::from_number(*id)).map(Detection::phrase).take(MOST_PHRASES).collect();
+    let phrases: Vec<&str> = ids
+        .iter()
+        .filter_map(|id| Detection::from_number(*id))
+        .map(Detection::phrase)
+        .take(MOST_PHRASES)
+        .collect();
     sentence(&phrases.join("; "))
 }
 
 fn sentence(words: &str) -> String {
     let mut characters = words.chars();
-    characters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), characters.as_str()))
+    characters
+        .next()
+        .map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), characters.as_str()))
 }

@@ -142,7 +142,9 @@ pub fn resolve(
     let is_exempt = remembered.is_some_and(|(_, rule)| rule.action == Action::Allow);
     match (score.band, remembered) {
         (Band::Definite, _) if settings.block_definite && !is_exempt => by_band(score, Action::Block),
-        (Band::LikelyAutomated, _) if settings.challenge_likely && !is_exempt => by_band(score, Action::Challenge),
+        (Band::LikelyAutomated, _) if settings.challenge_likely && !is_exempt => {
+            by_band(score, Action::Challenge)
+        }
         (_, Some(remembered)) => by_rule(score, remembered),
         (_, None) => by_band(score, Action::Allow),
     }

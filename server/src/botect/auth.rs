@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 
 use super::wire::{self, Failure};
 use crate::app::App;
 use crate::error::{Error, ErrorKind};
+use crate::extract::{bearer, header_text};
 use crate::tenant::{Account, ApiToken, Membership, Project, Site, User, directory};
 
 /// A caller with an account API token.
@@ -120,23 +121,12 @@ impl SiteKey {
 
 /// The site key of the header `X-Botect-Site-Key`; a blank one is missing.
 pub fn site_key(headers: &HeaderMap) -> Option<&str> {
-    text(headers, "x-botect-site-key")
+    header_text(headers, "x-botect-site-key")
 }
 
 fn private_key(headers: &HeaderMap) -> Option<&str> {
     let is_private = |key: &&str| key.starts_with("sk_");
-    bearer(headers).filter(is_private).or_else(|| text(headers, "x-botect-private-key").filter(is_private))
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, credential) = text(headers, header::AUTHORIZATION.as_str())?.split_once(' ')?;
-    let credential = credential.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !credential.is_empty()).then_some(credential)
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let value = headers.get(name)?.to_str().ok()?.trim();
-    (!value.is_empty()).then_some(value)
+    bearer(headers).filter(is_private).or_else(|| header_text(headers, "x-botect-private-key").filter(is_private))
 }
 
 #[cfg(test)]

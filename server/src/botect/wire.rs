@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::FromRequest;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -77,6 +77,7 @@ impl IntoResponse for Failure {
         // The core's refusals of a body are 422 here, not the 400 of its class.
         let (status, code) = match error.kind() {
             ErrorKind::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "INVALID_PAYLOAD".to_owned()),
+            ErrorKind::Unavailable => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR".to_owned()),
             kind => (kind.status(), error.code().to_owned()),
         };
         let body = ErrorBody {
@@ -86,30 +87,8 @@ impl IntoResponse for Failure {
             details: error.details().clone(),
             retry_after: error.retry_after_seconds(),
         };
-        no_store((status, Json(body)).into_response())
+        (status, Json(body)).into_response()
     }
-}
-
-/// 404 for a path of this family that does not exist.
-pub fn not_found() -> Response {
-    Failure(Error::not_found("The requested resource does not exist.")).into_response()
-}
-
-/// 405 for a path of this family, with the methods that it has.
-pub fn method_not_allowed(allowed: &[Method]) -> Response {
-    let message = "The path does not support this method.";
-    let mut response = Failure(Error::method_not_allowed(message)).into_response();
-    let allowed = allowed.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
-    if let Ok(allowed) = HeaderValue::from_str(&allowed) {
-        response.headers_mut().insert(header::ALLOW, allowed);
-    }
-    response
-}
-
-/// Keeps an answer out of every cache.
-pub fn no_store(mut response: Response) -> Response {
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
 /// Reads a whole body of at most so many bytes.

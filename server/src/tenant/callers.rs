@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 
+use super::detection_key::{self, KeyHolder};
 use super::{Account, Project, credentials, directory};
 use crate::app::App;
 use crate::error::Result;
@@ -24,6 +25,7 @@ pub struct Callers {
     changes: Arc<AtomicU64>,
     site_keys: Remembered<Site>,
     private_keys: Remembered<Site>,
+    detection_keys: Remembered<KeyHolder>,
 }
 
 impl Default for Callers {
@@ -32,6 +34,7 @@ impl Default for Callers {
         Self {
             site_keys: Remembered::new(changes.clone()),
             private_keys: Remembered::new(changes.clone()),
+            detection_keys: Remembered::new(changes.clone()),
             changes,
         }
     }
@@ -41,11 +44,6 @@ impl Callers {
     /// Makes every remembered caller stale.
     pub fn forget(&self) {
         self.changes.fetch_add(1, Ordering::SeqCst);
-    }
-
-    /// A memory for another kind of caller that goes stale with this one.
-    pub fn memory<T: Send + Sync + 'static>(&self) -> Remembered<T> {
-        Remembered::new(self.changes.clone())
     }
 
     /// The project of a site key.
@@ -64,10 +62,19 @@ impl Callers {
         let hash = credentials::hash(key);
         self.private_keys.find(&hash, directory::site_by_private_key(app, &hash)).await
     }
+
+    /// The holder of a key for request detection, whether it is still accepted or not.
+    ///
+    /// # Errors
+    /// When storage does not answer.
+    pub async fn by_detection_key(&self, app: &App, key: &str) -> Result<Option<Arc<KeyHolder>>> {
+        let hash = credentials::hash(key);
+        self.detection_keys.find(&hash, detection_key::holder(app, &hash)).await
+    }
 }
 
 /// What was found under a text, for at most a second and only while no tenant changed.
-pub struct Remembered<T> {
+struct Remembered<T> {
     changes: Arc<AtomicU64>,
     found: Cache<String, (u64, Arc<T>)>,
 }
@@ -79,10 +86,7 @@ impl<T: Send + Sync + 'static> Remembered<T> {
     }
 
     /// What is remembered under the key, else what `load` finds.
-    ///
-    /// # Errors
-    /// Those of `load`.
-    pub async fn find(&self, key: &str, load: impl Future<Output = Result<Option<T>>>) -> Result<Option<Arc<T>>> {
+    async fn find(&self, key: &str, load: impl Future<Output = Result<Option<T>>>) -> Result<Option<Arc<T>>> {
         // The number is read before the records are: what was loaded during a change is stale afterwards.
         let changes = self.changes.load(Ordering::SeqCst);
         if let Some((at, found)) = self.found.get(key)

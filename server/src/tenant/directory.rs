@@ -215,7 +215,7 @@ pub async fn rotate_key(app: &App, project_id: i64, kind: KeyKind) -> Result<Str
     loop {
         let Versioned { value: mut project, version } = versioned_project(app, project_id).await?;
         if !project.scoring.is_enabled {
-            return Err(Error::conflict("Scoring is not enabled for this project.").with_code("SCORING_NOT_ENABLED"));
+            return Err(scoring_not_enabled());
         }
         let mut changes = Vec::new();
         let key = match kind {
@@ -237,6 +237,11 @@ pub async fn rotate_key(app: &App, project_id: i64, kind: KeyKind) -> Result<Str
             return Ok(key);
         }
     }
+}
+
+/// 409: what was asked for needs scoring to be on.
+pub fn scoring_not_enabled() -> Error {
+    Error::conflict("Scoring is not enabled for this project.").with_code("SCORING_NOT_ENABLED")
 }
 
 /// Changes what verdicts do; seen by the next read.

@@ -10,7 +10,6 @@ use crate::score::payload::{Payload, PointerType};
 #[serde(default)]
 pub(super) struct PageView {
     sequence: u32,
-    #[serde(flatten)]
     measures: Payload,
 }
 

@@ -12,8 +12,8 @@ const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_tabl
 pub(super) fn run(connection: &mut Connection) -> Result<()> {
     let transaction =
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(unavailable)?;
-    let done: usize =
-        transaction.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(unavailable)?;
+    let done: u32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(unavailable)?;
+    let done = usize::try_from(done).unwrap_or(usize::MAX);
     if done > MIGRATIONS.len() {
         return Err(Error::Unavailable(format!(
             "the database has tables of version {done}, this program knows {}; use the newer program",
@@ -23,6 +23,7 @@ pub(super) fn run(connection: &mut Connection) -> Result<()> {
     for migration in MIGRATIONS.iter().skip(done) {
         transaction.execute_batch(migration).map_err(unavailable)?;
     }
-    transaction.pragma_update(None, "user_version", MIGRATIONS.len()).map_err(unavailable)?;
+    let version = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+    transaction.pragma_update(None, "user_version", version).map_err(unavailable)?;
     transaction.commit().map_err(unavailable)
 }

@@ -1,0 +1,19 @@
+import type { Claims, Classification, RequestFacts, VerifierOptions } from "./operations";
+
+export * from "./client";
+export { ApiError, QuiviveError } from "./error";
+export * from "./operations";
+
+/** Verifies tokens with one set of keys, under one policy; both are read once. */
+export class Verifier {
+  constructor(options: VerifierOptions);
+  /** Verifies a token; `now` is in milliseconds since the Unix epoch, by default the present. */
+  verify(token: string, now?: number): Claims;
+}
+
+/** Classifies requests with the built-in catalogue of agents, which is made ready once. */
+export class Classifier {
+  constructor();
+  /** Classifies one request from its facts. */
+  classify(facts: RequestFacts): Classification;
+}

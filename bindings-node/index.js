@@ -1,0 +1,7 @@
+"use strict";
+
+const { Client } = require("./client.js");
+const { ApiError, QuiviveError } = require("./error.js");
+const { Classifier, Verifier, operations } = require("./native.js");
+
+module.exports = { ...operations, ApiError, Classifier, Client, QuiviveError, Verifier };

@@ -1,0 +1,44 @@
+"use strict";
+
+const { attempt, decode, encode, wrap } = require("./error.js");
+
+const native = load();
+
+/** Every operation, under its JavaScript name. */
+const operations = Object.fromEntries(
+  Object.entries(native)
+    .filter(([name]) => /^[a-z]/.test(name))
+    .map(([name, call]) => [name, wrap(call)]),
+);
+
+class Verifier {
+  #native;
+
+  constructor(options = {}) {
+    const text = encode(options);
+    this.#native = attempt(() => new native.Verifier(text));
+  }
+
+  verify(token, now = Date.now()) {
+    return decode(() => this.#native.verify(token, now));
+  }
+}
+
+class Classifier {
+  #native = new native.Classifier();
+
+  classify(facts = {}) {
+    return decode(() => this.#native.classify(encode(facts)));
+  }
+}
+
+module.exports = { Classifier, Verifier, operations };
+
+function load() {
+  const file = `./quivive.${process.platform}-${process.arch}.node`;
+  try {
+    return require(file);
+  } catch (cause) {
+    throw new Error(`quivive has no working native module for ${process.platform}-${process.arch} (${file})`, { cause });
+  }
+}

@@ -1,0 +1,6 @@
+import { initialize } from "./native.js";
+
+await initialize();
+
+export { Client } from "./client.js";
+export * from "./quivive.js";

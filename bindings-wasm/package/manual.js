@@ -1,0 +1,3 @@
+export { Client } from "./client.js";
+export { initialize, initializeSync } from "./native.js";
+export * from "./quivive.js";

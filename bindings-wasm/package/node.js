@@ -1,0 +1,8 @@
+import { readFileSync } from "node:fs";
+
+import { initializeSync } from "./native.js";
+
+initializeSync(readFileSync(new URL("./core_bg.wasm", import.meta.url)));
+
+export { Client } from "./client.js";
+export * from "./quivive.js";

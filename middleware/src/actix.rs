@@ -1,0 +1,127 @@
+//! Guards as actix-web middleware.
+//!
+//! ```
+//! use actix_web::{App, HttpMessage, HttpRequest, web};
+//! use quivive_middleware::actix::GuardTransform;
+//! use quivive_middleware::{AgentIdentity, RequireAgent};
+//!
+//! async fn for_agents(request: HttpRequest) -> String {
+//!     match request.extensions().get::<AgentIdentity>() {
+//!         Some(agent) => format!("hello, {}", agent.subject),
+//!         None => "hello".to_owned(),
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let guard = RequireAgent::at("https://quivive.example")?;
+//! let app = App::new().service(
+//!     web::resource("/for-agents").wrap(GuardTransform::new(guard)).route(web::get().to(for_agents)),
+//! );
+//! # let _ = app;
+//! # Ok(()) }
+//! ```
+//!
+//! A guard's caches live in the guard: make it once and clone it into every worker.
+
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::http::StatusCode;
+use actix_web::{Error, HttpMessage, HttpResponse, HttpResponseBuilder};
+use futures::future::{LocalBoxFuture, Ready, ready};
+
+use crate::facts::Facts;
+use crate::guard::{Admission, Answer, Check, Guard};
+use crate::session::Session;
+
+/// Puts a guard in front of an app, scope or resource.
+#[derive(Clone, Debug)]
+pub struct GuardTransform<G> {
+    guard: G,
+}
+
+impl<G: Guard> GuardTransform<G> {
+    /// Middleware with this guard.
+    pub fn new(guard: G) -> Self {
+        Self { guard }
+    }
+}
+
+impl<G, S, B> Transform<S, ServiceRequest> for GuardTransform<G>
+where
+    G: Guard,
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Transform = GuardService<G, S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready(Ok(GuardService { guard: self.guard.clone(), service: Rc::new(service) }))
+    }
+}
+
+/// A service behind a guard; made by [`GuardTransform`].
+#[derive(Debug)]
+pub struct GuardService<G, S> {
+    guard: G,
+    service: Rc<S>,
+}
+
+impl<G, S, B> Service<ServiceRequest> for GuardService<G, S>
+where
+    G: Guard,
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, Error>>;
+
+    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let check = self.guard.check(facts(&request));
+        let service = Rc::clone(&self.service);
+        Box::pin(async move {
+            let outcome = match check {
+                Check::Done(outcome) => outcome,
+                Check::Waiting(outcome) => outcome.await,
+            };
+            match outcome {
+                Ok(Admission { value, decision }) => {
+                    if let Some(value) = value {
+                        request.extensions_mut().insert(value);
+                    }
+                    request.extensions_mut().insert(decision);
+                    Ok(service.call(request).await?.map_into_left_body())
+                }
+                Err(answer) => Ok(request.into_response(response(*answer)).map_into_right_body()),
+            }
+        })
+    }
+}
+
+fn facts(request: &ServiceRequest) -> Facts {
+    let session = request.extensions().get::<Session>().map(|session| session.0.clone());
+    let peer = request.peer_addr().map(|address| address.ip());
+    let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    Facts::read(request.method().as_str(), request.path(), peer, session, headers)
+}
+
+fn response(answer: Answer) -> HttpResponse {
+    let (parts, body) = answer.into_parts();
+    let status = StatusCode::from_u16(parts.status.as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut builder = HttpResponseBuilder::new(status);
+    for (name, value) in &parts.headers {
+        builder.append_header((name.as_str(), value.as_bytes()));
+    }
+    builder.body(body)
+}

@@ -1,0 +1,43 @@
+//! The AgentShield-compatible API: classification of single requests.
+
+pub mod auth;
+pub mod detect;
+pub mod limits;
+pub mod request;
+pub mod wire;
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::App;
+use crate::extract::ClientIp;
+use crate::telemetry::RequestId;
+
+/// The routes.
+pub fn router(_app: &App) -> OpenApiRouter<App> {
+    OpenApiRouter::new().merge(detect::router())
+}
+
+/// Layer around every answer of this family: who is calling, whether there is room for the request, and the headers
+/// that say how much room is left.
+pub async fn skin(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let request_id = request.extensions().get::<RequestId>().cloned();
+    let ip = request.extensions().get::<ClientIp>().copied();
+    let caller = auth::identify(&app, request.headers()).await;
+    let standing = limits::admit(&app, caller.as_deref().ok(), ip).await;
+    let mut response = match standing.refusal(&app) {
+        Some(failure) => failure.into_response(),
+        None => {
+            request.extensions_mut().insert(auth::Identified(caller));
+            next.run(request).await
+        }
+    };
+    if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
+        response = wire::fault(request_id.as_ref());
+    }
+    standing.write(response.headers_mut());
+    response
+}

@@ -1,0 +1,67 @@
+//! `GET /`: a live demonstration for people, the same facts as JSON for programs and as Markdown for models.
+
+mod html;
+mod json;
+mod markdown;
+mod view;
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, header};
+use serde::Deserialize;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use self::view::Home;
+use super::wire::Result;
+use crate::app::App;
+use crate::extract::Origin;
+use crate::pages::{self, Format, preferred_format};
+
+/// What links to the page tell it.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Visit {
+    /// `invalid` or `missing`: why a link with a code did not work.
+    error: Option<String>,
+    /// `true` after a person followed a link of a verified agent.
+    verified: Option<String>,
+}
+
+/// What this service is and how to use it: HTML for browsers, JSON or Markdown by `Accept`.
+#[utoipa::path(
+    get, path = "/", tag = "botcha", operation_id = "botcha_read_home",
+    params(
+        ("error" = Option<String>, Query, description = "Why a link with a code did not work: invalid or missing"),
+        ("verified" = Option<String>, Query, description = "true after following a verified agent's link"),
+    ),
+    responses(
+        (status = 200, description = "The page", content(
+            (serde_json::Value = "application/json"),
+            (String = "text/html"),
+            (String = "text/markdown"),
+        )),
+    ),
+)]
+async fn read(
+    State(app): State<App>,
+    Origin(base): Origin,
+    Query(visit): Query<Visit>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    let home = Home::load(&app, base, &headers).await?;
+    Ok(match preferred_format(&headers) {
+        Format::Html => pages::html(html::render(&home, &visit)),
+        Format::Markdown => pages::markdown(markdown::render(&home)),
+        Format::Json => {
+            let mut response = Json(json::render(&home)).into_response();
+            response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept, Authorization"));
+            response
+        }
+    })
+}
+
+/// The route.
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(read))
+}

@@ -1,0 +1,116 @@
+//! The page for people.
+
+use serde_json::{Value, json};
+
+use super::Visit;
+use super::view::Home;
+use crate::browser::assets_path;
+use crate::pages::{escape, fill, script_json};
+
+const TEMPLATE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/home.html"));
+
+/// The live demonstration.
+pub(super) fn render(home: &Home, visit: &Visit) -> String {
+    let collector = home.demo.as_ref().map(|demo| {
+        let key = escape(&demo.site_key);
+        format!("<script type=\"module\" src=\"/v1/sdk.mjs\" data-botect-sdk data-site-key=\"{key}\"></script>")
+    });
+    fill(
+        TEMPLATE,
+        &[
+            ("assets", assets_path()),
+            ("base", &escape(&home.base)),
+            ("challenge", &script_json(&embedded_challenge(&home.base))),
+            ("collector", collector.as_deref().unwrap_or_default()),
+            ("commands", &commands(home)),
+            ("description", &escape(&home.tagline())),
+            ("endpoints", &endpoints(home)),
+            ("live", if home.demo.is_some() { "true" } else { "false" }),
+            ("name", &escape(&home.name)),
+            ("notice", &notice(visit)),
+            ("version", env!("CARGO_PKG_VERSION")),
+        ],
+    )
+}
+
+/// What a program that reads the page may solve without any other request.
+fn embedded_challenge(base: &str) -> Value {
+    json!({
+        "version": "1.0",
+        "type": "inline-challenge",
+        "description": "For AI agents: prove what you are and get a token.",
+        "challenge": {
+            "type": "sha256",
+            "instruction": "Hash the text BOTCHA-LANDING-<UTC date, YYYY-MM-DD>-<timestamp> with SHA-256, where \
+                <timestamp> is the one that you send, and answer the first 16 hexadecimal digits.",
+            "example": "BOTCHA-LANDING-2026-01-15-2026-01-15T12:00:00.000Z gives 8e2964323ff073ca",
+            "submit_to": format!("{base}/api/verify-landing"),
+            "method": "POST",
+            "body_format": { "answer": "your 16 hex chars", "timestamp": "ISO 8601 timestamp" },
+        },
+        "on_success": {
+            "grants_access_to": format!("{base}/agent-only"),
+            "header_to_include": "X-Botcha-Landing-Token",
+        },
+    })
+}
+
+fn notice(visit: &Visit) -> String {
+    let text = match (visit.error.as_deref(), visit.verified.as_deref()) {
+        (Some("invalid"), _) => "That link has been used or is too old. Ask your agent for a new one.",
+        (Some("missing"), _) => "That link lacks its code. Ask your agent for the whole link.",
+        (_, Some("true")) => "Your agent is verified. You may close this page.",
+        _ => return String::new(),
+    };
+    format!("<p class=\"notice\" role=\"status\">{text}</p>")
+}
+
+/// Three commands that work as pasted.
+fn commands(home: &Home) -> String {
+    let base = &home.base;
+    let commands = match &home.demo {
+        Some(demo) => [
+            ("Ask for a challenge, as an agent does", format!("curl -s {base}/v1/token")),
+            (
+                "Read the verdict on your own visit, as your back end would",
+                format!(
+                    "curl -s -H 'Authorization: Bearer {}' {base}/v1/sessions/<span class=\"own-session\">{}</span>/verdict",
+                    escape(&demo.private_key),
+                    "sess_unknown",
+                ),
+            ),
+            (
+                "Ask who sends a user agent",
+                format!(
+                    "curl -s {base}/api/v1/detect -H 'Authorization: Bearer {}' -H 'Content-Type: application/json' \
+                     -d '{{\"userAgent\":\"Mozilla/5.0 (compatible; GPTBot/1.2)\"}}'",
+                    escape(&demo.api_key),
+                ),
+            ),
+        ],
+        None => [
+            ("Ask for a challenge, as an agent does", format!("curl -s {base}/v1/token")),
+            ("Knock without a token and read what is asked for", format!("curl -s {base}/agent-only")),
+            ("Fetch the keys with which tokens are checked", format!("curl -s {base}/.well-known/jwks")),
+        ],
+    };
+    let items = commands.map(|(title, command)| {
+        format!("    <li><p>{title}</p><div class=\"command\"><pre tabindex=\"0\">{command}</pre></div></li>\n")
+    });
+    items.concat()
+}
+
+fn endpoints(home: &Home) -> String {
+    let mut rows = String::new();
+    let mut family = "";
+    for endpoint in &home.endpoints {
+        if endpoint.family != family {
+            family = endpoint.family;
+            rows.push_str(&format!("<tr><th colspan=\"2\" scope=\"colgroup\">{family}</th></tr>\n"));
+        }
+        let (method, path) = (endpoint.method, escape(&endpoint.path));
+        let summary = escape(&endpoint.summary);
+        rows.push_str(&format!("<tr><td><code>{method} {path}</code></td><td>{summary}</td></tr>\n"));
+    }
+    rows
+}

@@ -1,0 +1,4 @@
+//! Sequences that more than one caller needs.
+
+pub mod detection;
+pub mod scoring;

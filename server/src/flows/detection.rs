@@ -1,0 +1,252 @@
+//! From the facts of one request to a classification, and its record in the detection stream.
+//!
+//! A detection is a read: its record goes through a bounded queue and is written in batches, so that it never adds
+//! to an answer's time. At most a second of records is lost in a crash; records that find no room are counted.
+
+pub mod visitor;
+
+use std::fmt::Write as _;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use quivive_core::Timestamp;
+use quivive_core::agent::{Classification, Classifier, RequestFacts};
+use serde::Serialize;
+use tokio::sync::mpsc::{self, Receiver, Sender};
+
+use self::visitor::Visitors;
+use crate::app::App;
+use crate::jobs::Stop;
+use crate::storage::Event;
+
+/// The stream of detections.
+pub const STREAM: &str = "detection";
+
+/// What detection keeps in the process.
+pub struct Detection {
+    classifier: Classifier,
+    sender: Sender<Observed>,
+    receiver: Mutex<Option<Receiver<Observed>>>,
+}
+
+impl Default for Detection {
+    fn default() -> Self {
+        let (sender, receiver) = mpsc::channel(CAPACITY);
+        Self { classifier: Classifier::new(), sender, receiver: Mutex::new(Some(receiver)) }
+    }
+}
+
+/// A classification and how long it took.
+pub struct Outcome {
+    /// The classification.
+    pub classification: Classification,
+    /// Time spent in the core.
+    pub took: Duration,
+}
+
+/// A request that was classified and is to be recorded.
+#[derive(Debug)]
+pub struct Observed {
+    /// The id, `det_` and a ULID.
+    pub id: String,
+    /// The project.
+    pub project_id: i64,
+    /// Whether it is a test that analytics leave out.
+    pub is_test: bool,
+    /// What was known.
+    pub facts: RequestFacts,
+    /// What the caller called the visitor's session.
+    pub session_id: Option<String>,
+    /// What it was classified as.
+    pub classification: Classification,
+}
+
+impl Detection {
+    /// Classifies one request.
+    pub fn classify(&self, facts: &RequestFacts) -> Outcome {
+        let began = Instant::now();
+        let classification = self.classifier.classify(facts);
+        Outcome { classification, took: began.elapsed() }
+    }
+
+    /// Puts a detection up for recording.
+    pub fn record(&self, observed: Observed) {
+        if self.sender.try_send(observed).is_err() {
+            metrics::counter!("quivive_detections_dropped_total").increment(1);
+        }
+    }
+}
+
+/// A new id of a detection: `det_` and a ULID (48 bits of time, 80 of randomness, Crockford's base32).
+pub fn new_id(app: &App) -> String {
+    format!("det_{}", ulid(app.now(), app.random_bytes()))
+}
+
+/// Starts the task that records detections.
+pub fn start(app: &App) {
+    let recorder = app.clone();
+    app.jobs.start("detections", move |stop| run(recorder, stop));
+}
+
+async fn run(app: App, mut stop: Stop) {
+    let receiver = app.detection.receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let Some(mut receiver) = receiver else { return };
+    let mut visitors = Visitors::default();
+    loop {
+        let mut observed = Vec::new();
+        tokio::select! {
+            count = receiver.recv_many(&mut observed, MOST_AT_ONCE) => if count == 0 { return },
+            () = stop.requested() => receiver.close(),
+        }
+        write(&app, &mut visitors, observed).await;
+        if receiver.is_closed() && receiver.is_empty() {
+            return;
+        }
+    }
+}
+
+async fn write(app: &App, visitors: &mut Visitors, observed: Vec<Observed>) {
+    let count = observed.len() as u64;
+    let mut events = Vec::with_capacity(observed.len());
+    for observed in observed {
+        match visitors.key(app, &observed).await {
+            Ok(visitor_key) => events.push(event(observed, visitor_key)),
+            Err(error) => tracing::error!(%error, "a detection could not be recorded"),
+        }
+    }
+    if events.is_empty() {
+        return;
+    }
+    if let Err(error) = app.storage.events().append(events).await {
+        metrics::counter!("quivive_detections_dropped_total").increment(count);
+        tracing::error!(%error, "detections could not be recorded");
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row<'a> {
+    source: &'static str,
+    is_bot: bool,
+    confidence: f64,
+    bot_type: quivive_core::agent::BotType,
+    sub_type: Option<quivive_core::agent::SubType>,
+    agent_id: Option<&'a str>,
+    verification: quivive_core::agent::VerificationStatus,
+    user_agent: Option<String>,
+    ip: Option<String>,
+    url: Option<String>,
+    method: Option<&'a str>,
+    visitor_key: String,
+    policy_action: &'static str,
+    test: bool,
+}
+
+fn event(observed: Observed, visitor_key: String) -> Event {
+    let Observed { id, project_id, is_test, facts, classification, .. } = observed;
+    let row = Row {
+        source: "api",
+        is_bot: classification.is_bot,
+        confidence: classification.confidence,
+        bot_type: classification.bot_type,
+        sub_type: classification.sub_type,
+        agent_id: classification.agent.as_ref().map(|agent| agent.id.as_str()),
+        verification: classification.verification.status,
+        user_agent: user_agent(&facts).map(|text| shortened(text, MOST_USER_AGENT_BYTES)),
+        ip: facts.ip.map(|ip| ip.to_canonical().to_string()),
+        url: facts.url.as_deref().map(|url| shortened(&stored_url(url), MOST_URL_BYTES)),
+        method: facts.method.as_deref(),
+        visitor_key,
+        policy_action: "allow",
+        test: is_test,
+    };
+    let text = |value: serde_json::Result<String>| value.unwrap_or_else(|_| "{}".to_owned());
+    let label = serde_json::to_value(classification.bot_type).ok();
+    Event {
+        kind: STREAM.to_owned(),
+        project: project_id.to_string(),
+        id,
+        at: facts.now,
+        label: label.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default().to_owned(),
+        score: Some(classification.confidence),
+        body: text(serde_json::to_string(&row)),
+    }
+}
+
+/// The user agent of the facts, from the header map when it was not given by itself.
+fn user_agent(facts: &RequestFacts) -> Option<&str> {
+    let from_headers = || {
+        let headers = facts.headers.as_ref()?;
+        headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("user-agent")).map(|(_, value)| value.as_str())
+    };
+    facts.user_agent.as_deref().or_else(from_headers)
+}
+
+/// The address as it is stored: without user information, query and fragment.
+fn stored_url(url: &str) -> String {
+    let bare = url.split(['?', '#']).next().unwrap_or_default();
+    match bare.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.split_once('/').map_or((rest, None), |(host, path)| (host, Some(path)));
+            let host = authority.rsplit('@').next().unwrap_or_default();
+            let mut url = format!("{scheme}://{host}");
+            if let Some(path) = path {
+                let _ = write!(url, "/{path}");
+            }
+            url
+        }
+        None => bare.to_owned(),
+    }
+}
+
+fn shortened(text: &str, most: usize) -> String {
+    text.get(..text.floor_char_boundary(most)).unwrap_or_default().to_owned()
+}
+
+fn ulid(at: Timestamp, random: [u8; 10]) -> String {
+    let milliseconds = u128::try_from(at.milliseconds()).unwrap_or_default() & 0xffff_ffff_ffff;
+    let bits = random.iter().fold(milliseconds, |bits, byte| bits << 8 | u128::from(*byte));
+    let digit = |index: u32| {
+        let value = usize::try_from(bits >> (125 - 5 * index) & 31).unwrap_or_default();
+        char::from(CROCKFORD.get(value).copied().unwrap_or(b'0'))
+    };
+    (0..26).map(digit).collect()
+}
+
+const CAPACITY: usize = 16_384;
+const MOST_AT_ONCE: usize = 512;
+const MOST_USER_AGENT_BYTES: usize = 1_024;
+const MOST_URL_BYTES: usize = 2_048;
+const CROCKFORD: &[u8] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ulids_are_26_digits_and_sort_by_time() {
+        let at = Timestamp::from_milliseconds;
+        // The example of the ULID specification.
+        assert_eq!(ulid(at(1_469_918_176_385), [0; 10]), "01ARYZ6S410000000000000000");
+        assert_eq!(ulid(at(0), [255; 10]), "0000000000ZZZZZZZZZZZZZZZZ");
+        assert!(ulid(at(1), [0; 10]) > ulid(at(0), [255; 10]));
+    }
+
+    #[test]
+    fn stored_urls_hold_no_secrets() {
+        for (url, stored) in [
+            ("https://ada:secret@example.org/a?token=1#x", "https://example.org/a"),
+            ("https://example.org?q=a/b", "https://example.org"),
+            ("/a/b?c=d", "/a/b"),
+            ("https://example.org/mail@example.net", "https://example.org/mail@example.net"),
+        ] {
+            assert_eq!(stored_url(url), stored);
+        }
+    }
+
+    #[test]
+    fn texts_are_cut_between_characters() {
+        assert_eq!(shortened("aé", 2), "a");
+        assert_eq!(shortened("aé", 3), "aé");
+    }
+}

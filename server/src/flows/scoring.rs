@@ -1,0 +1,53 @@
+//! From batches of browser events to a verdict: ingest, rescoring off the request path, reading.
+//!
+//! A batch is one atomic write (session state, raw events, first-contact mark) and then a place in a bounded
+//! queue. The worker scores what waits and throws cached verdicts away. After a restart, sessions whose latest
+//! batch is not scored yet are queued again, so that nothing acknowledged is lost.
+
+pub mod audit;
+pub mod cache;
+pub mod ingest;
+pub mod queue;
+pub mod read;
+pub mod record;
+pub mod worker;
+
+use std::time::Duration;
+
+use self::audit::Audit;
+use self::cache::VerdictCache;
+use self::ingest::Turns;
+use self::queue::Queue;
+use crate::app::App;
+use crate::config::BotectConfig;
+
+/// What scoring keeps in the process.
+pub struct Scoring {
+    /// Sessions that wait for their score.
+    pub queue: Queue,
+    /// Verdicts that were read lately.
+    pub verdicts: VerdictCache,
+    /// Blocks that wait to be recorded.
+    pub audit: Audit,
+    turns: Turns,
+}
+
+impl Scoring {
+    /// Makes it with the settings of `[botect]`.
+    pub fn new(config: &BotectConfig) -> Self {
+        Self {
+            queue: Queue::new(if config.shed_above == 0 { usize::MAX } else { config.shed_above }),
+            verdicts: VerdictCache::new(Duration::from_secs(config.verdict_cache_seconds)),
+            audit: Audit::default(),
+            turns: Turns::default(),
+        }
+    }
+}
+
+/// Starts the background tasks: scoring and recording of blocks.
+pub fn start(app: &App) {
+    let scored = app.clone();
+    app.jobs.start("scoring", move |stop| worker::run(scored, stop));
+    let audited = app.clone();
+    app.jobs.start("audit", move |stop| audit::run(audited, stop));
+}

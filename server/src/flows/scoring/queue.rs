@@ -1,0 +1,129 @@
+//! Sessions that wait for their score: first come first served, each at most once.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use quivive_core::Timestamp;
+use tokio::sync::Notify;
+
+/// Which session: project and token.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct SessionKey {
+    /// The project.
+    pub project_id: i64,
+    /// The token.
+    pub token: Arc<str>,
+}
+
+/// The queue in front of the scoring worker.
+pub struct Queue {
+    waiting: Mutex<Waiting>,
+    arrived: Notify,
+    capacity: usize,
+}
+
+#[derive(Default)]
+struct Waiting {
+    order: VecDeque<(SessionKey, Timestamp)>,
+    members: HashSet<SessionKey>,
+}
+
+impl Queue {
+    /// A queue that calls itself full at so many sessions.
+    pub fn new(capacity: usize) -> Self {
+        Self { waiting: Mutex::default(), arrived: Notify::new(), capacity }
+    }
+
+    /// Whether new work should be shed.
+    pub fn is_full(&self) -> bool {
+        self.len() >= self.capacity
+    }
+
+    /// How many sessions wait.
+    pub fn len(&self) -> usize {
+        self.waiting().order.len()
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Puts a session at the end, unless it waits already. What is stored is never refused here.
+    pub fn push(&self, key: SessionKey, now: Timestamp) {
+        let mut waiting = self.waiting();
+        if waiting.members.insert(key.clone()) {
+            waiting.order.push_back((key, now));
+            drop(waiting);
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Waits for work, then takes at most so many sessions from the front.
+    pub async fn next(&self, most: usize) -> Vec<SessionKey> {
+        loop {
+            let arrived = self.arrived.notified();
+            let taken = self.take(most);
+            if !taken.is_empty() {
+                return taken;
+            }
+            arrived.await;
+        }
+    }
+
+    /// Since when the first one waits.
+    pub fn oldest(&self) -> Option<Timestamp> {
+        self.waiting().order.front().map(|(_, since)| *since)
+    }
+
+    fn take(&self, most: usize) -> Vec<SessionKey> {
+        let mut waiting = self.waiting();
+        let count = waiting.order.len().min(most);
+        let taken: Vec<_> = waiting.order.drain(..count).map(|(key, _)| key).collect();
+        for key in &taken {
+            waiting.members.remove(key);
+        }
+        taken
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        // Every change leaves the two collections in step, so a panic elsewhere does no harm.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(token: &str) -> SessionKey {
+        SessionKey { project_id: 1, token: token.into() }
+    }
+
+    #[tokio::test]
+    async fn a_session_waits_once_and_in_order() {
+        let queue = Queue::new(2);
+        let at = Timestamp::from_seconds;
+        queue.push(key("a"), at(1));
+        assert!(!queue.is_full());
+        queue.push(key("b"), at(2));
+        queue.push(key("a"), at(3));
+        assert_eq!((queue.len(), queue.is_full(), queue.oldest()), (2, true, Some(at(1))));
+        assert_eq!(queue.next(1).await, [key("a")]);
+        queue.push(key("a"), at(4));
+        assert_eq!(queue.next(9).await, [key("b"), key("a")]);
+        assert!(queue.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_waiting_worker_wakes_up() {
+        let queue = Arc::new(Queue::new(10));
+        let worker = tokio::spawn({
+            let queue = queue.clone();
+            async move { queue.next(10).await }
+        });
+        tokio::task::yield_now().await;
+        queue.push(key("a"), Timestamp::default());
+        assert_eq!(worker.await.unwrap(), [key("a")]);
+    }
+}

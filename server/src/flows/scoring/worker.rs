@@ -1,0 +1,142 @@
+//! The task that scores sessions, off the request path.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use futures::future::{join_all, try_join_all};
+use quivive_core::Timestamp;
+use quivive_core::score;
+use tokio::time::MissedTickBehavior;
+
+use super::ingest::batch_id;
+use super::queue::SessionKey;
+use super::record::{Checkpoint, StoredBatch, StoredScore, StoredSession, session_id};
+use crate::app::App;
+use crate::jobs::Stop;
+use crate::storage::{self, Put, Record};
+
+/// Scores what waits until the server ends; first what an earlier run left.
+pub(super) async fn run(app: App, mut stop: Stop) {
+    if let Err(error) = recover(&app).await {
+        tracing::error!(%error, "sessions left by an earlier run could not be scored");
+    }
+    let mut seconds = tokio::time::interval(CHECKPOINT_INTERVAL);
+    seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut has_scored = false;
+    while !stop.is_requested() {
+        tokio::select! {
+            () = stop.requested() => {}
+            keys = app.scoring.queue.next(MOST_AT_ONCE) => {
+                score_or_requeue(&app, keys).await;
+                has_scored = true;
+            }
+            _ = seconds.tick(), if has_scored => {
+                set_checkpoint(&app).await;
+                has_scored = false;
+            }
+        }
+    }
+    while !app.scoring.queue.is_empty() {
+        let keys = app.scoring.queue.next(MOST_AT_ONCE).await;
+        if let Err(error) = score_sessions(&app, &keys).await {
+            tracing::warn!(%error, "sessions are left for the next start to score");
+            return;
+        }
+    }
+    set_checkpoint(&app).await;
+}
+
+async fn score_or_requeue(app: &App, keys: Vec<SessionKey>) {
+    if let Err(error) = score_sessions(app, &keys).await {
+        tracing::warn!(%error, sessions = keys.len(), "sessions could not be scored, trying again");
+        let now = app.now();
+        for key in keys {
+            app.scoring.queue.push(key, now);
+        }
+        tokio::time::sleep(RETRY_PAUSE).await;
+    }
+}
+
+/// Scores sessions and stores all scores in one write.
+async fn score_sessions(app: &App, keys: &[SessionKey]) -> storage::Result<()> {
+    let ids: Vec<String> = keys.iter().map(|key| session_id(key.project_id, &key.token)).collect();
+    let found = join_all(ids.iter().map(|id| app.storage.get::<StoredSession>(id))).await;
+    let now = app.now();
+    let mut changes = Vec::with_capacity(keys.len());
+    for found in found {
+        match found {
+            Ok(Some(session)) => changes.push(Put::any(&scored(&session.value, now))?),
+            Ok(None) => {}
+            // One damaged session must not keep the others from their scores.
+            Err(storage::Error::Corrupt { kind, reason }) => tracing::error!(kind, reason, "a session cannot be read"),
+            Err(error) => return Err(error),
+        }
+    }
+    if !changes.is_empty() {
+        app.storage.write(changes).await?;
+    }
+    for key in keys {
+        app.scoring.verdicts.forget(key);
+    }
+    Ok(())
+}
+
+fn scored(session: &StoredSession, now: Timestamp) -> StoredScore {
+    StoredScore {
+        project_id: session.project_id,
+        token: session.token.clone(),
+        revision: session.revision,
+        engines: score::evaluate(&session.signals.aggregate(), Some(now)),
+        expires_at: session.expires_at,
+    }
+}
+
+/// Scores sessions whose latest batch is not scored, going through the batches since the last checkpoint.
+async fn recover(app: &App) -> storage::Result<()> {
+    let checkpoint = app.storage.get::<Checkpoint>(&CHECKPOINT.id()).await?;
+    let mut after = checkpoint.map(|checkpoint| {
+        let from = checkpoint.scored_until.plus_milliseconds(-MARGIN_MILLISECONDS);
+        batch_id(from, &[0; 8])
+    });
+    let mut seen = HashSet::new();
+    loop {
+        let batches = app.storage.list::<StoredBatch>("", after.as_deref(), MOST_AT_ONCE).await?;
+        let Some(last) = batches.last() else { break };
+        after = Some(last.id.clone());
+        let keys: Vec<SessionKey> = batches
+            .iter()
+            .map(|batch| SessionKey { project_id: batch.project_id, token: batch.token.as_str().into() })
+            .filter(|key| seen.insert(key.clone()))
+            .collect();
+        let is_stale = try_join_all(keys.iter().map(|key| is_stale(app, key))).await?;
+        let stale: Vec<SessionKey> =
+            keys.into_iter().zip(is_stale).filter_map(|(key, is_stale)| is_stale.then_some(key)).collect();
+        if !stale.is_empty() {
+            tracing::info!(sessions = stale.len(), "scoring sessions left by an earlier run");
+            score_sessions(app, &stale).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn is_stale(app: &App, key: &SessionKey) -> storage::Result<bool> {
+    let id = session_id(key.project_id, &key.token);
+    let (session, score) = tokio::try_join!(app.storage.get::<StoredSession>(&id), app.storage.get::<StoredScore>(&id))?;
+    let scored = score.map_or(0, |score| score.revision);
+    Ok(session.is_some_and(|session| session.revision > scored))
+}
+
+async fn set_checkpoint(app: &App) {
+    let scored_until = app.scoring.queue.oldest().unwrap_or_else(|| app.now());
+    if let Err(error) = app.storage.put(&Checkpoint { scored_until }).await {
+        tracing::warn!(%error, "the progress of scoring could not be stored");
+    }
+}
+
+const CHECKPOINT: Checkpoint = Checkpoint { scored_until: Timestamp::from_milliseconds(0) };
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
+const MOST_AT_ONCE: usize = 256;
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
+
+/// Batches are named by the time at which their write began; a write can end later than a checkpoint was taken.
+const MARGIN_MILLISECONDS: i64 = 60_000;

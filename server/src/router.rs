@@ -1,0 +1,196 @@
+//! One router out of the families: whose skin a path has, and the layers in one visible list.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+use http::{Method, Uri};
+use tower::ServiceExt;
+use tower_http::decompression::RequestDecompressionLayer;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::App;
+use crate::config::Family;
+use crate::error::Error;
+use crate::{agentshield, botcha, botect, browser, extract, health, openapi, telemetry};
+
+/// Whose error body and headers an answer has.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Skin {
+    /// AgentShield-compatible.
+    Agentshield,
+    /// BOTCHA-compatible.
+    Botcha,
+    /// Botect-compatible.
+    Botect,
+    /// Our own: problem details.
+    Native,
+}
+
+/// Prefixes of paths that no route matches; the longest wins, all else is BOTCHA's.
+const PREFIXES: &[(&str, Skin)] = &[
+    ("/-/", Skin::Native),
+    ("/api/v1/", Skin::Agentshield),
+    ("/__detect/", Skin::Agentshield),
+    ("/user", Skin::Botect),
+    ("/v1/user", Skin::Botect),
+    ("/v1/account", Skin::Botect),
+    ("/v1/events", Skin::Botect),
+    ("/v1/projects", Skin::Botect),
+    ("/v1/server/", Skin::Botect),
+    ("/v1/sdk.", Skin::Botect),
+];
+
+impl Skin {
+    /// The skin of a path that no route matches.
+    pub fn of_path(path: &str) -> Self {
+        let matching = PREFIXES.iter().filter(|(prefix, _)| path.starts_with(prefix));
+        matching.max_by_key(|(prefix, _)| prefix.len()).map_or(Self::Botcha, |(_, skin)| *skin)
+    }
+
+    fn family(self) -> Option<Family> {
+        match self {
+            Self::Agentshield => Some(Family::Agentshield),
+            Self::Botcha => Some(Family::Botcha),
+            Self::Botect => Some(Family::Botect),
+            Self::Native => None,
+        }
+    }
+
+    /// An error in the family's form.
+    fn render(self, error: Error) -> Response {
+        match self {
+            Self::Agentshield => agentshield::wire::Failure::from(error).into_response(),
+            Self::Botcha => botcha::wire::Failure::from(error).into_response(),
+            Self::Botect => botect::wire::Failure::from(error).into_response(),
+            Self::Native => error.into_response(),
+        }
+    }
+}
+
+/// The whole service.
+pub fn router(app: &App) -> Router {
+    let families = [
+        (Skin::Botect, botect::router(app).merge(browser::collector(app))),
+        (Skin::Botcha, botcha::router(app)),
+        (Skin::Agentshield, agentshield::router(app)),
+    ];
+    let mut service = dress(app, Skin::Native, native(app).split_for_parts().0);
+    for (skin, routes) in families {
+        if skin.family().is_some_and(|family| app.config.serves(family)) {
+            service = service.merge(dress(app, skin, routes.split_for_parts().0));
+        }
+    }
+    if !app.config.serves(Family::Botcha) {
+        service = service.merge(dress(app, Skin::Native, botcha::always(app).split_for_parts().0));
+    }
+    let limit = if app.config.limits.body_bytes == 0 {
+        DefaultBodyLimit::disable()
+    } else {
+        DefaultBodyLimit::max(app.config.limits.body_bytes)
+    };
+    service
+        .fallback_service(unmatched(app))
+        .with_state(app.clone())
+        .layer(limit)
+        .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
+        .layer(from_fn_with_state(app.clone(), extract::identify_caller))
+        .layer(from_fn(telemetry::observe))
+}
+
+/// Routes of our own, under `/-/`, and the browser files.
+fn native(app: &App) -> OpenApiRouter<App> {
+    OpenApiRouter::new().merge(health::router(app)).merge(openapi::router(app)).merge(browser::router(app))
+}
+
+/// What all routes of a family have around them; inside its own headers come panics, time-outs and 405.
+fn dress(app: &App, skin: Skin, routes: Router<App>) -> Router<App> {
+    let patience = Duration::from_secs(app.config.request_timeout_seconds);
+    let is_lenient = skin == Skin::Botcha && app.config.is_compat();
+    let refuse = move |method: Method, uri: Uri| async move {
+        let error = if is_lenient { not_found(&method, &uri) } else { wrong_method(&method, &uri) };
+        skin.render(error)
+    };
+    let guarded = routes
+        .method_not_allowed_fallback(refuse)
+        .layer(from_fn(move |request: Request, next: Next| guard(skin, patience, request, next)));
+    match skin {
+        Skin::Agentshield => guarded.layer(from_fn_with_state(app.clone(), agentshield::skin)),
+        Skin::Botcha => guarded.layer(from_fn_with_state(app.clone(), botcha::skin)),
+        Skin::Botect => guarded.layer(from_fn_with_state(app.clone(), botect::skin)),
+        Skin::Native => guarded,
+    }
+}
+
+/// Paths without a route: 404 in the skin of their prefix, with that family's headers.
+fn unmatched(app: &App) -> Router {
+    let of = |skin: Skin| {
+        let routes = Router::new().fallback(move |method: Method, uri: Uri| async move {
+            skin.render(not_found(&method, &uri))
+        });
+        dress(app, skin, routes).with_state(app.clone())
+    };
+    let (agentshield, botcha, botect, native) =
+        (of(Skin::Agentshield), of(Skin::Botcha), of(Skin::Botect), of(Skin::Native));
+    Router::new().fallback(move |State(app): State<App>, request: Request| async move {
+        let skin = Skin::of_path(request.uri().path());
+        let is_served = skin.family().is_none_or(|family| app.config.serves(family));
+        let service = match skin {
+            Skin::Agentshield if is_served => agentshield,
+            Skin::Botcha if is_served => botcha,
+            Skin::Botect if is_served => botect,
+            _ => native,
+        };
+        service.oneshot(request).await.into_response()
+    })
+    .with_state(app.clone())
+}
+
+fn not_found(method: &Method, uri: &Uri) -> Error {
+    Error::not_found(format!("Route {method} {} not found", uri.path()))
+}
+
+fn wrong_method(method: &Method, uri: &Uri) -> Error {
+    Error::method_not_allowed(format!("Method {method} is not allowed on {}", uri.path()))
+}
+
+/// No panic and no endless request reaches the caller as anything but an error of the family.
+async fn guard(skin: Skin, patience: Duration, request: Request, next: Next) -> Response {
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match tokio::time::timeout(patience, answer).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => skin.render(Error::internal("a handler panicked")),
+        Err(_) => skin.render(Error::unavailable("the request took too long")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_prefix_decides_about_the_skin() {
+        for (path, skin) in [
+            ("/", Skin::Botcha),
+            ("/-/nothing", Skin::Native),
+            ("/-", Skin::Botcha),
+            ("/api/v1/nothing", Skin::Agentshield),
+            ("/api/v2", Skin::Botcha),
+            ("/__detect/x", Skin::Agentshield),
+            ("/user", Skin::Botect),
+            ("/v1/user/1", Skin::Botect),
+            ("/v1/account", Skin::Botect),
+            ("/v1/projects/1", Skin::Botect),
+            ("/v1/server/x", Skin::Botect),
+            ("/v1/sdk.map", Skin::Botect),
+            ("/v1/sessions/x", Skin::Botcha),
+            ("/v1/token/nothing", Skin::Botcha),
+        ] {
+            assert_eq!(Skin::of_path(path), skin, "{path}");
+        }
+    }
+}

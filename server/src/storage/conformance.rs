@@ -1,0 +1,315 @@
+//! What every backend must do, as one function that the test of each backend calls.
+
+use std::collections::HashSet;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use quivive_core::Timestamp;
+
+use super::{
+    Condition, Content, Counters, Error, Event, EventQuery, Events, Put, Records, Result, Slot, Summary, SummaryQuery,
+};
+
+/// What a backend did otherwise than the traits say.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Deviation(String);
+
+impl From<Error> for Deviation {
+    fn from(error: Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Checks [`Records`]: conditions, atomic writes, one-time taking, expiry, lists.
+///
+/// # Errors
+/// The first deviation found.
+pub async fn check_records<B: Records + 'static>(backend: Arc<B>) -> Result<(), Deviation> {
+    check_conditions(&*backend).await?;
+    check_expiry(&*backend).await?;
+    check_lists(&*backend).await?;
+    check_concurrent_take(&backend).await?;
+    check_concurrent_versions(&backend).await
+}
+
+/// Checks [`Counters`]: sums, windows, limits under concurrency.
+///
+/// # Errors
+/// The first deviation found.
+pub async fn check_counters<B: Counters + 'static>(backend: Arc<B>) -> Result<(), Deviation> {
+    let (one, two) = (at(1_000), at(2_000));
+    equal("first amount", &backend.add("sum", one, 3, at(9_000)).await?, &3)?;
+    equal("sum", &backend.add("sum", one, 4, at(9_000)).await?, &7)?;
+    equal("taking back", &backend.add("sum", one, -2, at(9_000)).await?, &5)?;
+    equal("another window", &backend.add("sum", two, 1, at(9_000)).await?, &1)?;
+    equal("reading", &backend.read("sum", one).await?, &5)?;
+    equal("reading nothing", &backend.read("none", one).await?, &0)?;
+    backend.reset("sum").await?;
+    equal("after reset", &backend.read("sum", one).await?, &0)?;
+
+    let first = backend.admit("window", 1_000, 2, at(5_000)).await?;
+    equal("first of two", &(first.admitted, first.count, first.resets_at), &(true, 1, at(6_000)))?;
+    let second = backend.admit("window", 1_000, 2, at(5_500)).await?;
+    equal("the window starts with its first request", &second.resets_at, &at(6_000))?;
+    let third = backend.admit("window", 1_000, 2, at(5_999)).await?;
+    equal("refused requests are not counted", &(third.admitted, third.count), &(false, 2))?;
+    equal("looking", &backend.peek("window", at(5_999)).await?.map(|window| window.count), &Some(2))?;
+    equal("an ended window", &backend.peek("window", at(6_000)).await?, &None)?;
+    let next = backend.admit("window", 1_000, 2, at(6_000)).await?;
+    equal("a new window", &(next.admitted, next.count, next.resets_at), &(true, 1, at(7_000)))?;
+    equal("sums and windows of one key are apart", &backend.read("window", at(6_000)).await?, &0)?;
+
+    let tasks: Vec<_> = (0..50)
+        .map(|_| {
+            let backend = backend.clone();
+            tokio::spawn(async move { backend.admit("crowd", 1_000, 20, at(5_000)).await })
+        })
+        .collect();
+    let mut admitted = 0;
+    for task in tasks {
+        admitted += i32::from(finished(task.await)??.admitted);
+    }
+    equal("50 at once through a limit of 20", &admitted, &20)?;
+
+    backend.sweep(at(20_000)).await?;
+    equal("after sweeping", &backend.peek("crowd", at(5_000)).await?, &None)
+}
+
+/// Checks [`Events`]: order, cursors, duplicates, rollups.
+///
+/// # Errors
+/// The first deviation found.
+pub async fn check_events<B: Events + 'static>(backend: Arc<B>) -> Result<(), Deviation> {
+    let events = vec![
+        event("b", 2_000, "click", Some(1.5)),
+        event("a", 2_000, "click", Some(2.0)),
+        event("c", 1_000, "page", None),
+        event("d", 400_000, "click", None),
+    ];
+    equal("new events", &backend.append(events.clone()).await?, &vec![true; 4])?;
+    let again = vec![event("a", 9_000, "other", None), event("e", 500_000, "page", None), event("e", 1, "page", None)];
+    equal("known ids change nothing", &backend.append(again).await?, &vec![false, true, false])?;
+
+    let all = EventQuery { kind: "k".into(), project: "p".into(), limit: 10, ..EventQuery::default() };
+    let ids = |events: Vec<Event>| events.into_iter().map(|event| event.id).collect::<String>();
+    equal("order of time, then id", &ids(backend.scan(all.clone()).await?), &"cabde".to_owned())?;
+    let newest = EventQuery { newest_first: true, limit: 3, ..all.clone() };
+    equal("newest first", &ids(backend.scan(newest.clone()).await?), &"edb".to_owned())?;
+    let after = EventQuery { after: Some((at(2_000), "a".into())), ..all.clone() };
+    equal("after a cursor", &ids(backend.scan(after).await?), &"bde".to_owned())?;
+    let before = EventQuery { after: Some((at(2_000), "b".into())), ..newest };
+    equal("after a cursor, newest first", &ids(backend.scan(before).await?), &"ac".to_owned())?;
+    let part = EventQuery { from: at(2_000), to: Some(at(400_000)), ..all.clone() };
+    equal("from inclusive, to exclusive", &ids(backend.scan(part).await?), &"ab".to_owned())?;
+    let label = EventQuery { label: Some("click".into()), ..all.clone() };
+    equal("one label", &ids(backend.scan(label).await?), &"abd".to_owned())?;
+    let other = EventQuery { project: "q".into(), ..all.clone() };
+    equal("another tenant", &ids(backend.scan(other).await?), &String::new())?;
+    let whole = backend.scan(EventQuery { limit: 1, from: at(2_000), ..all.clone() }).await?;
+    equal("the whole event", &whole, &vec![event("a", 2_000, "click", Some(2.0))])?;
+
+    let query = SummaryQuery {
+        kind: "k".into(),
+        project: "p".into(),
+        slot: Slot::FiveMinutes,
+        from: at(0),
+        to: at(600_000),
+    };
+    let row = |time, label: &str, count, score_sum| Summary { at: at(time), label: label.into(), count, score_sum };
+    let expected =
+        vec![row(0, "click", 2, 3.5), row(0, "page", 1, 0.0), row(300_000, "click", 1, 0.0), row(300_000, "page", 1, 0.0)];
+    equal("rollups of five minutes", &backend.summarize(query.clone()).await?, &expected)?;
+    let hours = SummaryQuery { slot: Slot::Hour, ..query.clone() };
+    let expected = vec![row(0, "click", 3, 3.5), row(0, "page", 2, 0.0)];
+    equal("rollups of an hour", &backend.summarize(hours).await?, &expected)?;
+
+    equal("forgetting", &backend.forget("k", at(2_001)).await?, &3)?;
+    equal("what is left", &ids(backend.scan(all).await?), &"de".to_owned())?;
+    equal("rollups stay", &backend.summarize(query).await?.len(), &4)
+}
+
+async fn check_conditions<B: Records>(backend: &B) -> Result<(), Deviation> {
+    let now = at(1_000);
+    backend.put(vec![put("one", Condition::Absent, None)], now).await?;
+    let found = backend.get("thing", "one", now).await?.map(|row| (row.version, row.body, row.parent));
+    equal("a new row", &found, &Some((1, "{}".to_owned(), "parent".to_owned())))?;
+    equal("taken id", &backend.put(vec![put("one", Condition::Absent, None)], now).await, &Err(Error::Conflict))?;
+    backend.put(vec![put("one", Condition::Version(1), None)], now).await?;
+    let stale = backend.put(vec![put("one", Condition::Version(1), None)], now).await;
+    equal("an old version", &stale, &Err(Error::Conflict))?;
+    let half = vec![put("two", Condition::Absent, None), put("one", Condition::Version(1), None)];
+    equal("one of two conditions fails", &backend.put(half, now).await, &Err(Error::Conflict))?;
+    equal("then nothing is written", &backend.get("thing", "two", now).await?, &None)?;
+    let missing = backend.put(vec![put("three", Condition::Version(1), None)], now).await;
+    equal("a version of nothing", &missing, &Err(Error::Conflict))?;
+    backend.put(vec![put("two", Condition::Any, None), removal("one")], now).await?;
+    equal("written and removed at once", &backend.get("thing", "one", now).await?, &None)?;
+    equal("another kind", &backend.get("other", "two", now).await?, &None)?;
+    equal("deleting", &backend.delete("thing", "two", now).await?, &true)?;
+    equal("deleting nothing", &backend.delete("thing", "two", now).await?, &false)
+}
+
+async fn check_expiry<B: Records>(backend: &B) -> Result<(), Deviation> {
+    let (now, end) = (at(1_000), at(2_000));
+    let rows = vec![put("brief", Condition::Any, Some(end)), put("taken", Condition::Any, Some(end)), put("kept", Condition::Any, None)];
+    backend.put(rows, now).await?;
+    equal("before its end", &backend.get("thing", "brief", at(1_999)).await?.is_some(), &true)?;
+    equal("at its end", &backend.get("thing", "brief", end).await?, &None)?;
+    equal("taking an expired row", &backend.take("thing", "taken", end).await?, &None)?;
+    equal("listing", &backend.list("thing", "parent", None, 10, end).await?.len(), &1)?;
+    backend.put(vec![put("brief", Condition::Absent, Some(at(9_000)))], end).await?;
+    let version = backend.get("thing", "brief", end).await?.map(|row| row.version);
+    equal("an expired id is free", &version, &Some(1))?;
+    backend.sweep(at(9_000)).await?;
+    equal("sweeping leaves live rows", &backend.get("thing", "kept", now).await?.is_some(), &true)?;
+    equal("and removes expired ones", &backend.get("thing", "brief", now).await?, &None)?;
+    backend.delete("thing", "kept", now).await.map(|_| ()).map_err(Into::into)
+}
+
+async fn check_lists<B: Records>(backend: &B) -> Result<(), Deviation> {
+    let now = at(1_000);
+    for id in ["b", "a", "d", "c"] {
+        backend.put(vec![put(id, Condition::Any, None)], now).await?;
+    }
+    let page = async |after: Option<&str>, limit| -> Result<String, Deviation> {
+        let rows = backend.list("thing", "parent", after, limit, now).await?;
+        Ok(rows.into_iter().map(|row| row.id).collect())
+    };
+    equal("first page", &page(None, 3).await?, &"abc".to_owned())?;
+    equal("next page", &page(Some("c"), 3).await?, &"d".to_owned())?;
+    equal("another parent", &backend.list("thing", "else", None, 3, now).await?.len(), &0)
+}
+
+async fn check_concurrent_take<B: Records + 'static>(backend: &Arc<B>) -> Result<(), Deviation> {
+    let now = at(1_000);
+    backend.put(vec![put("once", Condition::Any, None)], now).await?;
+    let tasks: Vec<_> = (0..50)
+        .map(|_| {
+            let backend = backend.clone();
+            tokio::spawn(async move { backend.take("thing", "once", now).await })
+        })
+        .collect();
+    let mut winners = 0;
+    for task in tasks {
+        winners += i32::from(finished(task.await)??.is_some());
+    }
+    equal("50 take one row", &winners, &1)
+}
+
+async fn check_concurrent_versions<B: Records + 'static>(backend: &Arc<B>) -> Result<(), Deviation> {
+    let now = at(1_000);
+    backend.put(vec![put("guarded", Condition::Any, None)], now).await?;
+    let tasks: Vec<_> = (0..20)
+        .map(|_| {
+            let backend = backend.clone();
+            tokio::spawn(async move { backend.put(vec![put("guarded", Condition::Version(1), None)], now).await })
+        })
+        .collect();
+    let mut outcomes = Vec::new();
+    for task in tasks {
+        outcomes.push(finished(task.await)?);
+    }
+    equal("20 write over version 1", &outcomes.iter().filter(|outcome| outcome.is_ok()).count(), &1)?;
+    let conflicts: HashSet<_> = outcomes.iter().filter_map(|outcome| outcome.as_ref().err().map(ToString::to_string)).collect();
+    equal("the others conflict", &conflicts, &HashSet::from([Error::Conflict.to_string()]))
+}
+
+fn put(id: &str, condition: Condition, expires_at: Option<Timestamp>) -> Put {
+    let content = Content { parent: "parent".to_owned(), expires_at, body: "{}".to_owned() };
+    Put { kind: "thing", id: id.to_owned(), condition, content: Some(content), short_lived: false }
+}
+
+fn removal(id: &str) -> Put {
+    Put { kind: "thing", id: id.to_owned(), condition: Condition::Any, content: None, short_lived: false }
+}
+
+fn event(id: &str, time: i64, label: &str, score: Option<f64>) -> Event {
+    Event {
+        kind: "k".to_owned(),
+        project: "p".to_owned(),
+        id: id.to_owned(),
+        at: at(time),
+        label: label.to_owned(),
+        score,
+        body: "{}".to_owned(),
+    }
+}
+
+fn at(milliseconds: i64) -> Timestamp {
+    Timestamp::from_milliseconds(milliseconds)
+}
+
+fn equal<T: Debug + PartialEq>(what: &str, found: &T, expected: &T) -> Result<(), Deviation> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(Deviation(format!("{what}: found {found:?}, expected {expected:?}")))
+}
+
+fn finished<T>(joined: std::result::Result<T, tokio::task::JoinError>) -> Result<T, Deviation> {
+    joined.map_err(|error| Deviation(format!("a task failed: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::memory::Memory;
+    use super::super::sqlite::{Sqlite, Sync};
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn memory_conforms() {
+        let memory = Arc::new(Memory::new(10_000));
+        check_records(memory.clone()).await.unwrap();
+        check_counters(memory).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn sqlite_in_memory_conforms() {
+        let sqlite = Arc::new(Sqlite::in_memory().unwrap());
+        check_records(sqlite.clone()).await.unwrap();
+        check_counters(sqlite.clone()).await.unwrap();
+        check_events(sqlite).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn sqlite_on_disk_conforms() {
+        for sync in [Sync::Normal, Sync::Full] {
+            let folder = tempfile::tempdir().unwrap();
+            let sqlite = Arc::new(Sqlite::open(&folder.path().join("t.db"), sync, 3).unwrap());
+            check_records(sqlite.clone()).await.unwrap();
+            check_counters(sqlite.clone()).await.unwrap();
+            check_events(sqlite).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_written_is_there_after_opening_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.db");
+        let sqlite = Sqlite::open(&path, Sync::Normal, 1).unwrap();
+        sqlite.put(vec![put("kept", Condition::Any, None)], at(0)).await.unwrap();
+        drop(sqlite);
+        let sqlite = Sqlite::open(&path, Sync::Normal, 1).unwrap();
+        assert!(sqlite.get("thing", "kept", at(0)).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_database_of_a_newer_program_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.db");
+        rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 999).unwrap();
+        let error = Sqlite::open(&path, Sync::Normal, 1).err().unwrap();
+        assert!(error.to_string().contains("newer"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_full_memory_forgets_what_ends_first() {
+        let memory = Memory::new(2);
+        for (id, end) in [("late", 9_000), ("soon", 2_000), ("later", 10_000)] {
+            memory.put(vec![put(id, Condition::Any, Some(at(end)))], at(0)).await.unwrap();
+        }
+        assert!(memory.get("thing", "soon", at(0)).await.unwrap().is_none());
+        assert!(memory.get("thing", "late", at(0)).await.unwrap().is_some());
+    }
+}

@@ -1,0 +1,106 @@
+//! The service in process: in-memory database, a clock that tests set, seeded randomness.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt;
+use quivive_core::Timestamp;
+use quivive_server::app::{App, Clock, Entropy};
+use quivive_server::config::{Config, Profile};
+use quivive_server::keys::master::MasterSecret;
+use quivive_server::serve;
+use quivive_server::storage::Storage;
+use quivive_server::storage::memory::Memory;
+use quivive_server::storage::sqlite::Sqlite;
+use serde_json::Value;
+use tower::ServiceExt;
+
+/// 2026-02-15T12:00:00Z, when every test starts.
+pub const START: i64 = 1_771_156_800;
+
+/// A service under test.
+pub struct Server {
+    /// The application, to look behind the service.
+    pub app: App,
+    router: axum::Router,
+}
+
+/// One answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    /// The body as JSON; null when it is none.
+    pub json: Value,
+    pub body: Vec<u8>,
+}
+
+impl Server {
+    /// A service with the built-in secure settings.
+    pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// A service with the built-in compatible settings.
+    pub async fn compat() -> Self {
+        Self::of(Profile::Compat, |_| {}).await
+    }
+
+    /// A service with some settings changed.
+    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::of(Profile::Secure, change).await
+    }
+
+    async fn of(profile: Profile, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config::defaults(profile).unwrap();
+        change(&mut config);
+        let clock = Clock::fixed(Timestamp::from_seconds(START));
+        let storage =
+            Storage::new(Arc::new(Sqlite::in_memory().unwrap()), Arc::new(Memory::new(10_000)), clock.clone());
+        let master = MasterSecret::from_bytes([42; 32]);
+        let app = serve::prepare(config, storage, master, clock, Entropy::seeded([7; 32])).await.unwrap();
+        let router = quivive_server::app(&app);
+        Self { app, router }
+    }
+
+    /// Moves the clock.
+    pub fn advance(&self, milliseconds: i64) {
+        self.app.clock.advance(milliseconds);
+    }
+
+    /// Sends a request with any body.
+    pub async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(body.into()).unwrap()).await
+    }
+
+    /// Sends a prepared request.
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        Answer { status: parts.status, headers: parts.headers, json, body }
+    }
+
+    /// GET.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.call("GET", path, &[], Body::empty()).await
+    }
+
+    /// POST of JSON.
+    pub async fn post(&self, path: &str, json: &Value) -> Answer {
+        self.call("POST", path, &[("content-type", "application/json")], json.to_string()).await
+    }
+}
+
+impl Answer {
+    /// A header as text; empty when it is missing.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+}

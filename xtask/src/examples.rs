@@ -1,0 +1,157 @@
+//! Every agent of `examples/` against every guarded app of `examples/`, on a running server.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// The guarded apps: package and name.
+const GUARDS: [(&str, &str); 2] =
+    [("quivive-example-tower", "the tower layer"), ("quivive-example-actix", "the actix middleware")];
+/// The guarded routes, and what a program that knows nothing of guards gets there.
+const ROUTES: [(&str, u16); 2] = [("/for-agents", 403), ("/with-token", 401)];
+
+/// Runs all combinations against the server at `server_url` and prints a line for each.
+///
+/// The Python agent runs in the interpreter `QUIVIVE_PYTHON`, the Node agent beside the `node_modules` folder that
+/// `QUIVIVE_NODE_MODULES` names; both with nothing but the package installed.
+///
+/// # Errors
+/// The failures, one per line.
+pub fn run(root: &Path, server_url: &str) -> Result<(), String> {
+    let python = required("QUIVIVE_PYTHON")?;
+    let node_modules = required("QUIVIVE_NODE_MODULES")?;
+    let programs = build(root)?;
+    let program = |package: &str| programs.join(format!("{package}{}", std::env::consts::EXE_SUFFIX));
+    let node_agent = NodeAgent::place(root, &node_modules)?;
+
+    let mut failures = Vec::new();
+    for (package, name) in GUARDS {
+        let guarded = Guarded::start(&program(package), server_url)?;
+        for (route, refusal) in ROUTES {
+            let url = format!("{}{route}", guarded.url);
+            let mut note = |agent: &str, result: Result<(), String>| {
+                let mark = if result.is_ok() { "ok" } else { "FAILED" };
+                report(&format!("{mark:6} {agent} at {route} of {name}"));
+                if let Err(reason) = result {
+                    failures.push(format!("{agent} at {route} of {name}: {reason}"));
+                }
+            };
+            note("plain request", expect_refusal(&guarded.url, route, refusal));
+            note("Rust agent", admitted(Command::new(program("quivive-example-agent")).arg(&url), server_url));
+            let agent = root.join("examples/python-agent/agent.py");
+            note("Python agent", admitted(Command::new(&python).arg(agent).arg(&url), server_url));
+            note("Node agent", admitted(Command::new("node").arg(&node_agent.0).arg(&url), server_url));
+        }
+    }
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
+}
+
+#[expect(clippy::print_stdout, reason = "the report of a command line tool")]
+fn report(line: &str) {
+    println!("{line}");
+}
+
+fn required(name: &str) -> Result<PathBuf, String> {
+    std::env::var_os(name).map(PathBuf::from).ok_or_else(|| format!("environment variable {name} is not set"))
+}
+
+/// Builds the Rust examples and returns the folder of their programs.
+fn build(root: &Path) -> Result<PathBuf, String> {
+    let mut cargo = Command::new("cargo");
+    cargo.args(["build", "--quiet", "--message-format=json-render-diagnostics", "-p", "quivive-example-agent"]);
+    for (package, _) in GUARDS {
+        cargo.args(["-p", package]);
+    }
+    let output = cargo.current_dir(root).stderr(Stdio::inherit()).output().map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        return Err("the Rust examples do not build".to_owned());
+    }
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .find_map(|message| Some(Path::new(message.get("executable")?.as_str()?).parent()?.to_owned()))
+        .ok_or_else(|| "cargo names no example program".to_owned())
+}
+
+/// A running guarded app; ends with this value.
+struct Guarded {
+    process: Child,
+    url: String,
+}
+
+impl Guarded {
+    fn start(program: &Path, server_url: &str) -> Result<Self, String> {
+        let mut process = Command::new(program)
+            .args(["--listen", "127.0.0.1:0"])
+            .env("QUIVIVE_URL", server_url)
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("{}: {error}", program.display()))?;
+        let output = process.stdout.take();
+        let mut guarded = Self { process, url: String::new() };
+        let mut line = String::new();
+        BufReader::new(output.ok_or("no output")?).read_line(&mut line).map_err(|error| error.to_string())?;
+        let url = line.trim().strip_prefix("listening on ");
+        guarded.url = url.ok_or_else(|| format!("{} did not start", program.display()))?.to_owned();
+        Ok(guarded)
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        // It may have ended by itself; then there is nothing to end.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The Node agent beside the installed package: module names are resolved from the script's own folder.
+struct NodeAgent(PathBuf);
+
+impl NodeAgent {
+    fn place(root: &Path, node_modules: &Path) -> Result<Self, String> {
+        let is_modules = node_modules.file_name().is_some_and(|name| name == "node_modules");
+        let folder = if is_modules { node_modules.parent().unwrap_or(node_modules) } else { node_modules };
+        let target = folder.join("quivive-example-agent.mjs");
+        let source = root.join("examples/node-agent/agent.mjs");
+        std::fs::copy(&source, &target).map_err(|error| format!("{}: {error}", target.display()))?;
+        Ok(Self(target))
+    }
+}
+
+impl Drop for NodeAgent {
+    fn drop(&mut self) {
+        // A copy that stays behind does no harm.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Runs an agent that must be let in.
+fn admitted(agent: &mut Command, server_url: &str) -> Result<(), String> {
+    let output = agent.env("QUIVIVE_URL", server_url).output().map_err(|error| error.to_string())?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    if output.status.success() && said.starts_with("200 Hello, agent ") {
+        return Ok(());
+    }
+    Err(format!("{}; said `{}` `{}`", output.status, said.trim(), String::from_utf8_lossy(&output.stderr).trim()))
+}
+
+/// Sends a request as a program that knows nothing of guards would.
+fn expect_refusal(base: &str, route: &str, expected: u16) -> Result<(), String> {
+    let address = base.strip_prefix("http://").ok_or("guarded app is not on http")?;
+    let mut stream = TcpStream::connect(address).map_err(|error| error.to_string())?;
+    stream.set_read_timeout(Some(Duration::from_secs(10))).map_err(|error| error.to_string())?;
+    let request =
+        format!("GET {route} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: curl/8\r\nAccept: */*\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).map_err(|error| error.to_string())?;
+    let first_line = answer.lines().next().unwrap_or_default();
+    if first_line.split(' ').nth(1) == Some(&expected.to_string()) {
+        Ok(())
+    } else {
+        Err(format!("expected {expected}, got `{first_line}`"))
+    }
+}
