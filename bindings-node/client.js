@@ -1,8 +1,8 @@
 "use strict";
 
-const { ApiError, QuiviveError } = require("./error.js");
+const { ApiError, QuiviveError, invalid } = require("./error.js");
 const { operations } = require("./native.js");
-const { Origins, invalid, readService, readUrl } = require("./origins.js");
+const { Origins, readService, readUrl } = require("./origins.js");
 const { Tokens } = require("./tokens.js");
 const { version } = require("./package.json");
 

@@ -30,9 +30,14 @@ function encode(value) {
   try {
     text = JSON.stringify(value);
   } catch (cause) {
-    throw new QuiviveError("InvalidInput", "INVALID_INPUT", `argument is not JSON: ${cause.message}`, {}, { cause });
+    throw invalid(`argument is not JSON: ${cause.message}`, cause);
   }
   return text ?? "null";
+}
+
+/** The error for an option or argument that cannot be used. */
+function invalid(message, cause = undefined) {
+  return new QuiviveError("InvalidInput", "INVALID_INPUT", message, {}, { cause });
 }
 
 /** The value of what `call` returns; its errors, whose messages are JSON, become `QuiviveError`. */
@@ -63,4 +68,4 @@ function sentence(body) {
   return typeof text === "string" ? text : undefined;
 }
 
-module.exports = { ApiError, QuiviveError, attempt, decode, encode, wrap };
+module.exports = { ApiError, QuiviveError, attempt, decode, encode, invalid, wrap };

@@ -1,6 +1,6 @@
 "use strict";
 
-const { attempt, decode, encode, wrap } = require("./error.js");
+const { attempt, decode, encode, invalid, wrap } = require("./error.js");
 
 const native = load();
 
@@ -20,6 +20,9 @@ class Verifier {
   }
 
   verify(token, now = Date.now()) {
+    if (typeof token !== "string" || !Number.isSafeInteger(now)) {
+      throw invalid("a token is a text, and `now` a whole number of milliseconds");
+    }
     return decode(() => this.#native.verify(token, now));
   }
 }

@@ -1,6 +1,6 @@
 "use strict";
 
-const { QuiviveError } = require("./error.js");
+const { invalid } = require("./error.js");
 
 const MOST_ORIGINS = 10_000;
 const LOOPBACK = /^(localhost|.*\.localhost|127(\.\d{1,3}){3}|\[::1\])$/;
@@ -57,14 +57,9 @@ function readUrl(text, what, base = undefined) {
   }
 }
 
-/** The error for an option or argument that cannot be used. */
-function invalid(message, cause = undefined) {
-  return new QuiviveError("InvalidInput", "INVALID_INPUT", message, {}, { cause });
-}
-
 /** Whether a secret may travel to this address. */
 function isSafe(url) {
   return url.protocol === "https:" || (url.protocol === "http:" && LOOPBACK.test(url.hostname));
 }
 
-module.exports = { Origins, invalid, readService, readUrl };
+module.exports = { Origins, readService, readUrl };

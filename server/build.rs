@@ -28,7 +28,8 @@ fn copy(folder: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 fn build(out: &Path) -> Result<(), Box<dyn Error>> {
-    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("cargo sets CARGO_MANIFEST_DIR")?).join("..");
+    let root =
+        PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("cargo sets CARGO_MANIFEST_DIR")?).join("..");
     for source in [
         "Cargo.toml",
         "bindings-node/error.js",

@@ -47,13 +47,17 @@ where
     encode(py, py.detach(|| function(input)))
 }
 
-/// Reads a Python value as a core type.
+/// Reads a Python value as a core type, by way of JSON: read directly, any object would pass for a boolean or number.
 fn decode<T: DeserializeOwned>(value: &Bound<'_, PyAny>) -> PyResult<T> {
-    if !is_shallow(value, MAXIMUM_DEPTH) {
-        return Err(error::raise(value.py(), &Error::invalid_input("argument is nested too deeply")));
-    }
-    pythonize::depythonize(value)
-        .map_err(|problem| error::raise(value.py(), &Error::invalid_input(problem.to_string())))
+    let read = || -> Result<T> {
+        if !is_shallow(value, MAXIMUM_DEPTH) {
+            return Err(Error::invalid_input("argument is nested too deeply"));
+        }
+        let json: serde_json::Value =
+            pythonize::depythonize(value).map_err(|problem| Error::invalid_input(problem.to_string()))?;
+        Ok(serde_json::from_value(json)?)
+    };
+    read().map_err(|failure| error::raise(value.py(), &failure))
 }
 
 /// Writes a core result as a Python value or exception.

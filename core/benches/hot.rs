@@ -39,6 +39,18 @@ fn tokens(criterion: &mut Criterion) {
     criterion.bench_function("token: verify ES256", |bencher| {
         bencher.iter(|| verifier.verify(black_box(&token), NOW).expect("valid"));
     });
+    let message = b"one message".as_slice();
+    let signing = crypto::SigningKey::from_seed(&[9; 32]).expect("key");
+    let signature = signing.sign(message).expect("signature");
+    let (x, y) = signing.verifying_key().coordinates();
+    let native = crypto::aws_lc::VerifyingKey::from_coordinates(&x, &y).expect("key");
+    let portable = crypto::rustcrypto::VerifyingKey::from_coordinates(&x, &y).expect("key");
+    criterion.bench_function("verify ES256: aws-lc-rs", |bencher| {
+        bencher.iter(|| assert!(native.verify(black_box(message), &signature)));
+    });
+    criterion.bench_function("verify ES256: RustCrypto", |bencher| {
+        bencher.iter(|| assert!(portable.verify(black_box(message), &signature)));
+    });
     criterion
         .bench_function("sha256 of 64 bytes", |bencher| bencher.iter(|| crypto::sha256(black_box(&[1; 64]))));
 }

@@ -72,23 +72,36 @@ impl Types {
         for name in definitions.keys() {
             // schemars numbers types that share a name; nobody could tell them apart.
             let shared = name.strip_suffix(|last: char| last.is_ascii_digit());
-            assert!(!shared.is_some_and(|it| definitions.contains_key(it)), "two types go by the name of {name}");
+            assert!(
+                !shared.is_some_and(|it| definitions.contains_key(it)),
+                "two types go by the name of {name}"
+            );
         }
         definitions.values_mut().for_each(plain);
         definitions
     }
 }
 
-/// Takes the brackets of Rust's links out of descriptions.
+/// Takes Rust's links out of descriptions.
 fn plain(schema: &mut Value) {
     match schema {
         Value::Array(parts) => parts.iter_mut().for_each(plain),
         Value::Object(members) => {
             members.values_mut().for_each(plain);
             if let Some(Value::String(text)) = members.get_mut("description") {
-                *text = text.replace("[`super::", "`").replace("[`", "`").replace("`]", "`");
+                *text = without_links(text);
             }
         }
         _ => {}
     }
+}
+
+/// ``[`Name`]`` and ``[`Name`](path::Name)`` become `` `Name` ``.
+fn without_links(text: &str) -> String {
+    let mut parts = text.replace("[`super::", "`").replace("[`", "`");
+    while let Some((before, after)) = parts.split_once("`](") {
+        let rest = after.split_once(')').map_or("", |(_, rest)| rest);
+        parts = format!("{before}`{rest}");
+    }
+    parts.replace("`]", "`")
 }

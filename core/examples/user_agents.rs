@@ -24,7 +24,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let bots = read(&Path::new(&folder).join("bots.jsonl"))?;
     let browsers = read(&Path::new(&folder).join("browsers.jsonl"))?;
     report("bots by source (found)", &classifier, &bots, |row| row.sources.clone(), true);
-    report("bots by type (found)", &classifier, &bots, |row| vec![row.kind.clone().unwrap_or_default()], true);
+    report(
+        "bots by type (found)",
+        &classifier,
+        &bots,
+        |row| vec![row.kind.clone().unwrap_or_default()],
+        true,
+    );
     report("browsers by source (passed)", &classifier, &browsers, |row| vec![row.source.clone()], false);
     time(&classifier, bots.iter().chain(&browsers));
     Ok(())
@@ -46,10 +52,18 @@ fn read(path: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
 }
 
 fn is_bot(classifier: &Classifier, user_agent: &str) -> bool {
-    classifier.classify(&RequestFacts { user_agent: Some(user_agent.to_owned()), ..RequestFacts::default() }).is_bot
+    classifier
+        .classify(&RequestFacts { user_agent: Some(user_agent.to_owned()), ..RequestFacts::default() })
+        .is_bot
 }
 
-fn report(title: &str, classifier: &Classifier, rows: &[Row], groups: impl Fn(&Row) -> Vec<String>, expected: bool) {
+fn report(
+    title: &str,
+    classifier: &Classifier,
+    rows: &[Row],
+    groups: impl Fn(&Row) -> Vec<String>,
+    expected: bool,
+) {
     let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     println!("{title}");
     for row in rows {

@@ -171,7 +171,9 @@ impl Classifier {
         let is_owner = |(agent, _): &(&Agent, VerificationMethod)| {
             class.agent.is_none() && kind.agent.is_some_and(|kind| kind.info.id == agent.info.id)
         };
-        if let Some((_, method)) = owner.filter(is_owner).filter(|_| verification.status == VerificationStatus::None) {
+        if let Some((_, method)) =
+            owner.filter(is_owner).filter(|_| verification.status == VerificationStatus::None)
+        {
             verification.status = VerificationStatus::Verified;
             verification.method = method;
             verification.forgeability = Forgeability::Low;
@@ -220,7 +222,8 @@ impl Classifier {
         if class.is_malformed && class.agent.is_none() && class.tool.is_none() {
             found.push(signals::UA_MALFORMED.seen_in("user-agent"));
         }
-        let is_stale = |seen: Option<u32>, current: u32| seen.is_some_and(|major| major + STALE_BEHIND < current);
+        let is_stale =
+            |seen: Option<u32>, current: u32| seen.is_some_and(|major| major + STALE_BEHIND < current);
         if is_stale(class.browser.chromium, self.current.chromium)
             || is_stale(class.browser.firefox, self.current.firefox)
         {
@@ -243,9 +246,12 @@ impl Classifier {
 
     /// The agent in whose feed or domain the address lies.
     fn owner_of_network(&self, facts: &RequestFacts) -> Option<(&Agent, VerificationMethod)> {
-        let feeds = || facts.feeds.iter().filter(|answer| answer.contains && network::is_fresh(answer, facts.now));
+        let feeds =
+            || facts.feeds.iter().filter(|answer| answer.contains && network::is_fresh(answer, facts.now));
         let by_feed = facts.ip.and_then(|_| {
-            self.agents.iter().find(|agent| feeds().any(|answer| agent.verify.ip_feeds.contains(&answer.feed)))
+            self.agents
+                .iter()
+                .find(|agent| feeds().any(|answer| agent.verify.ip_feeds.contains(&answer.feed)))
         });
         by_feed.map(|agent| (agent, VerificationMethod::IpRange)).or_else(|| {
             let answer = facts.reverse_dns.as_ref()?;
@@ -256,7 +262,8 @@ impl Classifier {
 
     fn crawler_host<'f>(&self, facts: &'f RequestFacts) -> Option<&'f str> {
         let answer = facts.reverse_dns.as_ref()?;
-        let is_listed = self.agents.iter().any(|agent| verification::is_confirmed_host(answer, &agent.verify.rdns));
+        let is_listed =
+            self.agents.iter().any(|agent| verification::is_confirmed_host(answer, &agent.verify.rdns));
         answer.name.as_deref().filter(|_| is_listed)
     }
 }
@@ -304,16 +311,22 @@ fn check(facts: &RequestFacts) -> Result<()> {
         ("feeds", facts.feeds.len(), 64),
     ];
     match limits.iter().find(|(_, length, limit)| length > limit) {
-        Some((name, _, limit)) => Err(Error::new(ErrorKind::LimitExceeded, format!("{name} exceeds {limit}"))
-            .with("field", *name)
-            .with("limit", *limit)),
+        Some((name, _, limit)) => {
+            Err(Error::new(ErrorKind::LimitExceeded, format!("{name} exceeds {limit}"))
+                .with("field", *name)
+                .with("limit", *limit))
+        }
         None => Ok(()),
     }
 }
 
 fn signature_evidence(facts: &RequestFacts, headers: &Headers<'_>, found: &mut Vec<Evidence>) {
     let source = |outcome: &SignatureOutcome| {
-        outcome.signature_agent.clone().or_else(|| outcome.keyid.clone()).unwrap_or_else(|| "signature".to_owned())
+        outcome
+            .signature_agent
+            .clone()
+            .or_else(|| outcome.keyid.clone())
+            .unwrap_or_else(|| "signature".to_owned())
     };
     match &facts.signature {
         Some(outcome) => {

@@ -196,19 +196,25 @@ pub struct GenerateChallenge {
     pub now: Timestamp,
 }
 
-/// Solves a speed challenge's problems or a standard challenge's puzzle.
+/// Solves a speed challenge's problems, a standard challenge's puzzle or a page's embedded challenge.
 ///
 /// # Errors
-/// `INVALID_INPUT` when not exactly one of `problems` and `puzzle` is given or the puzzle cannot be read,
-/// `UNSUPPORTED_ALGORITHM` for a problem with another operation than `sha256_first8`, `LIMIT_EXCEEDED` above 100
-/// problems or 10,000 primes.
+/// `INVALID_INPUT` when not exactly one of `problems`, `puzzle` and `landing` is given or the puzzle cannot be
+/// read, `UNSUPPORTED_ALGORITHM` for a problem with another operation than `sha256_first8`, `LIMIT_EXCEEDED`
+/// above 100 problems or 10,000 primes.
 pub fn solve_challenge(input: SolveChallenge) -> Result<Solution> {
-    match (input.problems, input.puzzle) {
-        (Some(problems), None) => {
-            Ok(Solution { answers: Some(speed::solve_problems(&problems)?), answer: None })
+    match (input.problems, input.puzzle, input.landing) {
+        (Some(problems), None, None) => {
+            Ok(Solution { answers: Some(speed::solve_problems(&problems)?), ..Solution::default() })
         }
-        (None, Some(puzzle)) => Ok(Solution { answers: None, answer: Some(solve_standard(&puzzle)?) }),
-        _ => Err(Error::invalid_input("exactly one of `problems` and `puzzle` is needed")),
+        (None, Some(puzzle), None) => {
+            Ok(Solution { answer: Some(solve_standard(&puzzle)?), ..Solution::default() })
+        }
+        (None, None, Some(page)) => {
+            let solved = landing::solve(page.nonce.as_deref(), page.now);
+            Ok(Solution { answer: Some(solved.answer), timestamp: Some(solved.timestamp), answers: None })
+        }
+        _ => Err(Error::invalid_input("exactly one of `problems`, `puzzle` and `landing` is needed")),
     }
 }
 
@@ -223,18 +229,36 @@ pub struct SolveChallenge {
     /// The sentence of a standard challenge.
     #[serde(default)]
     pub puzzle: Option<String>,
+    /// The challenge embedded in a page.
+    #[serde(default)]
+    pub landing: Option<LandingChallenge>,
 }
 
-/// A solution: `answers` for problems, `answer` for a puzzle.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+/// A page's embedded challenge.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct LandingChallenge {
+    /// The nonce in the page, if it has one.
+    #[serde(default)]
+    pub nonce: Option<String>,
+    /// The current time; the answer holds for two minutes.
+    pub now: Timestamp,
+}
+
+/// A solution: `answers` to problems, `answer` to a puzzle, `answer` and `timestamp` for a page.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Solution {
     /// The answers to the problems, in their order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answers: Option<Vec<String>>,
-    /// The answer to the puzzle.
+    /// The answer to the puzzle or the page's challenge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
+    /// The time to submit with the answer to a page's challenge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<String>,
 }
 
 /// Judges an answer to a challenge that the caller has just removed from its store.

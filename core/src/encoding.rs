@@ -21,7 +21,8 @@ pub fn base64url(bytes: &[u8]) -> String {
 /// # Errors
 /// `INVALID_INPUT` for any other alphabet, padding or stray bits.
 pub fn decode_base64url(text: &str) -> Result<Vec<u8>> {
-    Base64UrlUnpadded::decode_vec(text).map_err(|_| Error::invalid_input("text is not base64url without padding"))
+    Base64UrlUnpadded::decode_vec(text)
+        .map_err(|_| Error::invalid_input("text is not base64url without padding"))
 }
 
 /// Lower-case hexadecimal.
@@ -35,14 +36,18 @@ pub fn hex(bytes: &[u8]) -> String {
 /// `INVALID_INPUT` for an odd length or another character.
 pub fn decode_hex(text: &str) -> Result<Vec<u8>> {
     let error = || Error::invalid_input("text is not hexadecimal");
-    if !text.is_ascii() || text.len() % 2 != 0 {
+    if !text.is_ascii() || !text.len().is_multiple_of(2) {
         return Err(error());
     }
     text.as_bytes()
         .chunks(2)
         .map(|pair| {
             let pair = std::str::from_utf8(pair).map_err(|_| error())?;
-            if pair.starts_with('+') { Err(error()) } else { u8::from_str_radix(pair, 16).map_err(|_| error()) }
+            if pair.starts_with('+') {
+                Err(error())
+            } else {
+                u8::from_str_radix(pair, 16).map_err(|_| error())
+            }
         })
         .collect()
 }

@@ -39,7 +39,13 @@ impl Evidence {
         source: impl Into<String>,
         text: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { id: id.into(), kind, weight: weight.clamp(-1.0, 1.0), source: source.into(), text: text.into() }
+        Self {
+            id: id.into(),
+            kind,
+            weight: weight.clamp(-1.0, 1.0),
+            source: source.into(),
+            text: text.into(),
+        }
     }
 
     /// Whether the item speaks for automation.

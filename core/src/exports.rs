@@ -3,6 +3,8 @@
 //! Each line names a function of this module with one input struct and one output; bindings, declarations and
 //! vector runners are all expanded from it.
 
+pub use crate::agent::{Classification, RequestFacts, classify_request};
+pub use crate::decision::{Decide, Decision, decide};
 pub use crate::score::{
     Aggregate, AggregateSession, CheckEvents, CheckedEvents, ResolveAction, Score, ScoreSession, Verdict,
     aggregate_session, check_events, resolve_action, score_session,
@@ -10,11 +12,12 @@ pub use crate::score::{
 
 pub use crate::challenge::{
     CheckSolution, GenerateChallenge, GeneratedChallenge, InlineSolution, Solution, SolveChallenge,
-    SolveInlineChallenge, Solved, check_solution, generate_challenge, solve_challenge, solve_inline_challenge,
+    SolveInlineChallenge, Solved, check_solution, generate_challenge, solve_challenge,
+    solve_inline_challenge,
 };
 pub use crate::token::{
-    Claims, GenerateKey, Jwk, Jwks, KeyThumbprint, PublicKeys, SignToken, SignedToken, Thumbprint, VerifyToken,
-    generate_key, public_keys, sign_token, thumbprint, verify_token,
+    Claims, GenerateKey, Jwk, Jwks, KeyThumbprint, PublicKeys, SignToken, SignedToken, Thumbprint,
+    VerifyToken, generate_key, public_keys, sign_token, thumbprint, verify_token,
 };
 
 /// Calls `$generate!` with every operation that other languages can call.
@@ -26,7 +29,7 @@ macro_rules! for_each_export {
             ///
             /// The kept half holds the answers and must never leave the server.
             generate_challenge(GenerateChallenge) -> GeneratedChallenge, js = "generateChallenge";
-            /// Solve a speed challenge's problems or a standard challenge's puzzle.
+            /// Solve a speed challenge's problems, a standard challenge's puzzle or a page's embedded challenge.
             solve_challenge(SolveChallenge) -> Solution, js = "solveChallenge";
             /// Judge an answer to a challenge that has just been taken out of its store.
             ///
@@ -52,6 +55,10 @@ macro_rules! for_each_export {
             score_session(ScoreSession) -> Score, js = "scoreSession";
             /// Resolves a score to a verdict with its action.
             resolve_action(ResolveAction) -> Verdict, js = "resolveAction";
+            /// Classify one request: person, bot or agent, and how far its identity is proven.
+            classify_request(RequestFacts) -> Classification, js = "classifyRequest";
+            /// Decide what to do with a request by a policy and everything that is known about it.
+            decide(Decide) -> Decision, js = "decide";
         }
     };
 }

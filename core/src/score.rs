@@ -142,3 +142,6 @@ pub fn score_session(input: ScoreSession) -> Result<Score> {
     }
     Ok(combine(&engines, input.likely_bot_threshold))
 }
+
+#[cfg(test)]
+mod tests;

@@ -84,10 +84,7 @@ impl fmt::Display for Timestamp {
     /// UTC with milliseconds, `YYYY-MM-DDTHH:MM:SS.mmmZ` (RFC 3339).
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Civil { year, month, day, hour, minute, second, millisecond } = Civil::from(*self);
-        write!(
-            formatter,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z"
-        )
+        write!(formatter, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z")
     }
 }
 
@@ -168,14 +165,25 @@ mod tests {
         for text in ["1970-01-01T00:00:00.000Z", "2000-02-29T23:59:59.999Z", "2026-10-02T08:15:00.120Z"] {
             assert_eq!(Timestamp::parse_utc(text).unwrap().to_string(), text);
         }
-        assert_eq!(Timestamp::parse_utc("2026-10-02T08:15:00Z").unwrap().to_seconds_text(), "2026-10-02T08:15:00Z");
+        assert_eq!(
+            Timestamp::parse_utc("2026-10-02T08:15:00Z").unwrap().to_seconds_text(),
+            "2026-10-02T08:15:00Z"
+        );
     }
 
     #[test]
     fn unreal_times_are_refused() {
         for text in [
-            "2026-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01T00:00:60Z",
-            "2026-01-01T00:00:00", "2026-01-01 00:00:00Z", "2026-01-01T00:00:00.Z", "2026-01-01T00:00:00.1234567Z", "+026-01-01T00:00:00Z", "",
+            "2026-02-29T00:00:00Z",
+            "2026-13-01T00:00:00Z",
+            "2026-01-01T24:00:00Z",
+            "2026-01-01T00:00:60Z",
+            "2026-01-01T00:00:00",
+            "2026-01-01 00:00:00Z",
+            "2026-01-01T00:00:00.Z",
+            "2026-01-01T00:00:00.1234567Z",
+            "+026-01-01T00:00:00Z",
+            "",
         ] {
             assert_eq!(Timestamp::parse_utc(text), None, "{text}");
         }

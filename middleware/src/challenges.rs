@@ -1,7 +1,7 @@
 //! Where open challenges wait for their answers.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, future};
@@ -18,6 +18,16 @@ pub trait ChallengeStore: Send + Sync {
 
     /// Removes and returns a challenge, to exactly one of several callers.
     fn take<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Option<Challenge>>;
+}
+
+impl<S: ChallengeStore + ?Sized> ChallengeStore for Arc<S> {
+    fn put(&self, challenge: Challenge) -> BoxFuture<'_, bool> {
+        (**self).put(challenge)
+    }
+
+    fn take<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Option<Challenge>> {
+        (**self).take(id)
+    }
 }
 
 /// Challenges in the memory of this process; the oldest go when there are too many.

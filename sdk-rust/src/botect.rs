@@ -59,7 +59,7 @@ impl Botect {
         let look_up =
             request(&self.client.inner().inline, Method::GET, url).header(AUTHORIZATION, self.bearer()?);
         let body: Value = call(look_up).await?;
-        Verdict::read(&body).ok_or_else(|| Error::malformed(200, body))
+        Verdict::read(&body).ok_or_else(|| Error::malformed(200))
     }
 
     /// The private key, with which a site signs its session cookies.

@@ -16,7 +16,7 @@ pub enum Error {
         status: u16,
         /// The code in the body; `HTTP_<status>` when it has none, `MALFORMED_ANSWER` when a success cannot be read.
         code: String,
-        /// The body; `Null` when it is not JSON.
+        /// The body of a refusal; `Null` when it is not JSON, and for a success, which may hold secrets.
         body: Value,
     },
     /// No answer: refused, timed out, cut off, or larger than the limit.
@@ -53,8 +53,8 @@ impl Error {
         Self::Connection { message: message.into(), source: None }
     }
 
-    pub(crate) fn malformed(status: u16, body: Value) -> Self {
-        Self::Api { status, code: "MALFORMED_ANSWER".to_owned(), body }
+    pub(crate) fn malformed(status: u16) -> Self {
+        Self::Api { status, code: "MALFORMED_ANSWER".to_owned(), body: Value::Null }
     }
 
     pub(crate) fn refusal(status: u16, body: Value) -> Self {

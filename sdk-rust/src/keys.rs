@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use quivive_core::token::{Claims, Jwks, Verifier, VerifyPolicy};
-use quivive_core::{Error as CoreError, ErrorKind, Timestamp};
+use quivive_core::{ErrorKind, Timestamp};
 use reqwest::Method;
 use reqwest::header::CACHE_CONTROL;
 use tokio::sync::Mutex;
@@ -117,7 +117,7 @@ impl RemoteVerifier {
     /// unknown one.
     ///
     /// # Errors
-    /// `CONNECTION_FAILED` when no keys could be had, otherwise as [`Verifier::verify`].
+    /// [`Error::Core`] as [`Verifier::verify`]; any other error says why no keys could be had.
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims> {
         if let Some(result) = self.verify_now(token, now) {
             return result;
@@ -215,12 +215,13 @@ impl Source {
         if status != 200 {
             return Err(Error::refusal(status, body));
         }
-        let keys: Jwks = serde_json::from_value(body.clone()).map_err(|_| Error::malformed(status, body))?;
+        let keys: Jwks = serde_json::from_value(body).map_err(|_| Error::malformed(status))?;
         if keys.keys.is_empty() {
             // Some services answer a fault of theirs with an empty set; it must not displace good keys.
-            return Err(CoreError::new(ErrorKind::UnknownKey, "key set of the service is empty").into());
+            return Err(Error::malformed(status));
         }
-        Ok(Loaded { verifier: Verifier::new(&keys, policy.clone())?, at: Instant::now(), fresh_for })
+        let verifier = Verifier::new(&keys, policy.clone()).map_err(|_| Error::malformed(status))?;
+        Ok(Loaded { verifier, at: Instant::now(), fresh_for })
     }
 }
 

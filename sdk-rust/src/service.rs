@@ -73,7 +73,7 @@ pub(crate) async fn call<T: DeserializeOwned>(request: RequestBuilder) -> Result
     if !(200..300).contains(&status) {
         return Err(Error::refusal(status, body));
     }
-    serde_json::from_value(body.clone()).map_err(|_| Error::malformed(status, body))
+    serde_json::from_value(body).map_err(|_| Error::malformed(status))
 }
 
 /// As [`call`], with a JSON body.

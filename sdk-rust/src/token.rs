@@ -16,8 +16,9 @@ const LONGEST_LIFE: u64 = 86_400;
 /// What the service answers when it issues or refreshes a token.
 #[derive(serde::Deserialize)]
 pub(crate) struct Issued {
-    #[serde(alias = "token")]
     access_token: Option<String>,
+    /// What older services call `access_token`.
+    token: Option<String>,
     refresh_token: Option<String>,
     expires_in: Option<u64>,
     refresh_expires_in: Option<u64>,
@@ -118,8 +119,8 @@ impl Held {
     }
 
     fn keep(&mut self, issued: Issued) -> Result<String> {
-        let Some(access) = issued.access_token else {
-            return Err(crate::Error::malformed(200, serde_json::Value::Null));
+        let Some(access) = issued.access_token.or(issued.token) else {
+            return Err(crate::Error::malformed(200));
         };
         self.access = Some(Lasting::new(access.clone(), issued.expires_in));
         if let Some(refresh) = issued.refresh_token {
@@ -147,6 +148,7 @@ mod tests {
             let number = count.fetch_add(1, Ordering::SeqCst);
             Issued {
                 access_token: Some(format!("{kind}{number}")),
+                token: None,
                 refresh_token: Some("refresh".to_owned()),
                 expires_in: Some(self.life),
                 refresh_expires_in: None,

@@ -1,5 +1,6 @@
 import { byId, evidenceList, make } from "./dom.js";
-import { Classifier, initialize } from "./quivive.js";
+import { initialize } from "./native.js";
+import { Classifier } from "./quivive.js";
 
 const EXAMPLES = [
   ["Your browser", navigator.userAgent],
@@ -36,7 +37,7 @@ const classify = async (agent) => {
   try {
     await initialize();
     classifier ??= new Classifier();
-    box.replaceChildren(...describe(classifier.classify({ user_agent: agent })));
+    box.replaceChildren(...describe(classifier.classify({ user_agent: agent, now: Date.now() })));
   } catch (error) {
     box.replaceChildren(make("p", { "data-tone": "bad" }, `Not classified: ${error.message}`));
   }
@@ -45,7 +46,7 @@ const classify = async (agent) => {
 const describe = (found) => {
   const kind = found.bot_type.replaceAll("_", " ");
   const mood = found.is_bot ? "warn" : "good";
-  const name = found.agent ? `${found.agent.name}, ${found.agent.vendor}` : kind;
+  const { name = kind, vendor } = found.agent ?? {};
   const chips = make(
     "p",
     { class: "chips" },
@@ -54,5 +55,5 @@ const describe = (found) => {
   );
   const items = evidenceList(found.evidence ?? []);
   const list = make("ul", { class: "evidence" }, ...(items.length > 0 ? items : [make("li", { class: "quiet" }, "No evidence of automation.")]));
-  return [make("p", {}, make("strong", {}, name)), chips, list];
+  return [make("p", {}, make("strong", {}, vendor ? `${name}, ${vendor}` : name)), chips, list];
 };

@@ -30,10 +30,12 @@ export const duration = (milliseconds) => {
 
 /** Evidence items, strongest first; weight above 0 speaks for automation. */
 export const evidenceList = (items) =>
-  [...items]
-    .sort((left, right) => Math.abs(right.weight) - Math.abs(left.weight))
-    .map((item) => {
-      const side = item.weight > 0 ? ["bad", "bot"] : item.weight < 0 ? ["good", "person"] : [undefined, "neutral"];
-      const weight = make("span", { class: "weight", "data-tone": side[0] }, `${side[1]} ${Math.abs(item.weight).toFixed(2)}`);
-      return make("li", {}, weight, make("span", {}, item.text));
-    });
+  [...items].sort((left, right) => Math.abs(right.weight) - Math.abs(left.weight)).map(evidenceItem);
+
+const evidenceItem = ({ weight, text, number }) => {
+  const [mood, side] = weight > 0 ? ["bad", "bot"] : weight < 0 ? ["good", "person"] : [undefined, "neither"];
+  const strength = make("span", { class: "weight", "data-tone": mood }, `${side} ${Math.abs(weight).toFixed(2)}`);
+  const sentence = make("span", {}, text.charAt(0).toUpperCase() + text.slice(1));
+  if (number) sentence.append(" ", make("code", { title: "Detection id on the wire" }, String(number)));
+  return make("li", {}, strength, sentence);
+};

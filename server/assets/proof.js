@@ -1,5 +1,6 @@
 import { byId, duration, make, say, tone } from "./dom.js";
-import { QuiviveError, Verifier, initialize, solveChallenge } from "./quivive.js";
+import { initialize } from "./native.js";
+import { QuiviveError, Verifier, solveChallenge } from "./quivive.js";
 
 let started;
 let proof = null;
@@ -42,7 +43,7 @@ const prove = async () => {
     step = "step-verify";
     mark(step, "busy");
     const jwks = await call("/.well-known/jwks");
-    const verifier = new Verifier(jwks, { issuer: null, type: "botcha-verified" });
+    const verifier = new Verifier(jwks, { issuers: null });
     proof = { token: answer.access_token, verifier };
     mark(step, "done", `${jwks.keys.length} public ${jwks.keys.length === 1 ? "key" : "keys"}`);
     restore();

@@ -22,13 +22,14 @@ const SIGNALS = [
   ["visible_ms", "In view", duration],
 ];
 
+/** What the script probe looks at: how it reads when all is well, when it is not, and how much that says. */
 const CHECKS = [
-  ["webdriver", "remote control reported", "bad"],
-  ["headless", "no browser window", "bad"],
-  ["headless_ua", "headless user agent", "bad"],
-  ["zero_viewport", "window without size", "bad"],
-  ["missing_plugins", "no plugins", "warn"],
-  ["navigator_anomaly", "unusual language or platform", "warn"],
+  ["webdriver", "Not remote-controlled", "Remote control reported", "bad"],
+  ["headless", "Has a window", "No browser window", "bad"],
+  ["headless_ua", "Ordinary user agent", "Headless user agent", "bad"],
+  ["zero_viewport", "Viewport has a size", "Viewport without size", "bad"],
+  ["missing_plugins", "Plugins as usual", "No plugins", "warn"],
+  ["navigator_anomaly", "Language and platform fit", "Unusual language or platform", "warn"],
 ];
 
 const INTERVAL_MS = 1000;
@@ -89,20 +90,21 @@ const state = (name, text) => {
   say(pulse, text);
 };
 
-const draw = (session, { verdict, threshold, signals, probe, evidence, detections }) => {
+const draw = (session, { verdict, threshold, signals, probe, evidence }) => {
   const [label, mood] = BANDS[verdict.verdict] ?? [verdict.verdict, undefined];
   const hasScore = verdict.score > 0;
   say(byId("score"), hasScore ? String(verdict.score) : "–");
   say(byId("band"), label);
   tone(byId("band"), mood);
   tone(byId("score"), mood);
-  say(byId("action"), verdict.action);
+  say(byId("action"), `action: ${verdict.action}`);
   say(byId("reason"), verdict.reason);
   say(byId("session"), session);
   drawScale(verdict, label, threshold);
   drawSignals(signals);
   drawChecks(probe);
-  drawReasons(evidence, detections);
+  drawReasons(evidence);
+  fillCommands(session);
 };
 
 const drawScale = ({ score }, label, threshold) => {
@@ -128,19 +130,19 @@ const drawSignals = (signals) => {
 };
 
 const drawChecks = (probe) => {
-  const rows = CHECKS.map(([key, label, mood]) => {
-    const found = probe?.[key];
-    if (found === null || found === undefined) return make("li", {}, label);
-    return make("li", { "data-tone": found ? mood : "good" }, found ? label : `not: ${label}`);
+  const rows = CHECKS.map(([key, well, found, mood]) => {
+    if (!probe || probe.passed === null) return make("li", {}, well);
+    return probe[key] ? make("li", { "data-tone": mood }, found) : make("li", { "data-tone": "good" }, well);
   });
   byId("checks").replaceChildren(...rows);
 };
 
-const drawReasons = (evidence, detections) => {
-  const items = [...evidenceList(evidence ?? [])];
-  for (const { id, phrase } of detections ?? []) {
-    items.push(make("li", {}, make("code", {}, String(id)), make("span", {}, phrase)));
-  }
-  const none = make("li", { class: "quiet" }, "Nothing speaks for a bot so far.");
-  byId("evidence").replaceChildren(...(items.length > 0 ? items : [none]));
+const drawReasons = (evidence) => {
+  const none = make("li", { class: "quiet" }, "No evidence yet.");
+  byId("evidence").replaceChildren(...(evidence.length > 0 ? evidenceList(evidence) : [none]));
+};
+
+/** The second command reads this very session. */
+const fillCommands = (session) => {
+  for (const place of document.querySelectorAll(".own-session")) say(place, session);
 };

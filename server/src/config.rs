@@ -281,6 +281,8 @@ pub struct BotectConfig {
     pub shed_above: usize,
     pub verdict_cache_seconds: u64,
     pub verdict_budget_ms: u64,
+    #[serde(deserialize_with = "networks")]
+    pub hosting_networks: Vec<IpNet>,
 }
 
 /// `[agentshield]`.

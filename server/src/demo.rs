@@ -1,5 +1,7 @@
 //! The demo project: what the page at `/` shows of a visitor to himself. Only there during development.
 
+use std::sync::LazyLock;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use http::{HeaderName, HeaderValue, header};
@@ -26,7 +28,7 @@ pub struct Demo {
     pub site_key: String,
     /// The private key with which verdicts are read.
     pub private_key: String,
-    /// The API key with which requests are classified.
+    /// The key with which single requests are classified.
     pub api_key: String,
 }
 
@@ -39,10 +41,8 @@ pub async fn find(app: &App) -> Result<Option<Demo>> {
 }
 
 async fn site(app: &App) -> Result<Option<(Demo, Site)>> {
-    if !app.config.development {
-        return Ok(None);
-    }
-    let Some(demo) = seed::demo() else { return Ok(None) };
+    static DEMO: LazyLock<Option<Demo>> = LazyLock::new(seed::demo);
+    let Some(demo) = DEMO.clone().filter(|_| app.config.development) else { return Ok(None) };
     let site = directory::site_by_site_key(app, &demo.site_key).await?;
     Ok(site.map(|site| (demo, site)))
 }

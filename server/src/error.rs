@@ -178,7 +178,9 @@ impl From<storage::Error> for Error {
     fn from(error: storage::Error) -> Self {
         match &error {
             storage::Error::Conflict => Self::conflict("the record was changed by another request").because(error),
-            storage::Error::Unavailable(_) => Self::unavailable("storage does not answer").because(error),
+            storage::Error::Unavailable(_) => {
+                Self::unavailable("storage does not answer").with_code("STORAGE_UNAVAILABLE").because(error)
+            }
             storage::Error::Corrupt { .. } => Self::internal("a stored record cannot be read").because(error),
         }
     }

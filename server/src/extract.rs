@@ -9,16 +9,16 @@ use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::StatusCode;
 use http::header::{HOST, HeaderMap};
 use http::request::Parts;
+use http::{StatusCode, Uri};
 use serde::de::DeserializeOwned;
 
 use crate::app::App;
 use crate::error::{Error, Result};
 
 /// The raw body, at most `limits.body_bytes` long; `F` is the family's failure.
-pub struct Body<F>(pub Bytes, PhantomData<F>);
+pub struct Body<F>(pub Bytes, pub PhantomData<F>);
 
 impl<S: Send + Sync, F: From<Error> + IntoResponse> FromRequest<S> for Body<F> {
     type Rejection = F;
@@ -115,6 +115,11 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, credential) = header_text(headers, "authorization")?.split_once(char::is_whitespace)?;
     let credential = credential.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !credential.is_empty()).then_some(credential)
+}
+
+/// The first value of a query parameter.
+pub fn query_value(uri: &Uri, name: &str) -> Option<String> {
+    form_urlencoded::parse(uri.query()?.as_bytes()).find(|(found, _)| found == name).map(|(_, value)| value.into_owned())
 }
 
 /// From the right, the first address that is not a trusted proxy: what stands left of it is the caller's claim.

@@ -20,6 +20,7 @@ pub struct KeyRing {
     signer: Signer,
     verifier: Verifier,
     published: Jwks,
+    badge_signer: Signer,
 }
 
 impl KeyRing {
@@ -54,12 +55,18 @@ impl KeyRing {
         if let Some(secret) = secret.filter(|_| config.keys.accept_hs256 || key.is_none()) {
             verifier = verifier.with_secret(secret.as_bytes()).map_err(unusable)?;
         }
-        Ok(Self { master, signer, verifier, published })
+        let badge_signer = Signer::from_secret(&master.derive("badge")).map_err(unusable)?;
+        Ok(Self { master, signer, verifier, published, badge_signer })
     }
 
     /// A secret for one purpose, derived from the master secret; the same purpose gives the same secret.
     pub fn derive(&self, purpose: &str) -> [u8; 32] {
         self.master.derive(purpose)
+    }
+
+    /// Signs badges; a key of its own, so that a badge is never a token.
+    pub fn badge_signer(&self) -> &Signer {
+        &self.badge_signer
     }
 
     /// Signs claims with the current key.

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::config::Family;
 use crate::error::{Error, Result};
-use crate::{agentshield, botcha, botect, browser, health};
+use crate::{agentshield, botcha, botect, browser, demo, health};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -38,7 +38,8 @@ pub fn document(app: &App, family: Option<Family>) -> OpenApi {
             .merge(health::router(app))
             .merge(router(app))
             .merge(browser::router(app))
-            .merge(browser::collector(app)),
+            .merge(browser::collector(app))
+            .merge(demo::router(app)),
     };
     let mut document = Base::openapi();
     document.merge(routes.into_openapi());

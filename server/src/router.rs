@@ -16,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::App;
 use crate::config::Family;
 use crate::error::Error;
-use crate::{agentshield, botcha, botect, browser, extract, health, openapi, telemetry};
+use crate::{agentshield, botcha, botect, browser, demo, extract, health, openapi, telemetry};
 
 /// Whose error body and headers an answer has.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -104,7 +104,11 @@ pub fn router(app: &App) -> Router {
 
 /// Routes of our own, under `/-/`, and the browser files.
 fn native(app: &App) -> OpenApiRouter<App> {
-    OpenApiRouter::new().merge(health::router(app)).merge(openapi::router(app)).merge(browser::router(app))
+    OpenApiRouter::new()
+        .merge(health::router(app))
+        .merge(openapi::router(app))
+        .merge(browser::router(app))
+        .merge(demo::router(app))
 }
 
 /// What all routes of a family have around them; inside its own headers come panics, time-outs and 405.

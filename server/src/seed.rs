@@ -1,1 +1,209 @@
-//! Reading a development seed.
+//! Seeds: tenants with fixed ids, keys and tokens for development and tests, read from TOML.
+
+use std::path::Path;
+
+use config::{File, FileFormat};
+use serde::Deserialize;
+
+use crate::app::App;
+use crate::config::ConfigError;
+use crate::demo::Demo;
+use crate::error::Result;
+use crate::tenant::detection_key::{self, NewKey, Scope};
+use crate::tenant::directory::{self, NewAccount, NewProject, NewUser, ScoringKeys};
+use crate::tenant::{Account, Plan};
+
+/// What a seed holds; see `seeds/demo.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seed {
+    #[serde(default)]
+    accounts: Vec<SeedAccount>,
+    #[serde(default)]
+    users: Vec<SeedUser>,
+    #[serde(default)]
+    memberships: Vec<SeedMembership>,
+    #[serde(default)]
+    api_tokens: Vec<SeedToken>,
+    #[serde(default)]
+    projects: Vec<SeedProject>,
+    #[serde(default)]
+    detection_keys: Vec<SeedKey>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeedAccount {
+    id: i64,
+    name: String,
+    #[serde(default)]
+    personal: bool,
+    #[serde(default)]
+    plan: Option<String>,
+    #[serde(default = "yes")]
+    subscribed: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeedUser {
+    id: i64,
+    name: String,
+    email: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeedMembership {
+    account: i64,
+    user: i64,
+    #[serde(default)]
+    role: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeedToken {
+    account: i64,
+    user: i64,
+    token: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeedProject {
+    id: i64,
+    #[serde(default)]
+    public_id: Option<String>,
+    account: i64,
+    name: String,
+    #[serde(default)]
+    site_key: Option<String>,
+    #[serde(default)]
+    private_key: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeedKey {
+    project: i64,
+    key: String,
+    #[serde(default)]
+    scopes: Option<Vec<Scope>>,
+}
+
+/// The seed that is built in.
+///
+/// # Errors
+/// Never for the file that is built in.
+pub fn built_in() -> Result<Seed, ConfigError> {
+    parse(BUILT_IN, "the built-in seed")
+}
+
+/// Reads a seed file.
+///
+/// # Errors
+/// A message that names the file and what is wrong in it.
+pub fn read(path: &Path) -> Result<Seed, ConfigError> {
+    let name = format!("seed {}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|error| ConfigError(format!("{name}: {error}")))?;
+    parse(&text, &name)
+}
+
+/// The credentials of the built-in seed's project.
+pub fn demo() -> Option<Demo> {
+    let seed = built_in().ok()?;
+    let project = seed.projects.into_iter().next()?;
+    Some(Demo {
+        site_key: project.site_key?,
+        private_key: project.private_key?,
+        api_key: seed.detection_keys.into_iter().next()?.key,
+    })
+}
+
+/// Puts a seed into an empty database; one that has an account is left as it is. Tells whether it did.
+///
+/// # Errors
+/// If the seed contradicts itself (an id twice, a project without its account) or storage does not answer.
+pub async fn apply(app: &App, seed: &Seed) -> Result<bool> {
+    if !app.storage.list::<Account>("", None, 1).await?.is_empty() {
+        return Ok(false);
+    }
+    for account in seed.accounts.clone() {
+        let plan = match &account.plan {
+            Some(name) => Plan::named(name)
+                .ok_or_else(|| crate::error::Error::invalid(format!("no plan `{name}`: use free, pro or enterprise")))?,
+            None => Plan::default(),
+        };
+        let new = NewAccount {
+            id: Some(account.id),
+            name: account.name,
+            slug: None,
+            is_personal: account.personal,
+            plan,
+            is_subscribed: account.subscribed,
+        };
+        directory::create_account(app, new).await?;
+    }
+    for SeedUser { id, name, email } in seed.users.clone() {
+        directory::create_user(app, NewUser { id: Some(id), name, email }).await?;
+    }
+    for member in seed.memberships.clone() {
+        directory::put_membership(app, member.account, member.user, member.role).await?;
+    }
+    for SeedToken { account, user, token } in seed.api_tokens.clone() {
+        directory::create_api_token(app, account, user, Some(token)).await?;
+    }
+    for project in seed.projects.clone() {
+        let keys = match (project.site_key, project.private_key) {
+            (Some(site_key), Some(private_key)) => Some(ScoringKeys { site_key, private_key }),
+            (None, None) => None,
+            _ => return Err(crate::error::Error::invalid("a project has both keys or none")),
+        };
+        let new = NewProject {
+            id: Some(project.id),
+            public_id: project.public_id,
+            account_id: project.account,
+            name: project.name,
+            keys,
+            ..NewProject::default()
+        };
+        directory::create_project(app, new).await?;
+    }
+    for SeedKey { project, key, scopes } in seed.detection_keys.clone() {
+        detection_key::create(app, NewKey { project_id: project, key: Some(key), scopes, ..NewKey::default() }).await?;
+    }
+    Ok(true)
+}
+
+fn parse(text: &str, name: &str) -> Result<Seed, ConfigError> {
+    config::Config::builder()
+        .add_source(File::from_str(text, FileFormat::Toml))
+        .build()
+        .and_then(config::Config::try_deserialize)
+        .map_err(|error| ConfigError(format!("{name}: {error}")))
+}
+
+fn yes() -> bool {
+    true
+}
+
+const BUILT_IN: &str = include_str!("../seeds/demo.toml");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_seed_can_be_read() {
+        let demo = demo().unwrap();
+        assert!(demo.site_key.starts_with("pk_") && demo.private_key.starts_with("sk_"));
+        assert!(demo.api_key.starts_with("as_test_"));
+    }
+
+    #[test]
+    fn a_misspelt_member_is_named() {
+        let error = parse("[[accounts]]\nid = 1\nname = \"A\"\nplam = \"pro\"\n", "seed x").unwrap_err();
+        assert!(error.0.contains("plam"), "{error}");
+    }
+}

@@ -6,11 +6,32 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use crate::context::Context;
+use crate::report::Outcome;
+use crate::step::{self, Counts, Failure};
+
 /// The guarded apps: package and name.
 const GUARDS: [(&str, &str); 2] =
     [("quivive-example-tower", "the tower layer"), ("quivive-example-actix", "the actix middleware")];
 /// The guarded routes, and what a program that knows nothing of guards gets there.
 const ROUTES: [(&str, u16); 2] = [("/for-agents", 403), ("/with-token", 401)];
+
+/// Runs all combinations against a server of their own, with the packages as `python` and `node` installed them.
+pub fn test(context: &Context) -> Result<Outcome, Failure> {
+    if let Ok(url) = std::env::var("QUIVIVE_URL") {
+        return Ok(run(&context.root, &url).map(Outcome::Ran)?);
+    }
+    step::run(&mut context.cargo(&["build", "-p", "quivive-server", "-p", "quivive-tests", "--bins"]))?;
+    let itself = std::env::current_exe().map_err(|error| error.to_string())?;
+    let mut command = context.command(context.target.join("debug/with-server"), &[]);
+    command
+        .arg(itself)
+        .arg("examples")
+        .env("QUIVIVE_BROWSER_DIR", context.browser())
+        .env("QUIVIVE_PYTHON", context.target.join("python-clean/bin/python"))
+        .env("QUIVIVE_NODE_MODULES", context.target.join("node-clean/node_modules"));
+    Ok(Outcome::Ran(step::run(&mut command)?))
+}
 
 /// Runs all combinations against the server at `server_url` and prints a line for each.
 ///
@@ -19,7 +40,7 @@ const ROUTES: [(&str, u16); 2] = [("/for-agents", 403), ("/with-token", 401)];
 ///
 /// # Errors
 /// The failures, one per line.
-pub fn run(root: &Path, server_url: &str) -> Result<(), String> {
+fn run(root: &Path, server_url: &str) -> Result<Counts, String> {
     let python = required("QUIVIVE_PYTHON")?;
     let node_modules = required("QUIVIVE_NODE_MODULES")?;
     let programs = build(root)?;
@@ -27,6 +48,7 @@ pub fn run(root: &Path, server_url: &str) -> Result<(), String> {
     let node_agent = NodeAgent::place(root, &node_modules)?;
 
     let mut failures = Vec::new();
+    let mut counts = Counts::default();
     for (package, name) in GUARDS {
         let guarded = Guarded::start(&program(package), server_url)?;
         for (route, refusal) in ROUTES {
@@ -34,18 +56,22 @@ pub fn run(root: &Path, server_url: &str) -> Result<(), String> {
             let mut note = |agent: &str, result: Result<(), String>| {
                 let mark = if result.is_ok() { "ok" } else { "FAILED" };
                 report(&format!("{mark:6} {agent} at {route} of {name}"));
+                counts.passed += u64::from(result.is_ok());
                 if let Err(reason) = result {
                     failures.push(format!("{agent} at {route} of {name}: {reason}"));
                 }
             };
             note("plain request", expect_refusal(&guarded.url, route, refusal));
-            note("Rust agent", admitted(Command::new(program("quivive-example-agent")).arg(&url), server_url));
+            note(
+                "Rust agent",
+                admitted(Command::new(program("quivive-example-agent")).arg(&url), server_url),
+            );
             let agent = root.join("examples/python-agent/agent.py");
             note("Python agent", admitted(Command::new(&python).arg(agent).arg(&url), server_url));
             note("Node agent", admitted(Command::new("node").arg(&node_agent.0).arg(&url), server_url));
         }
     }
-    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
+    if failures.is_empty() { Ok(counts) } else { Err(failures.join("\n")) }
 }
 
 #[expect(clippy::print_stdout, reason = "the report of a command line tool")]
@@ -60,11 +86,18 @@ fn required(name: &str) -> Result<PathBuf, String> {
 /// Builds the Rust examples and returns the folder of their programs.
 fn build(root: &Path) -> Result<PathBuf, String> {
     let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--quiet", "--message-format=json-render-diagnostics", "-p", "quivive-example-agent"]);
+    cargo.args([
+        "build",
+        "--quiet",
+        "--message-format=json-render-diagnostics",
+        "-p",
+        "quivive-example-agent",
+    ]);
     for (package, _) in GUARDS {
         cargo.args(["-p", package]);
     }
-    let output = cargo.current_dir(root).stderr(Stdio::inherit()).output().map_err(|error| error.to_string())?;
+    let output =
+        cargo.current_dir(root).stderr(Stdio::inherit()).output().map_err(|error| error.to_string())?;
     if !output.status.success() {
         return Err("the Rust examples do not build".to_owned());
     }
@@ -135,7 +168,12 @@ fn admitted(agent: &mut Command, server_url: &str) -> Result<(), String> {
     if output.status.success() && said.starts_with("200 Hello, agent ") {
         return Ok(());
     }
-    Err(format!("{}; said `{}` `{}`", output.status, said.trim(), String::from_utf8_lossy(&output.stderr).trim()))
+    Err(format!(
+        "{}; said `{}` `{}`",
+        output.status,
+        said.trim(),
+        String::from_utf8_lossy(&output.stderr).trim()
+    ))
 }
 
 /// Sends a request as a program that knows nothing of guards would.
@@ -143,8 +181,9 @@ fn expect_refusal(base: &str, route: &str, expected: u16) -> Result<(), String> 
     let address = base.strip_prefix("http://").ok_or("guarded app is not on http")?;
     let mut stream = TcpStream::connect(address).map_err(|error| error.to_string())?;
     stream.set_read_timeout(Some(Duration::from_secs(10))).map_err(|error| error.to_string())?;
-    let request =
-        format!("GET {route} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: curl/8\r\nAccept: */*\r\nConnection: close\r\n\r\n");
+    let request = format!(
+        "GET {route} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: curl/8\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+    );
     stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).map_err(|error| error.to_string())?;

@@ -5,17 +5,24 @@
     reason = "a program for developers that reports on the terminal"
 )]
 
+mod bench;
 mod context;
+mod declarations;
+mod examples;
+mod node;
+mod python;
 mod report;
 mod rust;
+mod setup;
 mod step;
+mod wasm;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use crate::context::Context;
-use crate::report::{Step, run_steps};
+use crate::report::{Step, Task, run_steps};
 
 /// Development tasks of Quivive; each installs what it needs.
 #[derive(Parser)]
@@ -27,12 +34,28 @@ struct Arguments {
 
 #[derive(Clone, Copy, Subcommand)]
 enum Verb {
-    /// Everything: lints, Rust, packages, browser, examples.
-    Test,
+    /// Measure the hot paths and a bounded load run, in release builds, and print the ratios.
+    Bench,
     /// Compile everything without running it.
     Check,
+    /// Write the type declarations of the Python and Node packages anew.
+    Declarations,
+    /// Run the example agents against the guarded examples; needs the packages of `python` and `node`.
+    Examples,
     /// Format check and clippy, warnings denied.
     Lint,
+    /// Build, install and test the Node package.
+    Node,
+    /// Build, install and test the Python package.
+    Python,
+    /// What CI runs, on a clean tree only.
+    Ready,
+    /// Everything: lints, Rust, packages, browser, examples.
+    Test,
+    /// Build and test the wasm package and the collector.
+    Wasm,
+    /// Run the wire transcripts; `QUIVIVE_TARGET` names a deployed server.
+    Wire,
 }
 
 fn main() -> ExitCode {
@@ -48,8 +71,41 @@ fn main() -> ExitCode {
 
 fn steps(verb: Verb) -> Vec<Step> {
     match verb {
-        Verb::Check => vec![("check", rust::check)],
-        Verb::Lint => vec![("format and lints", rust::lint)],
-        Verb::Test => vec![("format and lints", rust::lint), ("rust", rust::test)],
+        Verb::Bench => vec![
+            ("browser files", wasm::files),
+            ("core", bench::core),
+            ("python", bench::python),
+            ("node", bench::node),
+            ("load", bench::load),
+        ],
+        Verb::Check => vec![("browser files", wasm::files), ("check", rust::check)],
+        Verb::Declarations => vec![("declarations", declarations::write)],
+        Verb::Examples => vec![("examples", examples::test)],
+        Verb::Lint => vec![("browser files", wasm::files), ("format and lints", rust::lint)],
+        Verb::Node => vec![("node package", node::test)],
+        Verb::Python => vec![("python package", python::test)],
+        Verb::Ready => {
+            std::iter::once(("clean tree", rust::clean_tree as Task)).chain(everything()).collect()
+        }
+        Verb::Test => everything(),
+        Verb::Wasm => {
+            vec![("set-up", setup::install), ("browser files", wasm::files), ("wasm package", wasm::test)]
+        }
+        Verb::Wire => vec![("browser files", wasm::files), ("wire", rust::wire)],
     }
+}
+
+fn everything() -> Vec<Step> {
+    vec![
+        ("set-up", setup::install),
+        ("browser files", wasm::files),
+        ("format and lints", rust::lint),
+        ("rust", rust::test),
+        ("declarations", declarations::check),
+        ("python package", python::test),
+        ("node package", node::test),
+        ("wasm package", wasm::test),
+        ("browser", wasm::browser),
+        ("examples", examples::test),
+    ]
 }

@@ -1,90 +1,102 @@
-//! `cargo xtask node`: the npm package is packed, installed with npm into a clean folder, and tested there.
+//! The npm package: packed, installed with npm into a clean folder, and tested there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::python::execute;
+use crate::context::Context;
+use crate::python::{renew, single};
+use crate::report::Outcome;
+use crate::step::{Counts, Failure, run};
 
 /// Packs, installs and tests the package.
-pub fn run(root: &Path) -> Result<(), String> {
-    let archive = pack(root)?;
-    let clean = install(root, &archive)?;
-    test(root, &clean)
+pub fn test(context: &Context) -> Result<Outcome, Failure> {
+    let archive = pack(context)?;
+    let clean = install(context, &archive)?;
+    let mut counts = run_tests(context, &clean)?;
+    counts += check_types(context, &clean)?;
+    Ok(Outcome::Ran(counts))
 }
 
-/// Builds the addon with the profile that the workspace's tests use, and packs the package into `target/npm`.
-pub fn pack(root: &Path) -> Result<PathBuf, String> {
-    execute(Command::new("cargo").args(["build", "--quiet", "--package", "quivive-node"]).current_dir(root))?;
-    let package = root.join("bindings-node");
-    let library = format!("target/debug/{}quivive_node{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
-    let addon = package.join(format!("quivive.{}-{}.node", node_platform(), node_architecture()));
-    fs::copy(root.join(library), addon).map_err(|error| format!("addon: {error}"))?;
+/// Packs the package with the profile that the workspace's tests use.
+pub fn pack(context: &Context) -> Result<PathBuf, Failure> {
+    pack_with(context, "dev")
+}
 
-    let packed = root.join("target/npm");
+/// Builds the addon and packs the package into `npm` of the target folder.
+pub fn pack_with(context: &Context, profile: &str) -> Result<PathBuf, Failure> {
+    run(&mut context.cargo(&["build", "--quiet", "--package", "quivive-node", "--profile", profile]))?;
+    let built = context.target.join(if profile == "dev" { "debug" } else { profile });
+    let package = context.root.join("bindings-node");
+    let library = format!("{}quivive_node{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    let addon = package.join(format!("quivive.{}-{}.node", platform(), architecture()));
+    fs::copy(built.join(library), addon).map_err(|error| format!("addon: {error}"))?;
+
+    let packed = context.target.join("npm");
     renew(&packed)?;
-    execute(npm().args(["pack", "--silent", "--pack-destination"]).arg(&packed).current_dir(package))?;
-    let mut paths = fs::read_dir(&packed).map_err(|error| error.to_string())?.flatten().map(|entry| entry.path());
-    paths.find(|path| path.extension().is_some_and(|it| it == "tgz")).ok_or_else(|| "nothing was packed".to_owned())
+    run(npm(context, &["pack", "--silent", "--pack-destination"]).arg(&packed).current_dir(package))?;
+    single(&packed, "tgz")
 }
 
 /// Installs the package into a folder that holds nothing else.
-pub fn install(root: &Path, archive: &Path) -> Result<PathBuf, String> {
-    let clean = root.join("target/node-clean");
+pub fn install(context: &Context, archive: &Path) -> Result<PathBuf, Failure> {
+    let clean = context.target.join("node-clean");
     renew(&clean)?;
     fs::write(clean.join("package.json"), r#"{"private": true}"#).map_err(|error| error.to_string())?;
-    execute(npm().args(["install", "--silent", "--no-audit", "--no-fund"]).arg(archive).current_dir(&clean))?;
+    run(npm(context, &["install", "--silent", "--no-audit", "--no-fund"]).arg(archive).current_dir(&clean))?;
     Ok(clean)
 }
 
 /// Runs copies of the tests beside the installed package, where no import can reach the sources.
-fn test(root: &Path, clean: &Path) -> Result<(), String> {
-    install_tools(root)?;
-    for (source, copy) in [("bindings-node/test", "bindings-node/test"), ("tests/harness", "tests/harness")] {
-        copy_files(&root.join(source), &clean.join(copy))?;
+fn run_tests(context: &Context, clean: &Path) -> Result<Counts, Failure> {
+    for folder in ["bindings-node/test", "tests/harness"] {
+        copy_files(&context.root.join(folder), &clean.join(folder))?;
     }
-    fs::copy(root.join("bindings-node/README.md"), clean.join("bindings-node/README.md"))
-        .map_err(|error| error.to_string())?;
-    let vectors = root.join("tests/vectors");
-    execute(
-        Command::new("node")
-            .args(["--test", "--test-reporter=dot", "bindings-node/test/"])
-            .env("QUIVIVE_VECTORS", &vectors)
-            .current_dir(clean),
-    )?;
-    let calls = root.join("bindings-node/scripts/calls.mjs");
-    execute(Command::new("node").arg(calls).arg(clean.join("calls.ts")).env("QUIVIVE_VECTORS", vectors))?;
-    let compiler = root.join("bindings-node/node_modules/.bin/tsc");
-    let types = root.join("bindings-node/node_modules/@types");
-    execute(
-        Command::new(compiler)
-            .args(["--noEmit", "--strict", "--module", "nodenext", "--target", "es2023", "--types", "node"])
-            .args(["--lib", "es2023,dom", "--typeRoots"])
-            .arg(types)
-            .args(["calls.ts", "bindings-node/test/types.ts"])
-            .current_dir(clean),
-    )
+    let readme = "bindings-node/README.md";
+    fs::copy(context.root.join(readme), clean.join(readme)).map_err(|error| error.to_string())?;
+    let mut tests = files_ending(&clean.join("bindings-node/test"), ".test.mjs")?;
+    tests.sort();
+    let mut node = context.command("node", &["--test", "--test-reporter=spec"]);
+    run(node.args(tests).current_dir(clean).env("QUIVIVE_VECTORS", context.root.join("tests/vectors")))
+}
+
+/// Type-checks calls of every function and the client's use, under both module systems.
+fn check_types(context: &Context, clean: &Path) -> Result<Counts, Failure> {
+    install_tools(context)?;
+    let package = context.root.join("bindings-node");
+    let vectors = context.root.join("tests/vectors");
+    let mut script = context.command("node", &["bindings-node/scripts/calls.mjs"]);
+    run(script
+        .args(["calls.mts", "calls.cts"].map(|name| clean.join(name)))
+        .env("QUIVIVE_VECTORS", vectors))?;
+    let mut compiler = context.command("node", &[]);
+    compiler.arg(package.join("node_modules/typescript/bin/tsc"));
+    compiler.args(["--noEmit", "--strict", "--module", "nodenext", "--target", "es2023", "--lib", "es2023"]);
+    compiler.args(["--types", "node", "--typeRoots"]).arg(package.join("node_modules/@types"));
+    compiler.args(["calls.mts", "calls.cts", "bindings-node/test/types.mts"]).current_dir(clean);
+    run(&mut compiler)?;
+    Ok(Counts::ONE)
 }
 
 /// Installs the development tools of `bindings-node/package-lock.json` when they changed.
-pub fn install_tools(root: &Path) -> Result<(), String> {
-    let package = root.join("bindings-node");
+pub fn install_tools(context: &Context) -> Result<(), Failure> {
+    let package = context.root.join("bindings-node");
     let modified = |path: &str| fs::metadata(package.join(path)).and_then(|file| file.modified());
     let is_fresh = match (modified("node_modules/.package-lock.json"), modified("package-lock.json")) {
         (Ok(installed), Ok(wanted)) => installed >= wanted,
         _ => false,
     };
-    if is_fresh {
-        return Ok(());
+    if !is_fresh {
+        run(npm(context, &["ci", "--silent", "--no-audit", "--no-fund"]).current_dir(package))?;
     }
-    execute(npm().args(["ci", "--silent", "--no-audit", "--no-fund"]).current_dir(package))
+    Ok(())
 }
 
-fn npm() -> Command {
-    Command::new("npm")
+fn npm(context: &Context, arguments: &[&str]) -> Command {
+    context.command(if cfg!(windows) { "npm.cmd" } else { "npm" }, arguments)
 }
 
-fn node_platform() -> &'static str {
+fn platform() -> &'static str {
     match std::env::consts::OS {
         "macos" => "darwin",
         "windows" => "win32",
@@ -92,7 +104,7 @@ fn node_platform() -> &'static str {
     }
 }
 
-fn node_architecture() -> &'static str {
+fn architecture() -> &'static str {
     match std::env::consts::ARCH {
         "aarch64" => "arm64",
         "x86_64" => "x64",
@@ -100,14 +112,13 @@ fn node_architecture() -> &'static str {
     }
 }
 
-fn renew(folder: &Path) -> Result<(), String> {
-    if folder.exists() {
-        fs::remove_dir_all(folder).map_err(|error| error.to_string())?;
-    }
-    fs::create_dir_all(folder).map_err(|error| error.to_string())
+fn files_ending(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, Failure> {
+    let entries = fs::read_dir(folder).map_err(|error| error.to_string())?;
+    let paths = entries.flatten().map(|entry| entry.path());
+    Ok(paths.filter(|path| path.to_string_lossy().ends_with(ending)).collect())
 }
 
-fn copy_files(source: &Path, target: &Path) -> Result<(), String> {
+fn copy_files(source: &Path, target: &Path) -> Result<(), Failure> {
     fs::create_dir_all(target).map_err(|error| error.to_string())?;
     for entry in fs::read_dir(source).map_err(|error| error.to_string())?.flatten() {
         fs::copy(entry.path(), target.join(entry.file_name())).map_err(|error| error.to_string())?;

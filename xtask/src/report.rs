@@ -6,8 +6,11 @@ use std::time::{Duration, Instant};
 use crate::context::Context;
 use crate::step::{Counts, Failure};
 
-/// A named step of a task.
-pub type Step = (&'static str, fn(&Context) -> Result<Outcome, Failure>);
+/// What a step does.
+pub type Task = fn(&Context) -> Result<Outcome, Failure>;
+
+/// A named step.
+pub type Step = (&'static str, Task);
 
 /// How a step ended that did not fail.
 pub enum Outcome {

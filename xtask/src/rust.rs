@@ -2,7 +2,7 @@
 
 use crate::context::{Context, has};
 use crate::report::Outcome;
-use crate::step::{Counts, Failure, run};
+use crate::step::{Counts, Failure, output, run};
 
 /// Compiles everything, also core alone for wasm and without a C compiler.
 pub fn check(context: &Context) -> Result<Outcome, Failure> {
@@ -25,6 +25,22 @@ pub fn lint(context: &Context) -> Result<Outcome, Failure> {
         "warnings",
     ]))?;
     Ok(Outcome::Ran(Counts { passed: 2, ..Counts::default() }))
+}
+
+/// Refuses a tree with changes that are not committed.
+pub fn clean_tree(context: &Context) -> Result<Outcome, Failure> {
+    let changes = output(&mut context.command("git", &["status", "--porcelain"]))?;
+    if changes.is_empty() {
+        Ok(Outcome::Ran(Counts::ONE))
+    } else {
+        Err(format!("uncommitted:\n{changes}").into())
+    }
+}
+
+/// The wire transcripts alone.
+pub fn wire(context: &Context) -> Result<Outcome, Failure> {
+    run(&mut context.cargo(&["build", "-p", "quivive-server"]))?;
+    Ok(Outcome::Ran(run(&mut context.cargo(&["test", "-p", "quivive-tests", "--test", "wire"]))?))
 }
 
 /// All Rust tests, core a second time on its other cryptographic backend, and the examples of the docs.

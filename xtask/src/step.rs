@@ -108,7 +108,7 @@ fn describe(command: &Command) -> String {
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
-/// Reads the closing lines of nextest, `cargo test`, pytest and Node's test runner.
+/// Reads the closing lines of nextest, `cargo test`, pytest, Node's test runner and this program.
 fn count(line: &str) -> Option<Counts> {
     let line = without_colours(line);
     let line = line.trim();
@@ -126,6 +126,9 @@ fn count(line: &str) -> Option<Counts> {
         return Some(Counts { skipped, ..Counts::default() });
     }
     let is_summary = line.starts_with("Summary [")
+        || (line.starts_with(|first: char| first.is_ascii_digit())
+            && line.contains(" passed, ")
+            && line.contains(" failed"))
         || line.starts_with("test result:")
         || (line.starts_with('=') && line.ends_with('=') && line.contains(" in "));
     is_summary.then(|| Counts {
@@ -170,6 +173,7 @@ mod tests {
                 1,
             ),
             ("=========== 12 passed, 3 skipped in 0.51s ===========", 12, 0, 3),
+            ("16 passed, 1 failed", 16, 1, 0),
             ("ℹ pass 31", 31, 0, 0),
             ("# fail 2", 0, 2, 0),
         ] {

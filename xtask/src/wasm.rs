@@ -1,88 +1,132 @@
-//! `cargo xtask wasm`: the npm package `quivive-wasm`, the browser files, and what they weigh.
+//! The browser files, the npm package `quivive-wasm`, and the tests of both.
 
-use std::error::Error;
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use quivive_wasm_build::{FileSize, build, build_package, measure};
+
+use crate::context::{Context, has};
+use crate::report::Outcome;
+use crate::step::{Counts, Failure, output, run};
 
 /// The registry package that brings `wasm-opt`.
 const BINARYEN: &str = "binaryen@132";
 
-/// Builds the package into `target/package/quivive-wasm` and the browser files into `target/browser`; prints
-/// the sizes of both.
-///
-/// # Errors
-/// When a build fails; a missing `wasm-opt` only leaves the files as they are.
-pub fn run(root: &Path) -> Result<(), Box<dyn Error>> {
-    let package = package_folder(root);
-    let browser = browser_folder(root);
-    let mut sizes = build_package(root, &package)?;
-    sizes.extend(build(root, &browser)?);
-    let optimizer = install_optimizer(root);
-    for file in [package.join("core_bg.wasm"), browser.join("core_bg.wasm"), browser.join("collector.wasm")] {
-        if let Some(optimizer) = &optimizer
-            && let Some(size) = optimize(optimizer, &file)?
-        {
+/// Builds the browser files and the package and prints their sizes; every later server build takes the files.
+pub fn files(context: &Context) -> Result<Outcome, Failure> {
+    let (browser, package) = (context.browser(), package(context));
+    let staged = context.target.join("browser-staged");
+    let mut sizes = build(&context.root, &staged).map_err(|error| error.to_string())?;
+    build_package(&context.root, &package).map_err(|error| error.to_string())?;
+    if let Some(optimizer) = optimizer(context) {
+        for name in ["core_bg.wasm", "collector.wasm"] {
+            let size = optimize(context, &optimizer, &staged.join(name))?;
             sizes.retain(|known| known.name != size.name);
             sizes.push(size);
         }
+        fs::copy(staged.join("core_bg.wasm"), package.join("core_bg.wasm"))
+            .map_err(|error| error.to_string())?;
     }
-    report(&mut sizes);
-    Ok(())
+    replace_changed(&staged, &browser).map_err(|error| error.to_string())?;
+    for size in &sizes {
+        eprintln!("    {size}");
+    }
+    Ok(Outcome::Ran(Counts::ONE))
 }
 
-/// Where the npm package is laid out, ready for `npm pack`.
-pub fn package_folder(root: &Path) -> PathBuf {
-    root.join("target/package/quivive-wasm")
+/// Installs the packed package into a clean folder and runs its tests from there.
+pub fn test(context: &Context) -> Result<Outcome, Failure> {
+    if !has("npm") {
+        return Ok(Outcome::Skipped("npm is not installed".to_owned()));
+    }
+    let installed = install(context)?;
+    let mut tests = context.command("node", &["--test", "bindings-wasm/test/"]);
+    Ok(Outcome::Ran(run(tests.env("QUIVIVE_WASM_INSTALLED", installed))?))
 }
 
-/// Where the browser files are; the server takes them from here when `QUIVIVE_BROWSER_DIR` says so.
-pub fn browser_folder(root: &Path) -> PathBuf {
-    root.join("target/browser")
+/// Runs the tests that need a browser against the development server.
+pub fn browser(context: &Context) -> Result<Outcome, Failure> {
+    if !has("npm") {
+        return Ok(Outcome::Skipped("npm is not installed".to_owned()));
+    }
+    let Some(chromium) = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| has(name))
+    else {
+        return Ok(Outcome::Skipped("no Chromium is installed".to_owned()));
+    };
+    let installed = install(context)?;
+    let folder = context.root.join("tests/browser");
+    run(context.command("npm", &["ci", "--silent", "--no-audit", "--no-fund"]).current_dir(&folder))?;
+    run(&mut context.cargo(&["build", "-p", "quivive-server"]))?;
+    let mut tests = context.command("node", &["--test", "--test-concurrency=1"]);
+    tests
+        .current_dir(&folder)
+        .env("QUIVIVE_SERVER", context.server())
+        .env("QUIVIVE_WASM_INSTALLED", installed)
+        .env("QUIVIVE_CHROMIUM", chromium)
+        .env("QUIVIVE_SCREENSHOTS", context.target.join("screenshots"));
+    Ok(Outcome::Ran(run(&mut tests)?))
+}
+
+/// Where the npm package is laid out.
+fn package(context: &Context) -> PathBuf {
+    context.target.join("package/quivive-wasm")
+}
+
+/// Packs the package and installs it as a user would; returns the folder that it is installed in.
+fn install(context: &Context) -> Result<PathBuf, Failure> {
+    let folder = context.target.join("package/quivive-wasm-installed");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let archive = output(
+        context
+            .command("npm", &["pack", "--silent", "--pack-destination"])
+            .arg(&folder)
+            .current_dir(package(context)),
+    )?;
+    fs::write(folder.join("package.json"), "{ \"private\": true }\n").map_err(|error| error.to_string())?;
+    let archive = folder.join(archive.lines().last().unwrap_or_default());
+    output(
+        context
+            .command("npm", &["install", "--silent", "--no-audit", "--no-fund"])
+            .arg(archive)
+            .current_dir(&folder),
+    )?;
+    Ok(folder)
 }
 
 /// The path of `wasm-opt`, or none when it cannot be installed.
-fn install_optimizer(root: &Path) -> Option<PathBuf> {
-    let folder = root.join("target/binaryen");
+fn optimizer(context: &Context) -> Option<PathBuf> {
+    let folder = context.target.join("binaryen");
     let program = folder.join("node_modules/binaryen/bin/wasm-opt");
     if !program.exists() {
         fs::create_dir_all(&folder).ok()?;
-        let npm = Command::new("npm")
-            .args(["install", "--silent", "--no-audit", "--no-fund", "--no-save", "--prefix"])
-            .arg(&folder)
-            .arg(BINARYEN)
-            .status();
-        if !npm.is_ok_and(|status| status.success()) {
-            eprintln!("wasm-opt could not be installed by npm; the files stay as the compiler made them");
-            return None;
+        let mut install =
+            context.command("npm", &["install", "--silent", "--no-audit", "--no-fund", "--prefix"]);
+        if output(install.arg(&folder).arg(BINARYEN)).is_err() {
+            eprintln!("    wasm-opt could not be installed; the files stay as the compiler made them");
         }
     }
     program.exists().then_some(program)
 }
 
-/// Optimizes one file in place; none when the optimizer refuses it.
-fn optimize(optimizer: &Path, file: &Path) -> Result<Option<FileSize>, Box<dyn Error>> {
+/// Optimizes one file in place for size.
+fn optimize(context: &Context, optimizer: &Path, file: &Path) -> Result<FileSize, Failure> {
     let smaller = file.with_extension("optimized");
-    let status = Command::new("node")
-        .arg(optimizer)
-        .args(["-Oz", "--all-features", "-o"].map(OsStr::new))
-        .arg(&smaller)
-        .arg(file)
-        .status()?;
-    if !status.success() {
-        eprintln!("wasm-opt refused {}; it stays as the compiler made it", file.display());
-        return Ok(None);
-    }
-    fs::rename(&smaller, file)?;
-    Ok(Some(measure(file)?))
+    let mut command = context.command("node", &[]);
+    command.arg(optimizer).args(["-Oz", "--all-features", "-o"]).arg(&smaller).arg(file);
+    output(&mut command)?;
+    fs::rename(&smaller, file).map_err(|error| format!("{}: {error}", file.display()))?;
+    Ok(measure(file).map_err(|error| error.to_string())?)
 }
 
-fn report(sizes: &mut [FileSize]) {
-    sizes.sort_by(|left, right| left.name.cmp(&right.name));
-    for size in sizes {
-        eprintln!("{size}");
+/// Copies files that differ, so that an unchanged one does not build the server again.
+fn replace_changed(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(to)?;
+    for name in quivive_wasm_build::FILES {
+        let bytes = fs::read(from.join(name))?;
+        if fs::read(to.join(name)).ok().as_ref() != Some(&bytes) {
+            fs::write(to.join(name), bytes)?;
+        }
     }
+    Ok(())
 }

@@ -261,7 +261,7 @@ def _answer(response: httpx.Response) -> dict[str, str] | None:
     if response.status_code != 403 or not is_json or len(response.content) > _LARGEST_CHALLENGE:
         return None
     try:
-        return cast("dict[str, str]", _native.solve_inline_challenge(body=response.json())["headers"])
+        return _native.solve_inline_challenge(body=response.json())["headers"]
     except (QuiviveError, ValueError, RecursionError):
         return None
 

@@ -47,5 +47,6 @@ class Tokens:
 
 
 def _end(seconds: object) -> float:
-    is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-    return time.time() + min(max(float(seconds), 0.0) if is_number else _DEFAULT_LIFE, _LONGEST_LIFE)
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+        return time.time() + _DEFAULT_LIFE
+    return time.time() + min(max(seconds, 0.0), _LONGEST_LIFE)

@@ -6,24 +6,19 @@ from typing import Any, Literal, TypeAlias
 
 from typing_extensions import NotRequired, TypedDict
 
-Model: TypeAlias = Any
-
-
 Action: TypeAlias = Literal['allow', 'challenge', 'block', 'log', 'delay']
 """
 What the caller is advised to do.
 """
 
 
-Band: TypeAlias = Literal[
-    'not_computed', 'definite', 'likely_automated', 'likely_human', 'verified'
-]
+Band: TypeAlias = Literal['not_computed', 'definite', 'likely_automated', 'likely_human', 'verified']
 """
 What a score means for a project.
 """
 
 
-class BehaviorFacts(TypedDict, closed=True):
+class BehaviorFacts(TypedDict):
     """
     Counters of one visitor's behaviour; absent members were not counted.
     """
@@ -58,7 +53,7 @@ class BehaviorFacts(TypedDict, closed=True):
     """
 
 
-class BotSettings(TypedDict, closed=True):
+class BotSettings(TypedDict):
     """
     A project's toggles; new projects observe and enforce nothing.
     """
@@ -81,47 +76,25 @@ class BotSettings(TypedDict, closed=True):
     """
 
 
-BotType: TypeAlias = Literal[
-    'ai_agent',
-    'crawler',
-    'scraper',
-    'automation',
-    'monitoring',
-    'security_scanner',
-    'unknown_bot',
-    'human',
-    'unknown',
-]
+BotType: TypeAlias = Literal['ai_agent', 'crawler', 'scraper', 'automation', 'monitoring', 'security_scanner', 'unknown_bot', 'human', 'unknown']
 """
 What a request comes from.
 """
 
 
-Category: TypeAlias = Literal[
-    'ai_assistant',
-    'search_engine',
-    'social_media',
-    'monitoring',
-    'scraper',
-    'automation',
-    'security',
-    'analytics',
-    'unknown',
-]
+Category: TypeAlias = Literal['ai_assistant', 'search_engine', 'social_media', 'monitoring', 'scraper', 'automation', 'security', 'analytics', 'unknown']
 """
 The coarse category of a bot.
 """
 
 
-ChallengeKind: TypeAlias = Literal[
-    'dashboard', 'hybrid', 'reasoning', 'speed', 'standard', 'stream'
-]
+ChallengeKind: TypeAlias = Literal['dashboard', 'hybrid', 'reasoning', 'speed', 'standard', 'stream']
 """
 The kinds of challenge; a challenge is only ever judged as the kind that it was issued as.
 """
 
 
-class ClientFacts(TypedDict, closed=True):
+class ClientFacts(TypedDict):
     """
     What a script on the page saw.
     """
@@ -166,7 +139,7 @@ How many primes are hashed and how long it may take.
 """
 
 
-class DirectRequest(TypedDict, closed=True):
+class DirectRequest(TypedDict):
     """
     A request that brought a batch straight from the browser.
     """
@@ -193,17 +166,13 @@ class DirectRequest(TypedDict, closed=True):
     """
 
 
-EventKind: TypeAlias = Literal[
-    'mouse', 'scroll', 'visibility', 'first_input', 'js_probe', 'page', 'snapshot'
-]
+EventKind: TypeAlias = Literal['mouse', 'scroll', 'visibility', 'first_input', 'js_probe', 'page', 'snapshot']
 """
 The sorts of event.
 """
 
 
-EvidenceKind: TypeAlias = Literal[
-    'list', 'range', 'rule', 'signature', 'signal', 'token'
-]
+EvidenceKind: TypeAlias = Literal['list', 'range', 'rule', 'signature', 'signal', 'token']
 """
 The sorts of observation.
 """
@@ -215,9 +184,9 @@ How easily an identity is forged.
 """
 
 
-class GenerateKey(TypedDict, closed=True):
+class GenerateKey(TypedDict):
     """
-    Input of [`generate_key`].
+    Input of `generate_key`.
     """
 
     kid: NotRequired[str | None]
@@ -249,7 +218,7 @@ class InlineSolution(TypedDict):
     """
 
 
-class JsDetection(TypedDict, closed=True):
+class JsDetection(TypedDict):
     """
     The script probe: tells seen by any probe of the session.
     """
@@ -365,7 +334,7 @@ class KeyThumbprint(TypedDict):
     """
 
 
-class NetworkFacts(TypedDict, closed=True):
+class NetworkFacts(TypedDict):
     """
     Membership of the address in lists that the host keeps; absent members were not looked up.
     """
@@ -421,9 +390,9 @@ class Problem(TypedDict):
     """
 
 
-class PublicKeys(TypedDict, closed=True):
+class PublicKeys(TypedDict):
     """
-    Input of [`public_keys`].
+    Input of `public_keys`.
     """
 
     keys: list[Jwk]
@@ -432,7 +401,7 @@ class PublicKeys(TypedDict, closed=True):
     """
 
 
-class ReverseDnsAnswer(TypedDict, closed=True):
+class ReverseDnsAnswer(TypedDict):
     """
     The answer of a reverse look-up that was completed.
     """
@@ -472,7 +441,7 @@ class RttAdjustment(TypedDict):
     """
 
 
-class RuleMatch(TypedDict, closed=True):
+class RuleMatch(TypedDict):
     """
     An active rule whose expression holds for the session.
     """
@@ -519,9 +488,9 @@ class Solution(TypedDict):
     """
 
 
-class SolveInlineChallenge(TypedDict, closed=True):
+class SolveInlineChallenge(TypedDict):
     """
-    Input of [`solve_inline_challenge`].
+    Input of `solve_inline_challenge`.
     """
 
     body: Any
@@ -562,47 +531,15 @@ One problem as servers send it: a bare number or an object.
 """
 
 
-SubType: TypeAlias = Literal[
-    'user_fetch',
-    'browser_agent',
-    'coding_agent',
-    'signed_agent',
-    'undeclared_agent',
-    'search_engine',
-    'ai_training',
-    'ai_search',
-    'archiver',
-    'seo',
-    'advertising',
-    'social_preview',
-    'feed_reader',
-    'academic',
-    'other',
-    'framework',
-    'behavioral',
-    'spoofed_identity',
-    'price_comparison',
-    'headless_browser',
-    'webdriver',
-    'http_library',
-    'cli_tool',
-    'uptime',
-    'synthetic',
-    'validator',
-    'webhook',
-    'vulnerability',
-    'internet_census',
-    'av_proxy',
-    'unclassified',
-]
+SubType: TypeAlias = Literal['user_fetch', 'browser_agent', 'coding_agent', 'signed_agent', 'undeclared_agent', 'search_engine', 'ai_training', 'ai_search', 'archiver', 'seo', 'advertising', 'social_preview', 'feed_reader', 'academic', 'other', 'framework', 'behavioral', 'spoofed_identity', 'price_comparison', 'headless_browser', 'webdriver', 'http_library', 'cli_tool', 'uptime', 'synthetic', 'validator', 'webhook', 'vulnerability', 'internet_census', 'av_proxy', 'unclassified']
 """
-The finer kinds of [`BotType`].
+The finer kinds of `BotType`.
 """
 
 
-class Thumbprint(TypedDict, closed=True):
+class Thumbprint(TypedDict):
     """
-    Input of [`thumbprint`].
+    Input of `thumbprint`.
     """
 
     jwk: Jwk
@@ -617,7 +554,7 @@ A point in time in milliseconds since the Unix epoch; crosses to other languages
 """
 
 
-class TlsFingerprints(TypedDict, closed=True):
+class TlsFingerprints(TypedDict):
     """
     TLS client fingerprints; malformed ones are ignored.
     """
@@ -638,7 +575,7 @@ What makes an agent come (the vocabulary of the signature-agent card).
 """
 
 
-class Verdict(TypedDict, closed=True):
+class Verdict(TypedDict):
     """
     The answer to a verdict read, exactly the fields of the wire.
     """
@@ -665,28 +602,7 @@ class Verdict(TypedDict, closed=True):
     """
 
 
-class Verification(TypedDict, closed=True):
-    """
-    What looking up a claimed bot gave.
-    """
-
-    category: str
-    """
-    Its category, for example `Search`.
-    """
-    name: str
-    """
-    The bot's name, for example `Googlebot`.
-    """
-    outcome: Outcome
-    """
-    The answer.
-    """
-
-
-VerificationMethod: TypeAlias = Literal[
-    'http_signature', 'ip_range', 'fcrdns', 'token', 'none'
-]
+VerificationMethod: TypeAlias = Literal['http_signature', 'ip_range', 'fcrdns', 'token', 'none']
 """
 The methods of verification.
 """
@@ -698,7 +614,7 @@ The outcomes of verification.
 """
 
 
-class VerifiedBot(TypedDict, closed=True):
+class VerifiedBot(TypedDict):
     """
     A welcome bot whose identity was proved by its address.
     """
@@ -713,9 +629,9 @@ class VerifiedBot(TypedDict, closed=True):
     """
 
 
-class VerifierOptions(TypedDict, closed=True):
+class VerifierOptions(TypedDict):
     """
-    Keys and policy of a [`Verifier`], with the members of [`super::VerifyToken`] that stay the same between tokens.
+    Keys and policy of a `Verifier`, with the members of `VerifyToken` that stay the same between tokens.
     """
 
     audience: NotRequired[str | None]
@@ -748,9 +664,9 @@ class VerifierOptions(TypedDict, closed=True):
     """
 
 
-class VerifyToken(TypedDict, closed=True):
+class VerifyToken(TypedDict):
     """
-    Input of [`verify_token`].
+    Input of `verify_token`.
     """
 
     audience: NotRequired[str | None]
@@ -791,7 +707,7 @@ class VerifyToken(TypedDict, closed=True):
     """
 
 
-class AgentInfo(TypedDict, closed=True):
+class AgentInfo(TypedDict):
     """
     A catalogued agent.
     """
@@ -826,7 +742,7 @@ class AgentInfo(TypedDict, closed=True):
     """
 
 
-class Behavioral(TypedDict, closed=True):
+class Behavioral(TypedDict):
     """
     Interaction with the pages of a session; null is "not observed".
     """
@@ -901,7 +817,26 @@ class Behavioral(TypedDict, closed=True):
     """
 
 
-class Challenge(TypedDict, closed=True):
+class BotVerification(TypedDict):
+    """
+    What looking up a claimed bot gave.
+    """
+
+    category: str
+    """
+    Its category, for example `Search`.
+    """
+    name: str
+    """
+    The bot's name, for example `Googlebot`.
+    """
+    outcome: Outcome
+    """
+    The answer.
+    """
+
+
+class Challenge(TypedDict):
     """
     The half of a challenge that the server keeps; it holds the answers and is never shown.
     """
@@ -936,9 +871,9 @@ class Challenge(TypedDict, closed=True):
     """
 
 
-class CheckSolution(TypedDict, closed=True):
+class CheckSolution(TypedDict):
     """
-    Input of [`check_solution`].
+    Input of `check_solution`.
     """
 
     answer: NotRequired[Any]
@@ -1014,7 +949,7 @@ class Claims(TypedDict):
     """
 
 
-class Evidence(TypedDict, closed=True):
+class Evidence(TypedDict):
     """
     One thing that was observed and what it says about the visitor.
     """
@@ -1041,7 +976,7 @@ class Evidence(TypedDict, closed=True):
     """
 
 
-class FeedAnswer(TypedDict, closed=True):
+class FeedAnswer(TypedDict):
     """
     What one published address feed says about the request's address.
     """
@@ -1064,9 +999,9 @@ class FeedAnswer(TypedDict, closed=True):
     """
 
 
-class GenerateChallenge(TypedDict, closed=True):
+class GenerateChallenge(TypedDict):
     """
-    Input of [`generate_challenge`].
+    Input of `generate_challenge`.
     """
 
     client_time: NotRequired[Timestamp | None]
@@ -1099,7 +1034,7 @@ class GenerateChallenge(TypedDict, closed=True):
     """
 
 
-class Opinion(TypedDict, closed=True):
+class Opinion(TypedDict):
     """
     What one engine thinks of a session.
     """
@@ -1114,7 +1049,7 @@ class Opinion(TypedDict, closed=True):
     """
 
 
-class PageHit(TypedDict, closed=True):
+class PageHit(TypedDict):
     """
     One page that the customer's server delivered.
     """
@@ -1129,7 +1064,7 @@ class PageHit(TypedDict, closed=True):
     """
 
 
-class PageHits(TypedDict, closed=True):
+class PageHits(TypedDict):
     """
     All pages that the customer's server delivered in a session.
     """
@@ -1302,7 +1237,7 @@ class Question(TypedDict):
     """
 
 
-class Score(TypedDict, closed=True):
+class Score(TypedDict):
     """
     A session's score under a project's threshold.
     """
@@ -1337,9 +1272,9 @@ class Score(TypedDict, closed=True):
     """
 
 
-class SignToken(TypedDict, closed=True):
+class SignToken(TypedDict):
     """
-    Input of [`sign_token`].
+    Input of `sign_token`.
     """
 
     claims: Claims
@@ -1356,7 +1291,7 @@ class SignToken(TypedDict, closed=True):
     """
 
 
-class SignatureOutcome(TypedDict, closed=True):
+class SignatureOutcome(TypedDict):
     """
     How checking an HTTP message signature (RFC 9421) ended.
     """
@@ -1379,9 +1314,9 @@ class SignatureOutcome(TypedDict, closed=True):
     """
 
 
-class SolveChallenge(TypedDict, closed=True):
+class SolveChallenge(TypedDict):
     """
-    Input of [`solve_challenge`].
+    Input of `solve_challenge`.
     """
 
     problems: NotRequired[list[SpeedProblem] | None]
@@ -1394,7 +1329,7 @@ class SolveChallenge(TypedDict, closed=True):
     """
 
 
-class Verification2(TypedDict, closed=True):
+class Verification(TypedDict):
     """
     How far an identity is proven.
     """
@@ -1425,7 +1360,7 @@ class Verification2(TypedDict, closed=True):
     """
 
 
-class Classification(TypedDict, closed=True):
+class Classification(TypedDict):
     """
     The classification of one request; every figure follows from `evidence`.
     """
@@ -1460,7 +1395,7 @@ class Classification(TypedDict, closed=True):
     """
     evidence: list[Evidence]
     """
-    What was seen; the part of an id before the dot is its group (see [`Group`](super::Group)).
+    What was seen; the part of an id before the dot is its group (see `Group`(super::Group)).
     """
     ip_bot: bool
     """
@@ -1482,13 +1417,13 @@ class Classification(TypedDict, closed=True):
     """
     The user agent by itself is evidence of at least 0.5.
     """
-    verification: Verification2
+    verification: Verification
     """
     How far its identity is proven.
     """
 
 
-class Context(TypedDict, closed=True):
+class Context(TypedDict):
     """
     What is known about the requests of a session.
     """
@@ -1513,13 +1448,13 @@ class Context(TypedDict, closed=True):
     """
     Pages that the customer's server delivered.
     """
-    verification: NotRequired[Verification | None]
+    verification: NotRequired[BotVerification | None]
     """
     What looking up the claimed bot gave.
     """
 
 
-class EngineResults(TypedDict, closed=True):
+class EngineResults(TypedDict):
     """
     The opinions of all engines on one session; independent of a project's threshold, so they can be stored.
     """
@@ -1546,7 +1481,7 @@ class EngineResults(TypedDict, closed=True):
     """
 
 
-class Event(TypedDict, closed=True):
+class Event(TypedDict):
     """
     One browser event; serialises to the wire's form with canonical payload keys.
     """
@@ -1584,7 +1519,7 @@ class GeneratedChallenge(TypedDict):
     """
 
 
-class RequestFacts(TypedDict, closed=True):
+class RequestFacts(TypedDict):
     """
     The facts of one request.
 
@@ -1650,9 +1585,9 @@ class RequestFacts(TypedDict, closed=True):
     """
 
 
-class ResolveAction(TypedDict, closed=True):
+class ResolveAction(TypedDict):
     """
-    Input of [`resolve_action`].
+    Input of `resolve_action`.
     """
 
     path: NotRequired[str | None]
@@ -1673,7 +1608,7 @@ class ResolveAction(TypedDict, closed=True):
     """
 
 
-class Aggregate(TypedDict, closed=True):
+class Aggregate(TypedDict):
     """
     The signals of one session, the input of the three engines.
     """
@@ -1696,9 +1631,9 @@ class Aggregate(TypedDict, closed=True):
     """
 
 
-class AggregateSession(TypedDict, closed=True):
+class AggregateSession(TypedDict):
     """
-    Input of [`aggregate_session`].
+    Input of `aggregate_session`.
     """
 
     context: NotRequired[Context]
@@ -1715,7 +1650,7 @@ class AggregateSession(TypedDict, closed=True):
     """
 
 
-class Batch(TypedDict, closed=True):
+class Batch(TypedDict):
     """
     A checked batch.
     """
@@ -1734,9 +1669,9 @@ class Batch(TypedDict, closed=True):
     """
 
 
-class CheckEvents(TypedDict, closed=True):
+class CheckEvents(TypedDict):
     """
-    Input of [`check_events`].
+    Input of `check_events`.
     """
 
     batch: Batch
@@ -1747,7 +1682,7 @@ class CheckEvents(TypedDict, closed=True):
 
 class CheckedEvents(TypedDict):
     """
-    Output of [`check_events`].
+    Output of `check_events`.
     """
 
     batch: Batch
@@ -1760,9 +1695,9 @@ class CheckedEvents(TypedDict):
     """
 
 
-class ScoreSession(TypedDict, closed=True):
+class ScoreSession(TypedDict):
     """
-    Input of [`score_session`]: exactly one of `session` and `engines`.
+    Input of `score_session`: exactly one of `session` and `engines`.
     """
 
     engines: NotRequired[EngineResults | None]

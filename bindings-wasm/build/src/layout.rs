@@ -64,7 +64,12 @@ fn node_folder(root: &Path) -> PathBuf {
 
 fn bind(wasm: &Path, out: &Path) -> Result<()> {
     let mut bindgen = Bindgen::new();
-    bindgen.input_path(wasm).out_name("core").remove_name_section(true).remove_producers_section(true);
+    bindgen
+        .input_path(wasm)
+        .out_name("core")
+        .remove_name_section(true)
+        .remove_producers_section(true)
+        .omit_default_module_path(false);
     bindgen
         .web(true)
         .and_then(|bindgen| bindgen.generate(out))
@@ -78,7 +83,7 @@ fn function_module(glue: &str) -> String {
         "// Generated from the export table; each operation takes and returns one object.\n\
          import {{ operations }} from \"./native.js\";\n\n\
          export {{ ApiError, QuiviveError }} from \"./error.js\";\n\
-         export {{ Classifier, Verifier, initialize, initializeSync }} from \"./native.js\";\n\n\
+         export {{ Classifier, Verifier }} from \"./native.js\";\n\n\
          export const {{\n{names}}} = operations;\n"
     )
 }

@@ -4,7 +4,11 @@ use super::{BehaviorFacts, ClientFacts, signals};
 use crate::evidence::Evidence;
 
 /// What counters and the page script show.
-pub(super) fn evidence(behavior: Option<&BehaviorFacts>, client: Option<&ClientFacts>, found: &mut Vec<Evidence>) {
+pub(super) fn evidence(
+    behavior: Option<&BehaviorFacts>,
+    client: Option<&ClientFacts>,
+    found: &mut Vec<Evidence>,
+) {
     if let Some(behavior) = behavior {
         of_behavior(behavior, found);
     }
@@ -17,8 +21,8 @@ fn of_behavior(facts: &BehaviorFacts, found: &mut Vec<Evidence>) {
     let reaches = |count: Option<u32>, least: u32| count.is_some_and(|count| count >= least);
     let is_sustained = facts.requests_by_minute.len() >= SUSTAINED_MINUTES
         && facts.requests_by_minute.iter().take(SUSTAINED_MINUTES).all(|count| *count > PER_MINUTE);
-    let is_burst =
-        reaches(facts.requests_last_second, BURST) || reaches(facts.requests_last_5_seconds, OVER_FIVE_SECONDS + 1);
+    let is_burst = reaches(facts.requests_last_second, BURST)
+        || reaches(facts.requests_last_5_seconds, OVER_FIVE_SECONDS + 1);
     for (fires, signal, source) in [
         (facts.honeypot, signals::BEH_HONEYPOT, "honeypot"),
         (is_sustained, signals::BEH_SUSTAINED, "requests_by_minute"),

@@ -45,7 +45,9 @@ impl RuleSet {
             .chain(rules.tools.iter().map(|entry| (&entry.name, &entry.tokens)))
         {
             if tokens.iter().any(is_short) {
-                return Err(Error::invalid_input(format!("a token of {name:?} is shorter than two characters")));
+                return Err(Error::invalid_input(format!(
+                    "a token of {name:?} is shorter than two characters"
+                )));
             }
         }
         Ok(rules)
@@ -124,9 +126,11 @@ pub(super) struct ToolEntry {
 pub(super) struct Words {
     /// Words that count at the end of a name.
     pub endings: Vec<String>,
+    /// Further words that count at the end of a name, where the user agent is not shaped like a browser.
+    pub programs: Vec<String>,
     /// Names that end so and are none.
     pub excluded: Vec<String>,
-    /// Texts that introduce a contact address.
+    /// Texts that belong to a contact address.
     pub contacts: Vec<String>,
 }
 

@@ -178,7 +178,7 @@ pub enum DetectionClass {
 
 /// The coarse category of a bot.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "BotCategory"))]
 #[serde(rename_all = "snake_case")]
 pub enum Category {
     /// Acts for a person.

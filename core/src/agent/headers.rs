@@ -38,7 +38,9 @@ impl<'a> Headers<'a> {
                     headers.fetch_destination = value;
                     headers.has_fetch_metadata = true;
                 }
-                Some("sec-fetch-site" | "sec-fetch-mode" | "sec-fetch-user") => headers.has_fetch_metadata = true,
+                Some("sec-fetch-site" | "sec-fetch-mode" | "sec-fetch-user") => {
+                    headers.has_fetch_metadata = true
+                }
                 Some("sec-ch-ua") => headers.brands = value,
                 Some("sec-ch-ua-platform") => headers.platform = value,
                 Some("signature-agent") => headers.signature_agent = value,
@@ -67,7 +69,8 @@ impl<'a> Headers<'a> {
             found.push(signals::HDR_BROWSER_BARE.seen_in("accept, accept-language, accept-encoding"));
         }
         let has_modern_headers = self.has_fetch_metadata || self.brands.is_some();
-        let sends_modern_headers = class.browser.chromium.is_some_and(|major| major >= FIRST_WITH_FETCH_METADATA);
+        let sends_modern_headers =
+            class.browser.chromium.is_some_and(|major| major >= FIRST_WITH_FETCH_METADATA);
         if sends_modern_headers && is_https == Some(true) && !has_modern_headers {
             found.push(signals::HDR_NO_FETCH_METADATA.seen_in("sec-fetch-mode, sec-ch-ua"));
         }
@@ -135,7 +138,8 @@ fn is_same_platform(hinted: Platform, named: Platform) -> bool {
 /// The major version of the brand `Chromium` in a `Sec-CH-UA` list.
 fn chromium_of_brands(brands: &str) -> Option<u32> {
     let (_, behind) = brands.split_once("\"Chromium\"")?;
-    let version = behind.trim_start().strip_prefix(';')?.trim_start().strip_prefix("v=")?.trim_start_matches('"');
+    let version =
+        behind.trim_start().strip_prefix(';')?.trim_start().strip_prefix("v=")?.trim_start_matches('"');
     version.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()
 }
 

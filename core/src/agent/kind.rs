@@ -3,8 +3,8 @@
 use super::catalogue::Agent;
 use super::fusion::{GroupWeights, has};
 use super::{
-    BotType, Category, ConfidenceLevel, DetectionClass, RiskLevel, SignatureOutcome, SubType, Trigger, Verification,
-    VerificationStatus, signals,
+    BotType, Category, ConfidenceLevel, DetectionClass, RiskLevel, SignatureOutcome, SubType, Trigger,
+    Verification, VerificationStatus, signals,
 };
 use crate::evidence::Evidence;
 
@@ -35,13 +35,19 @@ impl<'a> Findings<'a> {
     /// The kind, as if the request were a bot; first match wins.
     pub fn kind(&self) -> Kind<'a> {
         let kind = |bot_type, sub_type| Kind { bot_type, sub_type, agent: None };
-        let of_agent =
-            |agent: &'a Agent| Kind { bot_type: agent.bot_type, sub_type: agent.sub_type, agent: Some(agent) };
+        let of_agent = |agent: &'a Agent| Kind {
+            bot_type: agent.bot_type,
+            sub_type: agent.sub_type,
+            agent: Some(agent),
+        };
         if self.fired(signals::SIG_VERIFIED.id) {
             return self.signer.map_or_else(|| self.unknown_signer(), of_agent);
         }
         if self.fired(signals::SIG_INVALID.id) || self.status == VerificationStatus::Spoofed {
-            return Kind { agent: self.claimed.or(self.signer), ..kind(BotType::Scraper, SubType::SpoofedIdentity) };
+            return Kind {
+                agent: self.claimed.or(self.signer),
+                ..kind(BotType::Scraper, SubType::SpoofedIdentity)
+            };
         }
         if let Some(agent) = self.claimed {
             return of_agent(agent);
@@ -53,9 +59,13 @@ impl<'a> Findings<'a> {
             return kind(BotType::Automation, SubType::HeadlessBrowser);
         }
         match self.tool {
-            Some(driven @ (SubType::HeadlessBrowser | SubType::Webdriver)) => return kind(BotType::Automation, driven),
+            Some(driven @ (SubType::HeadlessBrowser | SubType::Webdriver)) => {
+                return kind(BotType::Automation, driven);
+            }
             Some(SubType::Framework) => return kind(BotType::Scraper, SubType::Framework),
-            Some(_) if self.weights.behavior >= HOSTILE_PACE => return kind(BotType::Scraper, SubType::Behavioral),
+            Some(_) if self.weights.behavior >= HOSTILE_PACE => {
+                return kind(BotType::Scraper, SubType::Behavioral);
+            }
             Some(tool) => return kind(BotType::Automation, tool),
             None => {}
         }
@@ -103,7 +113,9 @@ pub(super) fn category(bot_type: BotType, sub_type: Option<SubType>) -> Option<C
         (BotType::Human | BotType::Unknown, _) => return None,
         (BotType::AiAgent, _) => Category::AiAssistant,
         (BotType::Crawler, Some(SubType::SearchEngine)) => Category::SearchEngine,
-        (BotType::Crawler, Some(SubType::AiTraining | SubType::AiSearch)) | (BotType::Scraper, _) => Category::Scraper,
+        (BotType::Crawler, Some(SubType::AiTraining | SubType::AiSearch)) | (BotType::Scraper, _) => {
+            Category::Scraper
+        }
         (BotType::Crawler, Some(SubType::SocialPreview)) => Category::SocialMedia,
         (BotType::Crawler, Some(SubType::Seo | SubType::Advertising)) => Category::Analytics,
         (BotType::Automation, _) => Category::Automation,
@@ -124,7 +136,11 @@ pub(super) fn confidence_level(confidence: f64) -> ConfidenceLevel {
 }
 
 /// What is at stake.
-pub(super) fn risk_level(bot_type: BotType, sub_type: Option<SubType>, verification: &Verification) -> RiskLevel {
+pub(super) fn risk_level(
+    bot_type: BotType,
+    sub_type: Option<SubType>,
+    verification: &Verification,
+) -> RiskLevel {
     match (bot_type, sub_type) {
         (_, Some(SubType::SpoofedIdentity)) | (BotType::SecurityScanner, _) => RiskLevel::Critical,
         (BotType::AiAgent, _) if verification.status != VerificationStatus::Verified => RiskLevel::High,

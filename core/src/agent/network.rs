@@ -98,7 +98,9 @@ fn range_of(text: &str) -> Option<(bool, (u128, u128))> {
         IpAddr::V6(address) => (false, 128, u128::from(address)),
     };
     let prefix = match prefix {
-        Some(prefix) if !prefix.starts_with('+') => prefix.parse::<u32>().ok().filter(|prefix| *prefix <= width)?,
+        Some(prefix) if !prefix.starts_with('+') => {
+            prefix.parse::<u32>().ok().filter(|prefix| *prefix <= width)?
+        }
         Some(_) => return None,
         None => width,
     };
@@ -136,11 +138,14 @@ mod tests {
 
     #[test]
     fn edges_of_ranges() {
-        let set = IpSet::parse(["10.0.0.0/8", "192.0.2.4/30", "203.0.113.9", "2001:db8::/33", "::1/128"]).unwrap();
+        let set =
+            IpSet::parse(["10.0.0.0/8", "192.0.2.4/30", "203.0.113.9", "2001:db8::/33", "::1/128"]).unwrap();
         for inside in ["10.0.0.0", "10.255.255.255", "192.0.2.7", "203.0.113.9", "2001:db8:7fff::1", "::1"] {
             assert!(holds(&set, inside), "{inside}");
         }
-        for outside in ["9.255.255.255", "11.0.0.0", "192.0.2.8", "203.0.113.8", "2001:db8:8000::", "::2", "0.0.0.1"] {
+        for outside in
+            ["9.255.255.255", "11.0.0.0", "192.0.2.8", "203.0.113.8", "2001:db8:8000::", "::2", "0.0.0.1"]
+        {
             assert!(!holds(&set, outside), "{outside}");
         }
     }
@@ -151,7 +156,9 @@ mod tests {
         assert!(!holds(&IpSet::parse(["0.0.0.0/0"]).unwrap(), "2001:db8::1"));
         assert!(holds(&IpSet::parse(["::/0"]).unwrap(), "ffff::1"));
         let mapped = IpSet::parse(["::ffff:192.0.2.0/120"]).unwrap();
-        assert!(holds(&mapped, "192.0.2.9") && holds(&mapped, "::ffff:192.0.2.9") && !holds(&mapped, "192.0.3.0"));
+        assert!(
+            holds(&mapped, "192.0.2.9") && holds(&mapped, "::ffff:192.0.2.9") && !holds(&mapped, "192.0.3.0")
+        );
     }
 
     #[test]
@@ -163,7 +170,8 @@ mod tests {
 
     #[test]
     fn unreadable_ranges_are_refused() {
-        for text in ["", "10.0.0.0/33", "10.0.0/8", "::/129", "10.0.0.0/", "10.0.0.0/+8", "10.0.0.0/-1", "x"] {
+        for text in ["", "10.0.0.0/33", "10.0.0/8", "::/129", "10.0.0.0/", "10.0.0.0/+8", "10.0.0.0/-1", "x"]
+        {
             assert!(IpSet::parse([text]).is_err(), "{text}");
         }
     }

@@ -199,4 +199,3 @@ pub struct BehaviorFacts {
     #[serde(default)]
     pub carried_confidence: Option<f64>,
 }
-

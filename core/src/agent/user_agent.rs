@@ -1,7 +1,7 @@
 //! What a user agent says by itself: one pass of an Aho-Corasick automaton, no regular expressions.
 //!
 //! A catalogue token counts where the byte before it is not a letter and the byte behind it is not a lower-case
-//! letter (unless the token ends in `/` or `-`). A bot word counts at the end of a name. In the comment that an
+//! letter (unless the token itself ends in a sign such as `/` or `-`). A bot word counts at the end of a name. In the comment that an
 //! Android device fills with its model, words do not count and catalogue tokens only with a version.
 
 use aho_corasick::{AhoCorasick, MatchKind};
@@ -22,7 +22,7 @@ pub struct UserAgentClass<'a> {
     pub has_bot_word: bool,
     /// Nothing at all, or only blanks.
     pub is_empty: bool,
-    /// Too short, too long, with control characters, or with neither `product/version` nor a device's name.
+    /// Too long, with control characters, or very short or without `product/version` and no device's name.
     pub is_malformed: bool,
     /// What it shows of a browser, whether or not that is true.
     pub browser: BrowserShape,
@@ -37,7 +37,8 @@ impl UserAgentClass<'_> {
     /// An HTTP library, a command-line tool or a scraping framework; not one that people's apps are made with.
     pub fn is_http_library(&self) -> bool {
         self.tool.is_some_and(|tool| {
-            let is_library = matches!(tool.sub_type, SubType::HttpLibrary | SubType::CliTool | SubType::Framework);
+            let is_library =
+                matches!(tool.sub_type, SubType::HttpLibrary | SubType::CliTool | SubType::Framework);
             is_library && tool.confidence >= 0.5
         })
     }
@@ -107,6 +108,7 @@ enum Pattern {
     Agent(usize),
     Tool(usize),
     Word,
+    Program,
     ExcludedWord,
     Contact,
     Mark(Mark),
@@ -139,6 +141,7 @@ impl Matcher {
             tool.tokens.iter().for_each(|token| add(token, Pattern::Tool(place)));
         }
         rules.words.endings.iter().for_each(|word| add(word, Pattern::Word));
+        rules.words.programs.iter().for_each(|word| add(word, Pattern::Program));
         rules.words.excluded.iter().for_each(|word| add(word, Pattern::ExcludedWord));
         rules.words.contacts.iter().for_each(|text| add(text, Pattern::Contact));
         rules.browsers.iter().for_each(|name| add(name, Pattern::Mark(Mark::Browser)));
@@ -162,17 +165,23 @@ impl Matcher {
     }
 
     /// Says what a user agent is; looks at its first 2,048 bytes.
-    pub fn class_of<'a>(&self, user_agent: &str, agents: &'a [Agent], tools: &'a [Tool]) -> UserAgentClass<'a> {
+    pub fn class_of<'a>(
+        &self,
+        user_agent: &str,
+        agents: &'a [Agent],
+        tools: &'a [Tool],
+    ) -> UserAgentClass<'a> {
         let all = user_agent.trim_ascii().as_bytes();
         let text = all.get(..LOOKED_AT).unwrap_or(all);
         let slot = DeviceSlot::of(text);
         let mut seen = Seen::new(text);
         for found in self.automaton.find_overlapping_iter(text) {
             let Some(pattern) = self.patterns.get(found.pattern().as_usize()) else { continue };
-            let place = Place { text, start: found.start(), end: found.end(), in_slot: slot.holds(found.start()) };
+            let place =
+                Place { text, start: found.start(), end: found.end(), in_slot: slot.holds(found.start()) };
             seen.add(*pattern, place, agents);
         }
-        seen.into_class(agents, tools, is_malformed(all))
+        seen.into_class(agents, tools, is_unreadable(all))
     }
 }
 
@@ -200,7 +209,7 @@ impl Place<'_> {
 
     /// The boundary rule of catalogue tokens.
     fn is_token(&self) -> bool {
-        let is_open = matches!(self.last(), Some(b'/' | b'-'));
+        let is_open = !self.last().is_some_and(|byte| byte.is_ascii_alphanumeric());
         let is_whole = !self.before().is_some_and(|byte| byte.is_ascii_alphabetic())
             && (is_open || !self.after().is_some_and(|byte| byte.is_ascii_lowercase()));
         is_whole && (!self.in_slot || self.has_version())
@@ -217,18 +226,23 @@ impl Place<'_> {
 
     /// The number that begins behind the match.
     fn number_behind(&self) -> Option<u32> {
-        let digits: Vec<u8> = self.text.get(self.end..)?.iter().copied().take_while(u8::is_ascii_digit).take(9).collect();
+        let digits: Vec<u8> =
+            self.text.get(self.end..)?.iter().copied().take_while(u8::is_ascii_digit).take(9).collect();
         std::str::from_utf8(&digits).ok()?.parse().ok()
     }
 
     /// Whether an `@` stands in something like a mail address.
     fn is_mail_address(&self) -> bool {
         let Some(domain) = self.text.get(self.end..) else { return false };
-        let length = domain.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.')).count();
+        let length = domain
+            .iter()
+            .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
+            .count();
         let mut labels = domain.get(..length).unwrap_or_default().split(|byte| *byte == b'.').rev();
         // The last label of a version number is no name.
         let is_name = |label: &[u8]| label.len() > 1 && label.iter().all(u8::is_ascii_alphabetic);
-        let has_domain = labels.next().is_some_and(is_name) && labels.next().is_some_and(|label| !label.is_empty());
+        let has_domain =
+            labels.next().is_some_and(is_name) && labels.next().is_some_and(|label| !label.is_empty());
         has_domain && self.before().is_some_and(|byte| byte.is_ascii_alphanumeric()) && !self.in_slot
     }
 }
@@ -241,6 +255,7 @@ struct Seen<'t> {
     words: Vec<usize>,
     excluded: Vec<usize>,
     has_contact: bool,
+    has_program_word: bool,
     is_compatible: bool,
     is_named_browser: bool,
     has_engine: bool,
@@ -258,6 +273,7 @@ impl<'t> Seen<'t> {
             words: Vec::new(),
             excluded: Vec::new(),
             has_contact: false,
+            has_program_word: false,
             is_compatible: false,
             is_named_browser: false,
             has_engine: false,
@@ -275,20 +291,22 @@ impl<'t> Seen<'t> {
             }
             Pattern::Tool(tool) if place.is_token() => keep_longest(&mut self.tool, tool, length),
             Pattern::Word if place.is_name_end() => self.words.push(place.end),
+            Pattern::Program if place.is_name_end() => self.has_program_word = true,
             Pattern::ExcludedWord => self.excluded.push(place.end),
             Pattern::Contact => {
                 let is_mail = place.last() == Some(b'@');
                 self.has_contact |= if is_mail { place.is_mail_address() } else { true };
             }
             Pattern::Mark(mark) => self.mark(mark, place),
-            Pattern::Agent(_) | Pattern::Tool(_) | Pattern::Word => {}
+            Pattern::Agent(_) | Pattern::Tool(_) | Pattern::Word | Pattern::Program => {}
         }
     }
 
     fn fits(&self, agent: Option<&Agent>) -> bool {
         let holds = |part: &String| contains_ignoring_case(self.text, part.as_bytes());
         agent.is_some_and(|agent| {
-            (agent.ua_must.is_empty() || agent.ua_must.iter().any(holds)) && !agent.ua_must_not.iter().any(holds)
+            (agent.ua_must.is_empty() || agent.ua_must.iter().any(holds))
+                && !agent.ua_must_not.iter().any(holds)
         })
     }
 
@@ -315,7 +333,12 @@ impl<'t> Seen<'t> {
         }
     }
 
-    fn into_class<'a>(self, agents: &'a [Agent], tools: &'a [Tool], is_malformed: bool) -> UserAgentClass<'a> {
+    fn into_class<'a>(
+        self,
+        agents: &'a [Agent],
+        tools: &'a [Tool],
+        is_unreadable: bool,
+    ) -> UserAgentClass<'a> {
         let is_browser = self.is_named_browser || (self.has_engine && has_browser_start(self.text));
         let agent = self.agent.and_then(|(place, _)| agents.get(place));
         let tool = self
@@ -323,14 +346,18 @@ impl<'t> Seen<'t> {
             .and_then(|(place, _)| tools.get(place))
             .filter(|tool| !(tool.without_browser && is_browser));
         let has_word = self.words.iter().any(|end| !self.excluded.contains(end));
+        let is_program = !is_browser && self.has_program_word;
+        let is_strong = tool.is_some_and(|tool| tool.confidence >= 0.5);
         let is_bare = self.is_compatible && !self.has_engine && has_browser_start(self.text);
-        let has_version = has_product_version(self.text);
+        let is_odd = self.text.len() < SHORTEST || !has_product_version(self.text);
         UserAgentClass {
             agent,
             tool,
-            has_bot_word: agent.is_none() && tool.is_none() && (has_word || self.has_contact || is_bare),
+            has_bot_word: agent.is_none()
+                && !is_strong
+                && (has_word || self.has_contact || is_program || is_bare),
             is_empty: self.text.is_empty(),
-            is_malformed: !self.text.is_empty() && (is_malformed || (!has_version && self.platform.is_none())),
+            is_malformed: !self.text.is_empty() && (is_unreadable || (is_odd && self.platform.is_none())),
             browser: BrowserShape {
                 is_browser,
                 chromium: self.chromium,
@@ -343,7 +370,8 @@ impl<'t> Seen<'t> {
 
 /// The longer token is the more exact name; of equal ones the first in the catalogue wins.
 fn keep_longest(best: &mut Option<(usize, usize)>, place: usize, length: usize) {
-    let is_better = best.is_none_or(|(other, longest)| length > longest || (length == longest && place < other));
+    let is_better =
+        best.is_none_or(|(other, longest)| length > longest || (length == longest && place < other));
     if is_better {
         *best = Some((place, length));
     }
@@ -395,8 +423,8 @@ fn has_browser_start(text: &[u8]) -> bool {
         .any(|start| text.get(..start.len()).is_some_and(|part| part.eq_ignore_ascii_case(start)))
 }
 
-fn is_malformed(text: &[u8]) -> bool {
-    text.len() < SHORTEST || text.len() > LOOKED_AT || text.iter().any(u8::is_ascii_control)
+fn is_unreadable(text: &[u8]) -> bool {
+    text.len() > LOOKED_AT || text.iter().any(u8::is_ascii_control)
 }
 
 fn has_product_version(text: &[u8]) -> bool {

@@ -46,7 +46,9 @@ fn outcome(
         Some(SignatureStatus::Verified) => {
             return (VerificationStatus::Verified, VerificationMethod::HttpSignature);
         }
-        Some(SignatureStatus::Invalid) => return (VerificationStatus::Spoofed, VerificationMethod::HttpSignature),
+        Some(SignatureStatus::Invalid) => {
+            return (VerificationStatus::Spoofed, VerificationMethod::HttpSignature);
+        }
         Some(SignatureStatus::Unverified) | None => {}
     }
     let Some(agent) = claimed else {
@@ -74,7 +76,8 @@ fn by_feeds(facts: &RequestFacts, agent: &Agent) -> Option<bool> {
     if fresh().any(|answer| answer.contains && feeds.contains(&answer.feed)) {
         return Some(true);
     }
-    let all_answered = !feeds.is_empty() && feeds.iter().all(|feed| fresh().any(|answer| answer.feed == *feed));
+    let all_answered =
+        !feeds.is_empty() && feeds.iter().all(|feed| fresh().any(|answer| answer.feed == *feed));
     all_answered.then_some(false)
 }
 
@@ -97,7 +100,7 @@ fn forgeability(
     };
     let has_fitting_network =
         facts.feeds.iter().any(|answer| answer.contains && agent.verify.ip_feeds.contains(&answer.feed));
-    let has_fitting_headers =
-        headers.from.is_some_and(|from| from.contains('@') || from.contains("(at)")) || headers.signature_agent.is_some();
+    let has_fitting_headers = headers.from.is_some_and(|from| from.contains('@') || from.contains("(at)"))
+        || headers.signature_agent.is_some();
     if has_fitting_network || has_fitting_headers { Forgeability::Medium } else { Forgeability::High }
 }

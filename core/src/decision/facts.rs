@@ -87,7 +87,7 @@ pub enum TokenStatus {
 
 /// The view of a session's verdict that a decision needs.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "VerdictFacts"))]
 #[serde(deny_unknown_fields)]
 pub struct Verdict {
     /// The band.
@@ -104,9 +104,20 @@ pub struct Verdict {
     pub reason: String,
 }
 
+impl Verdict {
+    /// Whether it says anything: not `not_computed`, and no score 0 but that of a verified bot.
+    pub fn is_evidence(&self) -> bool {
+        match self.verdict {
+            Band::NotComputed => false,
+            Band::Verified => true,
+            _ => self.score > 0,
+        }
+    }
+}
+
 /// The bands of a session's score.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "VerdictBand"))]
 #[serde(rename_all = "snake_case")]
 pub enum Band {
     /// No score.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// What to do with a request.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "PolicyAction"))]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Let it pass.
@@ -162,7 +162,7 @@ pub struct ListEntry {
 
 /// A rule: its action is taken when all conditions hold.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "PolicyRule"))]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// The rule's id.
@@ -208,7 +208,7 @@ pub struct PathRule {
 
 /// One condition of a rule; a condition on a fact that was not observed does not hold.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "RuleCondition"))]
 #[serde(deny_unknown_fields)]
 pub struct Condition {
     /// The fact.
@@ -224,7 +224,7 @@ pub struct Condition {
 
 /// The facts that a condition can ask for.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ConditionField"))]
 #[serde(rename_all = "snake_case")]
 pub enum Field {
     /// The coarse class of the visitor, for example `ai_agent`.
@@ -278,7 +278,7 @@ pub enum Field {
 
 /// The comparisons.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ConditionOperator"))]
 #[serde(rename_all = "snake_case")]
 pub enum Operator {
     /// Same value.

@@ -368,3 +368,6 @@ pub fn aggregate_session(input: AggregateSession) -> Result<Aggregate> {
     }
     Ok(session.aggregate())
 }
+
+#[cfg(test)]
+mod tests;

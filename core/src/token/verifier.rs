@@ -330,7 +330,7 @@ mod tests {
         let one = key(1, "one");
         let token = sign(&one);
         for length in 0..token.len() {
-            assert_ne!(code(&verifier(&[&one]), &token[..length]), "ok", "{length}");
+            assert_ne!(code(&verifier(&[&one]), token.get(..length).unwrap()), "ok", "{length}");
         }
     }
 

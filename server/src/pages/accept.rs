@@ -18,7 +18,10 @@ pub enum Format {
 pub fn preferred_format(headers: &HeaderMap) -> Format {
     let accepted = |media_type: &str| {
         let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).filter_map(|item| quality(item, media_type)).fold(0.0, f64::max)
+        values
+            .flat_map(|value| value.split(','))
+            .filter_map(|item| quality(item, media_type))
+            .fold(0.0, f64::max)
     };
     let html = accepted("text/html");
     let markdown = accepted("text/markdown");
@@ -45,7 +48,8 @@ fn quality(item: &str, media_type: &str) -> Option<f64> {
 }
 
 fn is_tool(headers: &HeaderMap) -> bool {
-    let Some(agent) = headers.get(header::USER_AGENT).map(|value| value.as_bytes().to_ascii_lowercase()) else {
+    let Some(agent) = headers.get(header::USER_AGENT).map(|value| value.as_bytes().to_ascii_lowercase())
+    else {
         return true;
     };
     let agent = String::from_utf8_lossy(&agent);

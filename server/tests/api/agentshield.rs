@@ -1,1 +1,6 @@
-//! The agentshield family.
+//! The AgentShield-compatible API.
+
+mod detect;
+mod errors;
+mod limits;
+mod site;

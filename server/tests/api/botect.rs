@@ -1,1 +1,11 @@
-//! The botect family.
+//! The Botect-compatible API.
+
+mod account;
+mod events;
+mod faults;
+mod limits;
+mod recovery;
+mod scoring;
+mod site;
+mod vectors;
+mod verdict;

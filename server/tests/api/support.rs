@@ -10,7 +10,7 @@ use quivive_server::app::{App, Clock, Entropy};
 use quivive_server::config::{Config, Profile};
 use quivive_server::keys::master::MasterSecret;
 use quivive_server::serve;
-use quivive_server::storage::Storage;
+use quivive_server::storage::{Counters, Events, Records, Storage};
 use quivive_server::storage::memory::Memory;
 use quivive_server::storage::sqlite::Sqlite;
 use serde_json::Value;
@@ -55,9 +55,25 @@ impl Server {
     async fn of(profile: Profile, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::defaults(profile).unwrap();
         change(&mut config);
+        Self::build(Arc::new(Sqlite::in_memory().unwrap()), config).await
+    }
+
+    /// A service on a database of the test's own, with some settings changed.
+    pub async fn on<D>(database: Arc<D>, change: impl FnOnce(&mut Config)) -> Self
+    where
+        D: Records + Events + Counters + 'static,
+    {
+        let mut config = Config::defaults(Profile::Secure).unwrap();
+        change(&mut config);
+        Self::build(database, config).await
+    }
+
+    async fn build<D>(database: Arc<D>, config: Config) -> Self
+    where
+        D: Records + Events + Counters + 'static,
+    {
         let clock = Clock::fixed(Timestamp::from_seconds(START));
-        let storage =
-            Storage::new(Arc::new(Sqlite::in_memory().unwrap()), Arc::new(Memory::new(10_000)), clock.clone());
+        let storage = Storage::new(database, Arc::new(Memory::new(10_000)), clock.clone());
         let master = MasterSecret::from_bytes([42; 32]);
         let app = serve::prepare(config, storage, master, clock, Entropy::seeded([7; 32])).await.unwrap();
         let router = quivive_server::app(&app);

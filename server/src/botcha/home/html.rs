@@ -13,7 +13,9 @@ const TEMPLATE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets
 pub(super) fn render(home: &Home, visit: &Visit) -> String {
     let collector = home.demo.as_ref().map(|demo| {
         let key = escape(&demo.site_key);
-        format!("<script type=\"module\" src=\"/v1/sdk.mjs\" data-botect-sdk data-site-key=\"{key}\"></script>")
+        format!(
+            "<script type=\"module\" src=\"/v1/sdk.mjs\" data-botect-sdk data-site-key=\"{key}\"></script>"
+        )
     });
     fill(
         TEMPLATE,
@@ -67,35 +69,38 @@ fn notice(visit: &Visit) -> String {
 
 /// Three commands that work as pasted.
 fn commands(home: &Home) -> String {
-    let base = &home.base;
+    let base = escape(&home.base);
+    let ask = ("Ask for a challenge, as an agent does", format!("curl -s {base}/v1/token"));
     let commands = match &home.demo {
         Some(demo) => [
-            ("Ask for a challenge, as an agent does", format!("curl -s {base}/v1/token")),
+            ask,
             (
                 "Read the verdict on your own visit, as your back end would",
                 format!(
-                    "curl -s -H 'Authorization: Bearer {}' {base}/v1/sessions/<span class=\"own-session\">{}</span>/verdict",
+                    "curl -s -H 'Authorization: Bearer {}' \
+                     {base}/v1/sessions/<span class=\"own-session\">sess_not_opened_yet</span>/verdict",
                     escape(&demo.private_key),
-                    "sess_unknown",
                 ),
             ),
             (
                 "Ask who sends a user agent",
                 format!(
-                    "curl -s {base}/api/v1/detect -H 'Authorization: Bearer {}' -H 'Content-Type: application/json' \
-                     -d '{{\"userAgent\":\"Mozilla/5.0 (compatible; GPTBot/1.2)\"}}'",
+                    "curl -s {base}/api/v1/detect -H 'X-AgentShield-Key: {}' -H 'Content-Type: application/json' \
+                     -d '{{&quot;userAgent&quot;:&quot;GPTBot/1.2&quot;}}'",
                     escape(&demo.api_key),
                 ),
             ),
         ],
         None => [
-            ("Ask for a challenge, as an agent does", format!("curl -s {base}/v1/token")),
+            ask,
             ("Knock without a token and read what is asked for", format!("curl -s {base}/agent-only")),
             ("Fetch the keys with which tokens are checked", format!("curl -s {base}/.well-known/jwks")),
         ],
     };
     let items = commands.map(|(title, command)| {
-        format!("    <li><p>{title}</p><div class=\"command\"><pre tabindex=\"0\">{command}</pre></div></li>\n")
+        format!(
+            "    <li><p>{title}</p><div class=\"command\"><pre tabindex=\"0\">{command}</pre></div></li>\n"
+        )
     });
     items.concat()
 }

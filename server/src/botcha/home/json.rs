@@ -60,46 +60,67 @@ pub(super) fn render(home: &Home) -> Value {
 
 fn add_details(document: &mut Map<String, Value>, home: &Home) {
     let mut add = |name: &str, value: Value| document.insert(name.to_owned(), value);
-    add("description", json!("Scores sessions, challenges agents, signs and checks their tokens, classifies requests."));
+    add(
+        "description",
+        json!("Scores sessions, challenges agents, signs and checks their tokens, classifies requests."),
+    );
     if let Some(claims) = &home.identity {
-        add("your_identity", json!({
-            "token_type": claims.token_type,
-            "app_id": claims.app_id,
-            "audience": claims.aud,
-            "solve_time_ms": claims.solve_time,
-        }));
+        add(
+            "your_identity",
+            json!({
+                "token_type": claims.token_type,
+                "app_id": claims.app_id,
+                "audience": claims.aud,
+                "solve_time_ms": claims.solve_time,
+            }),
+        );
     }
-    add("registration_required", json!({
-        "note": "Challenges and tokens need no registration on this server unless its gate is closed.",
-        "demo": home.demo_app_id,
-        "how_to_provide": "As `app_id` in the query or body, or in the header X-App-Id.",
-    }));
+    add(
+        "registration_required",
+        json!({
+            "note": "Challenges and tokens need no registration on this server unless its gate is closed.",
+            "demo": home.demo_app_id,
+            "how_to_provide": "As `app_id` in the query or body, or in the header X-App-Id.",
+        }),
+    );
     add("onboarding", json!({ "note": "From the first request to the last.", "steps": home.onboarding() }));
     add("endpoints", endpoints(home));
-    add("challengeTypes", json!({
-        "speed": "Five SHA-256 hashes within 500 ms, plus the network time that you claim with `ts`.",
-    }));
-    add("rateLimit", json!({
-        "free": match home.challenges_per_hour {
-            0 => "without limit".to_owned(),
-            count => format!("{count} challenges/hour/IP"),
-        },
-        "headers": ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"],
-    }));
-    add("sdk", json!({
-        "npm": "quivive",
-        "npm_browser": "quivive-wasm",
-        "python": "quivive",
-        "rust": "quivive",
-        "verify_ts": "new Verifier(keys, {}).verify(token)",
-        "verify_python": "Verifier(keys, {}).verify(token)",
-    }));
-    add("content_negotiation", json!({
-        "note": "Ask for the form that you want with `Accept`.",
-        "text/markdown": "for language models",
-        "application/json": "for programs",
-        "text/html": "for people: a live demonstration",
-    }));
+    add(
+        "challengeTypes",
+        json!({
+            "speed": "Five SHA-256 hashes within 500 ms, plus the network time that you claim with `ts`.",
+        }),
+    );
+    add(
+        "rateLimit",
+        json!({
+            "free": match home.challenges_per_hour {
+                0 => "without limit".to_owned(),
+                count => format!("{count} challenges/hour/IP"),
+            },
+            "headers": ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"],
+        }),
+    );
+    add(
+        "sdk",
+        json!({
+            "npm": "quivive",
+            "npm_browser": "quivive-wasm",
+            "python": "quivive",
+            "rust": "quivive",
+            "verify_ts": "new Verifier(keys, {}).verify(token)",
+            "verify_python": "Verifier(keys, {}).verify(token)",
+        }),
+    );
+    add(
+        "content_negotiation",
+        json!({
+            "note": "Ask for the form that you want with `Accept`.",
+            "text/markdown": "for language models",
+            "application/json": "for programs",
+            "text/html": "for people: a live demonstration",
+        }),
+    );
 }
 
 fn endpoints(home: &Home) -> Value {

@@ -41,7 +41,9 @@ fn add_details(page: &mut String, home: &Home) {
     }
     let limit = match home.challenges_per_hour {
         0 => "No limit on challenges.".to_owned(),
-        count => format!("{count} challenges per hour and address; `X-RateLimit-*` headers say how many are left."),
+        count => {
+            format!("{count} challenges per hour and address; `X-RateLimit-*` headers say how many are left.")
+        }
     };
     let _ = write!(
         page,

@@ -3,10 +3,11 @@
 use std::sync::OnceLock;
 
 use http::HeaderMap;
-use quivive_core::token::{Claims, VerifyPolicy};
+use quivive_core::token::Claims;
 use utoipa::openapi::path::{Operation, PathItem};
 
 use crate::app::App;
+use crate::botcha::auth::{self, BEARER_TYPES, Refusal, Wanted};
 use crate::config::Family;
 use crate::demo::{self, Demo};
 use crate::error::Result;
@@ -53,7 +54,7 @@ impl Home {
     /// # Errors
     /// If storage does not answer.
     pub(super) async fn load(app: &App, base: String, headers: &HeaderMap) -> Result<Self> {
-        let identity = extract::bearer(headers).and_then(|token| identify(app, token));
+        let identity = identify(app, headers).await?;
         Ok(Self {
             base,
             name: app.config.service_name.clone(),
@@ -74,7 +75,10 @@ impl Home {
 
     /// What the service does, in one sentence.
     pub(super) fn tagline(&self) -> String {
-        format!("{} tells a site who is at its door: a person, a bot, or an agent that can prove what it is.", self.name)
+        format!(
+            "{} tells a site who is at its door: a person, a bot, or an agent that can prove what it is.",
+            self.name
+        )
     }
 
     /// The nine steps of an agent, from the first request to the last.
@@ -83,23 +87,32 @@ impl Home {
         [
             format!("GET {base}/v1/token gives an id and five numbers. The clock starts now."),
             "Hash each number: SHA-256 of its decimal digits, the first 8 hexadecimal digits.".to_owned(),
-            format!("POST {base}/v1/token/verify with {{\"id\", \"answers\": [five strings]}}, all in one request."),
+            format!(
+                "POST {base}/v1/token/verify with {{\"id\", \"answers\": [five strings]}}, all in one request."
+            ),
             "Keep `access_token` until `expires_in` seconds have passed.".to_owned(),
             "Send it as `Authorization: Bearer <access_token>` to sites that ask who you are.".to_owned(),
             format!("Try it here: GET {base}/agent-only."),
-            format!("Near its end, POST {base}/v1/token/refresh with {{\"refresh_token\"}} instead of a new challenge."),
-            format!("Sites check it offline with {base}/.well-known/jwks: signature, `iss`, `exp`, `type`, and `aud` if set."),
+            format!(
+                "Near its end, POST {base}/v1/token/refresh with {{\"refresh_token\"}} instead of a new challenge."
+            ),
+            format!(
+                "Sites check it offline with {base}/.well-known/jwks: signature, `iss`, `exp`, `type`, and `aud` if set."
+            ),
             "Keep tokens out of chats and logs; when you are done, POST /v1/token/revoke.".to_owned(),
         ]
     }
 }
 
-/// The claims of a token of ours that holds now. Whether it was revoked does not matter for a public page.
-fn identify(app: &App, token: &str) -> Option<Claims> {
-    let claims = app.keys.verify_signature(token).ok()?;
-    let policy =
-        VerifyPolicy { issuers: Some(vec![app.config.tokens.token_issuer.clone()]), ..VerifyPolicy::default() };
-    policy.check(&claims, app.now()).ok().map(|()| claims)
+/// The claims of the caller's token; a token that does not hold is as good as none.
+async fn identify(app: &App, headers: &HeaderMap) -> Result<Option<Claims>> {
+    let Some(token) = extract::bearer(headers) else { return Ok(None) };
+    let wanted = Wanted { types: BEARER_TYPES, ..Wanted::default() };
+    match auth::verify(app, token, &wanted).await {
+        Ok(claims) => Ok(Some(claims)),
+        Err(Refusal::Token(_)) => Ok(None),
+        Err(Refusal::Fault(error)) => Err(error),
+    }
 }
 
 /// The endpoints of the families that are served; read once, since the routes do not change.
@@ -113,7 +126,10 @@ fn endpoints(app: &App) -> Vec<Endpoint> {
         ];
         families.into_iter().flat_map(|(family, title)| of_family(app, family, title)).collect()
     });
-    all.iter().filter(|(family, _)| app.config.serves(*family)).map(|(_, endpoint)| endpoint.clone()).collect()
+    all.iter()
+        .filter(|(family, _)| app.config.serves(*family))
+        .map(|(_, endpoint)| endpoint.clone())
+        .collect()
 }
 
 fn of_family(app: &App, family: Family, title: &'static str) -> Vec<(Family, Endpoint)> {
@@ -128,6 +144,12 @@ fn of_family(app: &App, family: Family, title: &'static str) -> Vec<(Family, End
 }
 
 fn methods(item: &PathItem) -> impl Iterator<Item = (&'static str, &Operation)> {
-    let all = [("GET", &item.get), ("POST", &item.post), ("PUT", &item.put), ("PATCH", &item.patch), ("DELETE", &item.delete)];
+    let all = [
+        ("GET", &item.get),
+        ("POST", &item.post),
+        ("PUT", &item.put),
+        ("PATCH", &item.patch),
+        ("DELETE", &item.delete),
+    ];
     all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_ref()?)))
 }

@@ -1,6 +1,7 @@
 //! One batch of browser events into its session.
 
 use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
 
 use quivive_core::Timestamp;
 use quivive_core::encoding;
@@ -163,6 +164,9 @@ impl Opened {
             return Ok(fresh);
         }
         session.signals.observe_request(delivery.request.clone());
+        let address = session.signals.context().explicit_address().and_then(|address| address.parse().ok());
+        let is_hosting = address.is_some_and(|address| is_hosting(app, address));
+        session.signals.observe_hosting_network(is_hosting);
         session.revision += 1;
         session.expires_at = now.plus_milliseconds(days(app.config.retention.sessions_days));
         if session.seen.len() >= IDS_IN_BLOCK {
@@ -252,6 +256,11 @@ impl Turns {
 /// The id of a batch that was stored at this time.
 pub fn batch_id(at: Timestamp, random: &[u8; 8]) -> String {
     format!("{:014}-{}", at.milliseconds().max(0), encoding::hex(random))
+}
+
+fn is_hosting(app: &App, address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    app.config.botect.hosting_networks.iter().any(|network| network.contains(&address))
 }
 
 /// The first moment of the UTC month.

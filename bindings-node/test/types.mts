@@ -1,0 +1,44 @@
+// Uses of everything but the operations, for the type checker; the calls of the vectors use those.
+
+import {
+  ApiError,
+  Classifier,
+  Client,
+  QuiviveError,
+  Verifier,
+  type Claims,
+  type Classification,
+  type ClientOptions,
+  type Detection,
+  type ErrorCode,
+  type SessionVerdict,
+} from "quivive";
+
+const options: ClientOptions = { url: "https://door.example", tokenOrigins: new Set(["https://shop.example"]) };
+const client = new Client(options);
+const response: Response = await client.fetch(new URL("https://shop.example"), { method: "POST", body: "order" });
+const token: string = await client.botcha.token();
+const verdict: SessionVerdict = await client.botect.verdict("sess_1", { path: "/", loggedIn: false });
+const detection: Detection = await client.agentshield.detect({ userAgent: "GPTBot" });
+
+const verifier = new Verifier({ keys: { keys: [] }, audience: "shop", issuer: null });
+const claims: Claims = verifier.verify(token);
+const later: Claims = verifier.verify(token, Date.now());
+const classification: Classification = new Classifier().classify({ user_agent: "GPTBot", now: Date.now() });
+
+// @ts-expect-error a misspelt option
+new Client({ ulr: "https://door.example" });
+// @ts-expect-error a misspelt option
+new Verifier({ audiance: "shop" });
+// @ts-expect-error a token is a text
+verifier.verify(7);
+
+function codeOf(error: unknown): ErrorCode | string {
+  if (error instanceof ApiError) {
+    const status: number = error.status;
+    return `${error.name} ${status}`;
+  }
+  return error instanceof QuiviveError ? error.code : "unknown";
+}
+
+export { claims, classification, codeOf, detection, later, response, verdict };

@@ -1,0 +1,4 @@
+import * as quivive from "quivive";
+import { runVectors } from "../../tests/harness/vectors.mjs";
+
+runVectors("node", quivive);

@@ -1,0 +1,383 @@
+//! Classification of one request.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use quivive_core::agent::{Classification, Group, RequestFacts};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::{ApiKey, CREDENTIAL_HEADERS};
+use super::request::DetectRequest;
+use super::wire::{ErrorBody, Failure, Fault, Result};
+use crate::app::App;
+use crate::config::Profile;
+use crate::extract::ClientIp;
+use crate::flows::detection::{self, Observed, Outcome};
+use crate::tenant::Project;
+use crate::tenant::detection_key::Scope;
+
+/// What is known about a request; at least one of `userAgent`, `headers` and `ip`.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = AgentshieldDetect)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "documents the body, which is read strictly and by hand")]
+pub struct Detect {
+    /// The `User-Agent`; empty when the visitor sent none, absent when it is not known.
+    #[schema(max_length = 4096, nullable = false)]
+    user_agent: Option<String>,
+    /// The visitor's address.
+    #[schema(nullable = false, example = "203.0.113.7")]
+    ip: Option<String>,
+    /// All headers of the request, at most 100; only when they are given can one be missing.
+    #[schema(nullable = false)]
+    headers: Option<BTreeMap<String, String>>,
+    /// An absolute address, or a path that begins with `/`.
+    #[schema(max_length = 8192, nullable = false, pattern = "^(/|https?://)")]
+    url: Option<String>,
+    /// The method.
+    #[schema(max_length = 16, nullable = false, pattern = "^[A-Za-z]+$")]
+    method: Option<String>,
+    /// TLS fingerprints.
+    #[schema(nullable = false)]
+    tls: Option<Tls>,
+    /// Joins the requests of one visitor.
+    #[schema(max_length = 128, nullable = false)]
+    session_id: Option<String>,
+    /// What a script on the page saw.
+    #[schema(nullable = false)]
+    client: Option<Client>,
+    /// Whether the detection is recorded; true when absent.
+    #[schema(nullable = false)]
+    record: Option<bool>,
+}
+
+/// TLS fingerprints; malformed ones are ignored.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = AgentshieldTls)]
+#[expect(dead_code, reason = "documents the body, which is read strictly and by hand")]
+pub struct Tls {
+    /// JA3.
+    #[schema(max_length = 256, nullable = false)]
+    ja3: Option<String>,
+    /// JA4.
+    #[schema(max_length = 256, nullable = false)]
+    ja4: Option<String>,
+}
+
+/// What a script on the page saw.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = AgentshieldClient)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "documents the body, which is read strictly and by hand")]
+pub struct Client {
+    /// `navigator.webdriver`.
+    #[schema(nullable = false)]
+    webdriver: Option<bool>,
+    /// How many independent artefacts of a headless browser were found.
+    #[schema(nullable = false, minimum = 0)]
+    headless_artifacts: Option<u32>,
+    /// How long the page was visible.
+    #[schema(nullable = false, minimum = 0)]
+    visible_ms: Option<u32>,
+    /// How many trusted interactions there were.
+    #[schema(nullable = false, minimum = 0)]
+    interactions: Option<u32>,
+    /// Whether movement was natural enough to be a person's.
+    #[schema(nullable = false)]
+    human: Option<bool>,
+}
+
+/// What the request was classified as.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AgentshieldDetection)]
+#[serde(rename_all = "camelCase")]
+pub struct Detection {
+    /// Whether the confidence reaches the project's threshold.
+    is_bot: bool,
+    /// Likelihood that the request is automated, 0 to 1.
+    #[schema(minimum = 0, maximum = 1)]
+    confidence: f64,
+    /// What it is, for example `ai_agent`.
+    bot_type: String,
+    /// Which planes gave evidence of at least 0.5.
+    details: Details,
+    /// Who answered, and how fast.
+    metadata: Metadata,
+    /// More, when asked for with `include`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>, nullable = false)]
+    extended: Option<Map<String, Value>>,
+}
+
+/// Which planes gave evidence.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AgentshieldDetails)]
+#[serde(rename_all = "camelCase")]
+pub struct Details {
+    /// The user agent by itself.
+    user_agent_bot: bool,
+    /// Headers, TLS, behaviour or the page's script.
+    behavioral_bot: bool,
+    /// The network.
+    ip_bot: bool,
+}
+
+/// Who answered, and how fast.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AgentshieldMetadata)]
+#[serde(rename_all = "camelCase")]
+pub struct Metadata {
+    /// Name and version.
+    engine: String,
+    /// Milliseconds spent in the core.
+    processing_time: u64,
+}
+
+/// Classify a request that the caller describes.
+#[utoipa::path(
+    post, path = "/api/v1/detect", tag = "agentshield", operation_id = "agentshield_detect_request",
+    params(
+        ("include" = Option<String>, Query, description =
+            "Comma list of agent, verification, signals, policy, class, timing, settings, all"),
+        ("X-AgentShield-Project" = Option<String>, Header, description = "Another project that the key may see"),
+    ),
+    request_body = Detect,
+    security(("api_key" = [])),
+    responses(
+        (status = 200, body = Detection), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 413, body = ErrorBody),
+        (status = 429, body = ErrorBody), (status = 500, body = ErrorBody),
+    ),
+)]
+async fn detect(State(app): State<App>, key: ApiKey, request: Request) -> Result<Json<Detection>> {
+    let (parts, body) = request.into_parts();
+    let include = Include::read(parts.uri.query().unwrap_or_default())?;
+    key.require(Scope::Detect)?;
+    let project = key.project(&app, &parts.headers).await?;
+    let body = read_body(body).await?;
+    let described = DetectRequest::read(&body, project.detection.threshold, app.now())?;
+    Ok(Json(answer(&app, &key, &project, described, include)))
+}
+
+/// Classify the calling request itself.
+#[utoipa::path(
+    get, path = "/api/v1/detect", tag = "agentshield", operation_id = "agentshield_detect_caller",
+    params(
+        ("include" = Option<String>, Query, description =
+            "Comma list of agent, verification, signals, policy, class, timing, settings, all"),
+        ("X-AgentShield-Project" = Option<String>, Header, description = "Another project that the key may see"),
+    ),
+    security(("api_key" = [])),
+    responses(
+        (status = 200, body = Detection), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 429, body = ErrorBody),
+        (status = 500, body = ErrorBody),
+    ),
+)]
+async fn detect_caller(
+    State(app): State<App>,
+    key: ApiKey,
+    ip: ClientIp,
+    request: Request,
+) -> Result<Json<Detection>> {
+    let (parts, _) = request.into_parts();
+    let include = Include::read(parts.uri.query().unwrap_or_default())?;
+    key.require(Scope::Detect)?;
+    let project = key.project(&app, &parts.headers).await?;
+    let facts = facts_of(&app, &parts, ip, project.detection.threshold);
+    let described = DetectRequest { facts, session_id: None, is_recorded: true };
+    Ok(Json(answer(&app, &key, &project, described, include)))
+}
+
+/// The routes.
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(detect, detect_caller))
+}
+
+fn answer(app: &App, key: &ApiKey, project: &Project, described: DetectRequest, include: Include) -> Detection {
+    let DetectRequest { facts, session_id, is_recorded } = described;
+    if !project.detection.is_enabled {
+        return Detection::off(app);
+    }
+    let Outcome { classification, took } = app.detection.classify(&facts);
+    let id = detection::new_id(app);
+    let detection = Detection {
+        is_bot: classification.is_bot,
+        confidence: classification.confidence,
+        bot_type: text_of(&classification.bot_type),
+        details: Details {
+            user_agent_bot: classification.user_agent_bot,
+            behavioral_bot: classification.behavioral_bot,
+            ip_bot: classification.ip_bot,
+        },
+        metadata: Metadata {
+            engine: engine(app),
+            processing_time: u64::try_from((took.as_micros() + 500) / 1000).unwrap_or_default(),
+        },
+        extended: include.extended(&classification, took.as_micros(), &id),
+    };
+    if is_recorded {
+        let (project_id, is_test) = (project.id, key.is_test());
+        app.detection.record(Observed { id, project_id, is_test, facts, session_id, classification });
+    }
+    detection
+}
+
+impl Detection {
+    /// For a project whose detection is off: nothing is known, and nothing stands in the way.
+    fn off(app: &App) -> Self {
+        Self {
+            is_bot: false,
+            confidence: 0.0,
+            bot_type: "unknown".to_owned(),
+            details: Details { user_agent_bot: false, behavioral_bot: false, ip_bot: false },
+            metadata: Metadata { engine: engine(app), processing_time: 0 },
+            extended: None,
+        }
+    }
+}
+
+/// What of `extended` the caller asked for.
+#[derive(Debug, Default, PartialEq)]
+struct Include(BTreeSet<&'static str>);
+
+impl Include {
+    fn read(query: &str) -> Result<Self> {
+        let mut members = BTreeSet::new();
+        let values = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "include");
+        for (_, value) in values {
+            for word in value.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+                let Some(member) = INCLUDABLE.iter().find(|member| **member == word) else {
+                    return Err(Failure::invalid(&[Fault::new("include", "unknown_value")]));
+                };
+                members.insert(*member);
+            }
+        }
+        Ok(Self(members))
+    }
+
+    fn extended(&self, classification: &Classification, micros: u128, id: &str) -> Option<Map<String, Value>> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let wants = |member: &str| self.0.contains(member) || self.0.contains("all");
+        let mut extended = Map::new();
+        let mut put = |member: &str, value: Value| {
+            if wants(member) {
+                extended.insert(member.to_owned(), value);
+            }
+        };
+        put("class", class(classification));
+        put("agent", agent(classification));
+        put("verification", verification(classification));
+        put("signals", signals(classification));
+        // A project without a policy lets everything pass.
+        put("policy", json!({ "action": "allow", "reason": "default", "matchType": "default", "ruleId": null }));
+        put("timing", json!({ "micros": u64::try_from(micros).unwrap_or(u64::MAX) }));
+        extended.insert("detectionId".to_owned(), json!(id));
+        Some(extended)
+    }
+}
+
+fn class(classification: &Classification) -> Value {
+    json!({
+        "detectionClass": classification.detection_class,
+        "subType": classification.sub_type,
+        "category": classification.category,
+        "confidenceLevel": classification.confidence_level,
+        "riskLevel": classification.risk_level,
+    })
+}
+
+fn agent(classification: &Classification) -> Value {
+    classification.agent.as_ref().map_or(Value::Null, |agent| {
+        json!({
+            "id": agent.id,
+            "name": agent.name,
+            "vendor": agent.vendor,
+            "trigger": agent.trigger,
+            "robotsToken": agent.robots_token,
+            "infoUrl": agent.info_url,
+        })
+    })
+}
+
+fn verification(classification: &Classification) -> Value {
+    let verification = &classification.verification;
+    json!({
+        "status": verification.status,
+        "method": verification.method,
+        "forgeability": verification.forgeability,
+        "keyid": verification.keyid,
+        "signatureAgent": verification.signature_agent,
+        "checkedAt": verification.checked_at.to_seconds_text(),
+    })
+}
+
+fn signals(classification: &Classification) -> Value {
+    let signals = classification.evidence.iter().map(|evidence| {
+        let group = Group::of(&evidence.id).map(Group::letter);
+        json!({ "id": evidence.id, "group": group, "weight": evidence.weight, "detail": evidence.source })
+    });
+    Value::Array(signals.collect())
+}
+
+/// The request itself as facts: its headers without credentials, its path, the caller's address.
+fn facts_of(app: &App, parts: &Parts, ClientIp(ip): ClientIp, threshold: f64) -> RequestFacts {
+    let mut headers = BTreeMap::<String, String>::new();
+    for (name, value) in &parts.headers {
+        if CREDENTIAL_HEADERS.contains(&name.as_str()) {
+            continue;
+        }
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        headers
+            .entry(name.as_str().to_owned())
+            .and_modify(|known| {
+                known.push_str(", ");
+                known.push_str(&value);
+            })
+            .or_insert(value);
+    }
+    RequestFacts {
+        user_agent: Some(headers.get("user-agent").cloned().unwrap_or_default()),
+        ip: Some(ip),
+        headers: Some(headers),
+        url: Some(parts.uri.path().to_owned()),
+        method: Some(parts.method.to_string()),
+        threshold: Some(threshold),
+        now: app.now(),
+        ..RequestFacts::default()
+    }
+}
+
+async fn read_body(body: axum::body::Body) -> Result<bytes::Bytes> {
+    match Limited::new(body, BODY_LIMIT).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Failure::body_too_large(BODY_LIMIT)),
+        Err(_) => Err(Failure::invalid(&[Fault::new("body", "body_not_json")])),
+    }
+}
+
+fn engine(app: &App) -> String {
+    let configured = app.config.agentshield.engine.clone();
+    configured.unwrap_or_else(|| match app.config.profile {
+        Profile::Compat => "AgentShield/1.0".to_owned(),
+        Profile::Secure => ENGINE.clone(),
+    })
+}
+
+fn text_of(value: &impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+static ENGINE: LazyLock<String> = LazyLock::new(|| format!("Quivive/{}", env!("CARGO_PKG_VERSION")));
+const BODY_LIMIT: usize = 65_536;
+const INCLUDABLE: [&str; 8] = ["agent", "verification", "signals", "policy", "class", "timing", "settings", "all"];

@@ -1,0 +1,68 @@
+//! Registered apps: tenants of this family.
+
+use quivive_core::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::app::App;
+use crate::error::Result;
+use crate::storage::{self, Record};
+
+/// An app.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct RegisteredApp {
+    /// `app_` and 16 hexadecimal digits, unless configured.
+    pub id: String,
+    /// Shown to people.
+    pub name: Option<String>,
+    /// The owner's address.
+    pub email: Option<String>,
+    /// Whether the owner has proven the address.
+    pub is_email_verified: bool,
+    /// Keyed hash of the secret; nothing for an app that nobody owns.
+    pub secret_hash: Option<String>,
+    /// Challenges per hour.
+    pub rate_limit: u32,
+    /// When it was registered.
+    pub created_at: Timestamp,
+    /// Good for challenges and tokens only.
+    pub is_demo: bool,
+}
+
+impl Record for RegisteredApp {
+    const KIND: &'static str = "app";
+
+    fn id(&self) -> String {
+        self.id.clone()
+    }
+}
+
+/// The app of that id.
+///
+/// # Errors
+/// If storage does not answer.
+pub async fn find(app: &App, id: &str) -> Result<Option<RegisteredApp>> {
+    if id.len() > LONGEST_ID {
+        return Ok(None);
+    }
+    Ok(app.storage.get::<RegisteredApp>(id).await?.map(|found| found.value))
+}
+
+/// Makes the demo app at the first start: verified, without a secret, so that nobody can own it.
+pub(super) async fn create_demo(app: &App) -> Result<()> {
+    let demo = RegisteredApp {
+        id: app.config.botcha.internal_app_id.clone(),
+        name: Some("Demo".to_owned()),
+        email: None,
+        is_email_verified: true,
+        secret_hash: None,
+        rate_limit: app.config.limits.challenges_per_hour,
+        created_at: app.now(),
+        is_demo: true,
+    };
+    match app.storage.insert(&demo).await {
+        Ok(()) | Err(storage::Error::Conflict) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+const LONGEST_ID: usize = 64;

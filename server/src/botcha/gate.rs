@@ -1,0 +1,84 @@
+//! The app gate: whether a request needs a registered app, and which app it names.
+
+use http::HeaderMap;
+use http::request::Parts;
+use serde_json::{Map, Value};
+
+use super::apps::{self, RegisteredApp};
+use super::auth;
+use super::wire::Result;
+use crate::app::App;
+use crate::config::AppGate;
+use crate::error::Error;
+use crate::extract::{Origin, header_text, query_value};
+
+/// Finds the app that a request without a body names, and refuses it without one in strict mode.
+///
+/// # Errors
+/// The gate's refusals: `APP_REGISTRATION_REQUIRED`, `APP_NOT_FOUND`, `EMAIL_NOT_VERIFIED`, `APP_ID_MISMATCH`;
+/// `INVALID_APP_ID` for an unknown one in the query while the gate is open.
+pub async fn enter(app: &App, parts: &Parts) -> Result<Option<RegisteredApp>> {
+    pass(app, parts, None).await
+}
+
+/// As [`enter`] for a request with a body; while the gate is open the body's app is the route's own business.
+///
+/// # Errors
+/// As [`enter`].
+pub async fn enter_with_body(app: &App, parts: &Parts, body: &Map<String, Value>) -> Result<Option<RegisteredApp>> {
+    match app.config.botcha.app_gate {
+        AppGate::Open => Ok(None),
+        AppGate::Strict => pass(app, parts, body.get("app_id").and_then(Value::as_str)).await,
+    }
+}
+
+async fn pass(app: &App, parts: &Parts, in_body: Option<&str>) -> Result<Option<RegisteredApp>> {
+    let origin = parts.extensions.get::<Origin>().map(|origin| origin.0.as_str()).unwrap_or_default();
+    let in_query = query_value(&parts.uri, "app_id").filter(|id| !id.is_empty());
+    let in_header = in_header(&parts.headers);
+    let in_token = auth::app_of_bearer(app, &parts.headers);
+    let named: Vec<&str> =
+        [in_query.as_deref(), in_header, in_body, in_token.as_deref()].into_iter().flatten().collect();
+    let Some(id) = named.first().copied() else {
+        return match app.config.botcha.app_gate {
+            AppGate::Open => Ok(None),
+            AppGate::Strict => Err(registration_required(origin).into()),
+        };
+    };
+    if named.iter().any(|other| *other != id) {
+        return Err(Error::invalid("The request names different apps").with_code("APP_ID_MISMATCH").into());
+    }
+    let Some(found) = apps::find(app, id).await? else {
+        if app.config.botcha.app_gate == AppGate::Open && in_query.is_some() {
+            return Err(Error::invalid("There is no app of this id").with_code("INVALID_APP_ID").into());
+        }
+        return Err(Error::unauthenticated("There is no app of this id").with_code("APP_NOT_FOUND").into());
+    };
+    if !found.is_email_verified {
+        return Err(unverified(origin, &found.id).into());
+    }
+    Ok(Some(found))
+}
+
+fn in_header(headers: &HeaderMap) -> Option<&str> {
+    header_text(headers, "x-app-id").or_else(|| header_text(headers, "x-botcha-app-id"))
+}
+
+fn registration_required(origin: &str) -> Error {
+    let registration = serde_json::json!({
+        "endpoint": format!("POST {origin}/v1/apps"),
+        "body": "{\"email\": \"you@example.com\", \"name\": \"My agent\"}",
+        "note": "Verify the e-mail address, then send the app id as ?app_id= or as the header X-App-Id.",
+    });
+    Error::unauthenticated("This server serves registered apps only: name yours with app_id or X-App-Id")
+        .with_code("APP_REGISTRATION_REQUIRED")
+        .with("registration", registration)
+        .with("docs", format!("{origin}/openapi.json"))
+}
+
+fn unverified(origin: &str, id: &str) -> Error {
+    Error::forbidden("The e-mail address of this app is not verified")
+        .with_code("EMAIL_NOT_VERIFIED")
+        .with("next_step", format!("POST {origin}/v1/apps/{id}/verify-email with the code from the mail"))
+        .with("resend", format!("{origin}/v1/apps/{id}/resend-verification"))
+}

@@ -1,0 +1,175 @@
+//! The family's rate limits and the three headers on its answers.
+
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::apps::{self, RegisteredApp};
+use super::auth;
+use super::insert_text;
+use super::wire::{Failure, Form, Result};
+use crate::app::App;
+use crate::error::Error;
+use crate::extract::{ClientIp, bearer};
+use crate::limits::{Bucket, Standing};
+
+/// Where a limited route leaves the state of its bucket for the headers.
+#[derive(Clone, Debug, Default)]
+pub struct Reported(Arc<OnceLock<Standing>>);
+
+/// Counts a challenge: for the app that a token proves, else for the address.
+///
+/// # Errors
+/// 429 `RATE_LIMIT_EXCEEDED`.
+pub async fn count_challenge(app: &App, parts: &Parts, named: Option<&RegisteredApp>) -> Result<()> {
+    let ip = client_ip(parts);
+    let proven = match bearer(&parts.headers).and_then(|token| auth::app_of_token(app, token)) {
+        Some(id) => apps::find(app, &id).await?,
+        None => None,
+    };
+    // The originals believe whoever names an app; anybody could then use up another app's share.
+    let owner = if app.config.compat.limits { named } else { proven.as_ref() };
+    let bucket = owner.map_or_else(|| challenge_bucket(app, ip), |owner| app_bucket(app, owner));
+    let standing = count(app, parts, &bucket).await?;
+    if standing.admitted {
+        return Ok(());
+    }
+    let text =
+        format!("You have exceeded the rate limit. Free tier: {} challenges/hour/IP", standing.limit);
+    Err(refusal(app, standing, &text).in_form(Form::Bare))
+}
+
+/// Counts a validation.
+///
+/// # Errors
+/// 429 in the validation form.
+pub async fn count_validation(app: &App, parts: &Parts) -> Result<()> {
+    let ip = client_ip(parts);
+    let bucket = if app.config.compat.limits {
+        challenge_bucket(app, ip)
+    } else {
+        Bucket {
+            key: format!("botcha:validation:{}", network(ip)),
+            limit: app.config.limits.validations_per_minute,
+            window_milliseconds: 60_000,
+        }
+    };
+    let standing = count(app, parts, &bucket).await?;
+    if standing.admitted {
+        return Ok(());
+    }
+    let error = Error::rate_limited("Rate limit exceeded").retry_after(standing.retry_after_seconds(app.now()));
+    Err(Failure { error, form: Form::Validation })
+}
+
+/// Counts a submitted solution, refresh or revocation; the originals leave these open.
+///
+/// # Errors
+/// 429 `RATE_LIMIT_EXCEEDED`.
+pub async fn count_verification(app: &App, parts: &Parts) -> Result<()> {
+    if app.config.compat.limits {
+        return Ok(());
+    }
+    let bucket = Bucket {
+        key: format!("botcha:verification:{}", network(client_ip(parts))),
+        limit: app.config.limits.verifications_per_hour,
+        window_milliseconds: HOUR,
+    };
+    let standing = count(app, parts, &bucket).await?;
+    if standing.admitted {
+        return Ok(());
+    }
+    let text = format!("You have exceeded the rate limit of {} requests/hour/IP", standing.limit);
+    Err(refusal(app, standing, &text).in_form(Form::Bare))
+}
+
+/// The Bearer token of a request if it claims an app: only then can another bucket than the address's be meant.
+pub(super) fn app_token(headers: &HeaderMap) -> Option<String> {
+    let token = bearer(headers)?;
+    quivive_core::token::decode_unverified(token).ok()?.claims.app_id?;
+    Some(token.to_owned())
+}
+
+/// Puts the three headers on an answer: what the route counted, else the caller's challenge bucket as it stands.
+pub(super) async fn report(
+    app: &App,
+    reported: &Reported,
+    ip: Option<ClientIp>,
+    token: Option<&str>,
+    headers: &mut HeaderMap,
+) {
+    let standing = match reported.0.get() {
+        Some(standing) => Some(*standing),
+        // The originals put them on limited routes alone.
+        None if app.config.compat.limits => None,
+        None => look(app, ip, token).await,
+    };
+    let Some(standing) = standing.filter(|standing| standing.limit > 0) else { return };
+    headers.insert(LIMIT, HeaderValue::from(standing.limit));
+    headers.insert(REMAINING, HeaderValue::from(standing.remaining));
+    insert_text(headers, RESET, &standing.resets_at.to_string());
+}
+
+async fn look(app: &App, ip: Option<ClientIp>, token: Option<&str>) -> Option<Standing> {
+    let proven = match token.and_then(|token| auth::app_of_token(app, token)) {
+        Some(id) => apps::find(app, &id).await.ok()?,
+        None => None,
+    };
+    let ip = ip.map(|ip| ip.0)?;
+    let bucket = proven.map_or_else(|| challenge_bucket(app, ip), |owner| app_bucket(app, &owner));
+    bucket.look(app).await.ok()
+}
+
+async fn count(app: &App, parts: &Parts, bucket: &Bucket) -> Result<Standing> {
+    let standing = bucket.count(app).await?;
+    if let Some(reported) = parts.extensions.get::<Reported>() {
+        // A route counts against one bucket; a second count would be a mistake that changes no header.
+        let _ = reported.0.set(standing);
+    }
+    Ok(standing)
+}
+
+fn refusal(app: &App, standing: Standing, text: &str) -> Failure {
+    let seconds = standing.retry_after_seconds(app.now());
+    Error::rate_limited(text)
+        .with("retryAfter", seconds)
+        .with("resetAt", standing.resets_at.to_string())
+        .retry_after(seconds)
+        .into()
+}
+
+fn challenge_bucket(app: &App, ip: IpAddr) -> Bucket {
+    Bucket {
+        key: format!("botcha:challenge:{}", network(ip)),
+        limit: app.config.limits.challenges_per_hour,
+        window_milliseconds: HOUR,
+    }
+}
+
+fn app_bucket(app: &App, owner: &RegisteredApp) -> Bucket {
+    // Switching the limit off switches it off for apps as well.
+    let limit = if app.config.limits.challenges_per_hour == 0 { 0 } else { owner.rate_limit };
+    Bucket { key: format!("botcha:app:{}", owner.id), limit, window_milliseconds: HOUR }
+}
+
+/// One subscriber of IPv6 has at least 2^64 addresses, so the network is counted.
+fn network(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => {
+            let [a, b, c, d, ..] = ip.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
+}
+
+fn client_ip(parts: &Parts) -> IpAddr {
+    parts.extensions.get::<ClientIp>().map_or(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), |ip| ip.0)
+}
+
+const HOUR: i64 = 3_600_000;
+const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");

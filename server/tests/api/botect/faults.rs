@@ -1,0 +1,189 @@
+//! Storage that fails or dawdles: reads fail open, nothing is acknowledged that is not stored.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use quivive_core::Timestamp;
+use quivive_server::storage::sqlite::Sqlite;
+use quivive_server::storage::{
+    Admission, Counters, Error, Event, EventQuery, Events, Put, Records, Result, Row, Summary, SummaryQuery,
+};
+use serde_json::json;
+
+use super::site::{PRIVATE_KEY, Site, assert_error, batch, fail_open, human_snapshot};
+use crate::support::Server;
+
+const WELL: u8 = 0;
+const DOWN: u8 = 1;
+const SLOW: u8 = 2;
+
+/// A database that does as it is told.
+struct Moody {
+    database: Sqlite,
+    mood: AtomicU8,
+}
+
+impl Moody {
+    async fn pass(&self) -> Result<()> {
+        match self.mood.load(Ordering::SeqCst) {
+            DOWN => Err(Error::Unavailable("pulled plug".to_owned())),
+            SLOW => {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Records for Moody {
+    async fn get(&self, kind: &'static str, id: &str, now: Timestamp) -> Result<Option<Row>> {
+        self.pass().await?;
+        self.database.get(kind, id, now).await
+    }
+    async fn put(&self, changes: Vec<Put>, now: Timestamp) -> Result<()> {
+        self.pass().await?;
+        self.database.put(changes, now).await
+    }
+    async fn take(&self, kind: &'static str, id: &str, now: Timestamp) -> Result<Option<Row>> {
+        self.pass().await?;
+        self.database.take(kind, id, now).await
+    }
+    async fn delete(&self, kind: &'static str, id: &str, now: Timestamp) -> Result<bool> {
+        self.pass().await?;
+        Records::delete(&self.database, kind, id, now).await
+    }
+    async fn list(
+        &self,
+        kind: &'static str,
+        parent: &str,
+        after: Option<&str>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Row>> {
+        self.pass().await?;
+        self.database.list(kind, parent, after, limit, now).await
+    }
+    async fn sweep(&self, now: Timestamp) -> Result<u64> {
+        Records::sweep(&self.database, now).await
+    }
+}
+
+#[async_trait]
+impl Counters for Moody {
+    async fn add(&self, key: &str, window_start: Timestamp, amount: i64, expires_at: Timestamp) -> Result<i64> {
+        self.pass().await?;
+        self.database.add(key, window_start, amount, expires_at).await
+    }
+    async fn admit(&self, key: &str, length: i64, limit: i64, now: Timestamp) -> Result<Admission> {
+        self.database.admit(key, length, limit, now).await
+    }
+    async fn peek(&self, key: &str, now: Timestamp) -> Result<Option<Admission>> {
+        self.database.peek(key, now).await
+    }
+    async fn read(&self, key: &str, window_start: Timestamp) -> Result<i64> {
+        self.pass().await?;
+        Counters::read(&self.database, key, window_start).await
+    }
+    async fn reset(&self, key: &str) -> Result<()> {
+        self.database.reset(key).await
+    }
+    async fn sweep(&self, now: Timestamp) -> Result<u64> {
+        Counters::sweep(&self.database, now).await
+    }
+}
+
+#[async_trait]
+impl Events for Moody {
+    async fn append(&self, events: Vec<Event>) -> Result<Vec<bool>> {
+        self.pass().await?;
+        self.database.append(events).await
+    }
+    async fn scan(&self, query: EventQuery) -> Result<Vec<Event>> {
+        self.pass().await?;
+        self.database.scan(query).await
+    }
+    async fn summarize(&self, query: SummaryQuery) -> Result<Vec<Summary>> {
+        self.database.summarize(query).await
+    }
+    async fn forget(&self, kind: &str, before: Timestamp) -> Result<u64> {
+        self.database.forget(kind, before).await
+    }
+}
+
+async fn moody_site() -> (Site, Arc<Moody>) {
+    let database = Arc::new(Moody { database: Sqlite::in_memory().unwrap(), mood: AtomicU8::new(WELL) });
+    let site = Site::without_worker(Server::on(database.clone(), |_| {}).await).await;
+    (site, database)
+}
+
+#[tokio::test]
+async fn a_read_fails_open_when_storage_is_down() {
+    let (site, database) = moody_site().await;
+    database.mood.store(DOWN, Ordering::SeqCst);
+    // The key cannot be looked up.
+    let answer = site.verdict("sess_x", "").await;
+    assert_eq!((answer.status.as_u16(), answer.json), (200, fail_open()));
+    // The key is known, the score cannot be read.
+    database.mood.store(WELL, Ordering::SeqCst);
+    site.verdict("sess_x", "").await;
+    database.mood.store(DOWN, Ordering::SeqCst);
+    let answer = site.verdict("sess_x", "").await;
+    assert_eq!((answer.status.as_u16(), answer.json), (200, fail_open()));
+    let missing = site.server.call("GET", "/v1/sessions/x/verdict", &[], axum::body::Body::empty()).await;
+    assert_error(&missing, 401, "UNAUTHENTICATED");
+}
+
+#[tokio::test]
+async fn a_read_does_not_wait_for_slow_storage() {
+    let (site, database) = moody_site().await;
+    site.verdict("sess_x", "").await;
+    database.mood.store(SLOW, Ordering::SeqCst);
+    let began = Instant::now();
+    assert_eq!(site.verdict("sess_x", "").await.json, fail_open());
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_batch_that_cannot_be_stored_is_shed_and_can_be_sent_again() {
+    let (site, database) = moody_site().await;
+    let own = batch(Some("bt_k3J9xQ2mWv7Zr1Tt0bYcUe5P"), &[("snapshot", human_snapshot())]);
+    // Before and after the key is known.
+    for _ in 0..2 {
+        database.mood.store(DOWN, Ordering::SeqCst);
+        let answer = site.ingest(&own).await;
+        assert_eq!((answer.status.as_u16(), answer.body.len()), (204, 0));
+        database.mood.store(WELL, Ordering::SeqCst);
+        let headers = [("x-botect-private-key", PRIVATE_KEY)];
+        site.server.call("GET", "/v1/sessions/x/verdict", &headers, axum::body::Body::empty()).await;
+    }
+    assert_eq!(site.ingest(&own).await.json["accepted"], 1);
+    database.mood.store(DOWN, Ordering::SeqCst);
+    assert_eq!(site.ingest(&own).await.status, 204);
+    database.mood.store(WELL, Ordering::SeqCst);
+    assert_eq!(site.ingest(&own).await.json["duplicates"], 1);
+}
+
+#[tokio::test]
+async fn scoring_goes_on_when_storage_comes_back() {
+    let (site, database) = moody_site().await;
+    let token = site.session(&[("snapshot", human_snapshot())]).await;
+    database.mood.store(DOWN, Ordering::SeqCst);
+    quivive_server::jobs::start(&site.server.app);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(site.verdict(&token, "").await.json, fail_open());
+    database.mood.store(WELL, Ordering::SeqCst);
+    assert_eq!(site.scored(&token).await["score"], 96);
+}
+
+#[tokio::test]
+async fn the_control_plane_tells_of_the_fault() {
+    let (site, database) = moody_site().await;
+    database.mood.store(DOWN, Ordering::SeqCst);
+    let answer = site.settings(&json!({ "block_definite": true })).await;
+    assert_error(&answer, 500, "INTERNAL_ERROR");
+    assert!(!answer.json.to_string().contains("plug"), "causes stay in the log");
+}

@@ -1,0 +1,146 @@
+//! Benchmarks in release builds; what is compared runs side by side in one process or one run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::context::Context;
+use crate::report::Outcome;
+use crate::step::{Counts, Failure, output, run};
+use crate::{node, python};
+
+/// The load runs: scenario, further arguments, and what it shows.
+const LOADS: [(&str, &[&str], &str); 6] = [
+    ("token", &["--connections", "32"], "challenge, solution, token: two requests each"),
+    ("validate", &["--connections", "32"], "token validated by the server"),
+    ("verdict", &["--connections", "16", "--rate", "5000"], "verdict reads, 5,000 started per second"),
+    ("verdict", &["--connections", "32"], "verdict reads, as many as go"),
+    ("ingest", &["--connections", "32"], "batches of 20 events, durable"),
+    ("detect", &["--connections", "32"], "one request classified"),
+];
+
+/// Criterion's estimates of core's hot paths, and the two cryptographic backends beside each other.
+pub fn core(context: &Context) -> Result<Outcome, Failure> {
+    run(&mut context.cargo(&["bench", "-p", "quivive-core", "--bench", "hot", "--", "--noplot"]))?;
+    let folder = context.target.join("criterion");
+    let mut rows: Vec<(String, f64)> = Vec::new();
+    collect(&folder, &mut rows).map_err(|error| error.to_string())?;
+    rows.sort_by(|left, right| left.0.cmp(&right.0));
+    println!();
+    for (name, nanoseconds) in &rows {
+        println!("{name:<44} {:>10.2} µs", nanoseconds / 1000.0);
+    }
+    let time = |wanted: &str| rows.iter().find(|(name, _)| name == wanted).map(|(_, time)| *time);
+    if let (Some(native), Some(portable)) =
+        (time("verify ES256: aws-lc-rs"), time("verify ES256: RustCrypto"))
+    {
+        println!("ES256 verification, RustCrypto : aws-lc-rs = {:.2}", portable / native);
+    }
+    Ok(Outcome::Ran(Counts::ONE))
+}
+
+/// Token verification in Python beside PyJWT.
+pub fn python(context: &Context) -> Result<Outcome, Failure> {
+    let wheel = python::build_with(context, "release")?;
+    let folder = context.target.join("python-bench");
+    let programs = python::environment(context, &folder)?;
+    run(context
+        .command(programs.join("pip"), &["install", "--quiet", "--force-reinstall", "PyJWT[crypto]"])
+        .arg(wheel))?;
+    let line = output(&mut context.command(programs.join("python"), &["bindings-python/benches/verify.py"]))?;
+    let result: Value = serde_json::from_str(&line).map_err(|error| error.to_string())?;
+    println!(
+        "\nPython, ES256 verification: quivive {:.1} µs, PyJWT {:.1} µs; PyJWT : quivive = {:.2}",
+        number(&result, "quivive_us"),
+        number(&result, "pyjwt_us"),
+        number(&result, "ratio")
+    );
+    Ok(Outcome::Ran(Counts::ONE))
+}
+
+/// Token verification in Node beside jose.
+pub fn node(context: &Context) -> Result<Outcome, Failure> {
+    let archive = node::pack_with(context, "release")?;
+    let folder = context.target.join("node-bench");
+    python::renew(&folder)?;
+    fs::write(folder.join("package.json"), r#"{"private": true}"#).map_err(|error| error.to_string())?;
+    run(context
+        .command("npm", &["install", "--silent", "--no-audit", "--no-fund", "jose@6"])
+        .arg(archive)
+        .current_dir(&folder))?;
+    let script = folder.join("verify.mjs");
+    fs::copy(context.root.join("bindings-node/benches/verify.mjs"), &script)
+        .map_err(|error| error.to_string())?;
+    let line = output(context.command("node", &[]).arg(script))?;
+    let result: Value = serde_json::from_str(&line).map_err(|error| error.to_string())?;
+    println!(
+        "\nNode, ES256 verification: quivive {:.1} µs, jose {:.1} µs; jose : quivive = {:.2}",
+        number(&result, "quivive_us"),
+        number(&result, "jose_us"),
+        number(&result, "ratio")
+    );
+    Ok(Outcome::Ran(Counts::ONE))
+}
+
+/// A bounded load run over loopback: the server and its client are processes of their own.
+pub fn load(context: &Context) -> Result<Outcome, Failure> {
+    run(&mut context.cargo(&[
+        "build",
+        "--release",
+        "-p",
+        "quivive-server",
+        "-p",
+        "quivive-tests",
+        "--bins",
+    ]))?;
+    let programs = context.target.join("release");
+    println!(
+        "\n{:<44} {:>10} {:>9} {:>9} {:>7}",
+        "load on loopback, client beside the server", "per second", "p50 ms", "p99 ms", "errors"
+    );
+    let mut counts = Counts::default();
+    for (scenario, arguments, title) in LOADS {
+        let mut command = context.command(programs.join("with-server"), &[]);
+        command.arg(programs.join("quivive-load")).arg(scenario).args(arguments);
+        // The server's own limits would end the run after a hundred challenges.
+        command.env("QUIVIVE_LIMITS__ENABLED", "false");
+        let line = output(&mut command)?;
+        let result: Value = serde_json::from_str(&line).map_err(|error| format!("{error}: {line}"))?;
+        println!(
+            "{title:<44} {:>10.0} {:>9.2} {:>9.2} {:>7}",
+            number(&result, "per_second"),
+            number(&result, "p50_ms"),
+            number(&result, "p99_ms"),
+            number(&result, "errors")
+        );
+        if number(&result, "errors") > 0.0 {
+            return Err(format!("{scenario}: {}", result["first_error"]).into());
+        }
+        counts += Counts::ONE;
+    }
+    Ok(Outcome::Ran(counts))
+}
+
+fn number(value: &Value, name: &str) -> f64 {
+    value[name].as_f64().unwrap_or_default()
+}
+
+/// Reads `<name>/new/estimates.json` below criterion's folder.
+fn collect(folder: &Path, rows: &mut Vec<(String, f64)>) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path: PathBuf = entry?.path();
+        if path.is_dir() && path.file_name().is_some_and(|name| name != "new" && name != "base") {
+            let described = fs::read(path.join("new/benchmark.json"));
+            let estimated = fs::read(path.join("new/estimates.json"));
+            if let (Ok(described), Ok(estimated)) = (described, estimated) {
+                let described: Value = serde_json::from_slice(&described)?;
+                let estimated: Value = serde_json::from_slice(&estimated)?;
+                let name = described["full_id"].as_str().unwrap_or_default().to_owned();
+                rows.push((name, number(&estimated["median"], "point_estimate")));
+            }
+            collect(&path, rows)?;
+        }
+    }
+    Ok(())
+}
