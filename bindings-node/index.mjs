@@ -11,6 +11,8 @@ export const {
   aggregateSession,
   checkEvents,
   checkSolution,
+  classifyRequest,
+  decide,
   generateChallenge,
   generateKey,
   publicKeys,

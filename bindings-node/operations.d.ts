@@ -29,6 +29,19 @@ export type EventKind = "mouse" | "scroll" | "visibility" | "first_input" | "js_
  */
 export type Band = "not_computed" | "definite" | "likely_automated" | "likely_human" | "verified";
 /**
+ * The coarse category of a bot.
+ */
+export type BotCategory =
+  | "ai_assistant"
+  | "search_engine"
+  | "social_media"
+  | "monitoring"
+  | "scraper"
+  | "automation"
+  | "security"
+  | "analytics"
+  | "unknown";
+/**
  * What a request comes from.
  */
 export type BotType =
@@ -40,19 +53,6 @@ export type BotType =
   | "security_scanner"
   | "unknown_bot"
   | "human"
-  | "unknown";
-/**
- * The coarse category of a bot.
- */
-export type Category =
-  | "ai_assistant"
-  | "search_engine"
-  | "social_media"
-  | "monitoring"
-  | "scraper"
-  | "automation"
-  | "security"
-  | "analytics"
   | "unknown";
 /**
  * The kinds of challenge; a challenge is only ever judged as the kind that it was issued as.
@@ -126,6 +126,95 @@ export type VerificationMethod = "http_signature" | "ip_range" | "fcrdns" | "tok
  */
 export type VerificationStatus = "verified" | "claimed" | "spoofed" | "none";
 /**
+ * The facts that a condition can ask for.
+ */
+export type ConditionField =
+  | "agent_type"
+  | "agent_name"
+  | "agent_vendor"
+  | "client_did"
+  | "agent_did"
+  | "confidence"
+  | "reputation_score"
+  | "risk_level"
+  | "path"
+  | "method"
+  | "origin"
+  | "user_agent"
+  | "signature_verified"
+  | "is_authenticated"
+  | "has_valid_delegation"
+  | "bot_type"
+  | "sub_type"
+  | "verification"
+  | "forgeability"
+  | "ip"
+  | "asn"
+  | "country"
+  | "request_rate_300s";
+/**
+ * The comparisons.
+ */
+export type ConditionOperator =
+  | "equals"
+  | "not_equals"
+  | "contains"
+  | "not_contains"
+  | "starts_with"
+  | "ends_with"
+  | "greater_than"
+  | "less_than"
+  | "greater_than_or_equals"
+  | "less_than_or_equals"
+  | "matches"
+  | "in"
+  | "not_in";
+/**
+ * The results of a token check.
+ */
+export type TokenStatus = "verified" | "invalid" | "missing";
+/**
+ * What to do with a request.
+ */
+export type PolicyAction =
+  "allow" | "log" | "block" | "redirect" | "rewrite" | "challenge" | "instruct" | "delay";
+/**
+ * The bands of a session's score.
+ */
+export type VerdictBand =
+  "not_computed" | "definite" | "confident_automated" | "likely_automated" | "likely_human" | "verified";
+/**
+ * The credential that a policy demands.
+ */
+export type Require = "none" | "agent" | "human" | "signed";
+/**
+ * Which part of a policy decided.
+ */
+export type MatchType =
+  "allow-list" | "deny-list" | "rule" | "threshold" | "default" | "excluded" | "requirement" | "verdict";
+/**
+ * Why a decision was made; stable texts.
+ */
+export type DecisionReason =
+  | "disabled"
+  | "excluded"
+  | "token_required"
+  | "invalid_token"
+  | "capability_missing"
+  | "signature_required"
+  | "invalid_signature"
+  | "human_required"
+  | "unknown"
+  | "unavailable"
+  | "allow_list"
+  | "deny_list"
+  | "rule"
+  | "verdict"
+  | "confidence"
+  | "reputation"
+  | "satisfied"
+  | "default";
+/**
  * How many primes are hashed and how long it may take.
  */
 export type Difficulty = "easy" | "medium" | "hard";
@@ -164,7 +253,7 @@ export interface AgentInfo {
   /**
    * Where its operator describes it.
    */
-  info_url: string | null;
+  info_url?: string | null;
   /**
    * The agent's name.
    */
@@ -172,7 +261,7 @@ export interface AgentInfo {
   /**
    * Its name in robots files.
    */
-  robots_token: string | null;
+  robots_token?: string | null;
   /**
    * What makes it come.
    */
@@ -180,7 +269,7 @@ export interface AgentInfo {
   /**
    * Who runs it.
    */
-  vendor: string | null;
+  vendor?: string | null;
 }
 /**
  * The signals of one session, the input of the three engines.
@@ -551,7 +640,7 @@ export interface Payload {
    * The viewport has no area while visible.
    */
   zero_viewport?: boolean | null;
-  [k: string]: number | null | string | boolean | string[] | PointerType[] | undefined;
+  [k: string]: unknown;
 }
 /**
  * One page that the customer's server delivered.
@@ -686,15 +775,11 @@ export interface CheckSolution {
   /**
    * The answer to a standard challenge as it came: anything but the right text is wrong.
    */
-  answer?: {
-    [k: string]: unknown;
-  };
+  answer?: unknown;
   /**
    * The answers to a speed challenge as they came: anything but five right texts is wrong.
    */
-  answers?: {
-    [k: string]: unknown;
-  };
+  answers?: unknown;
   /**
    * What the server kept.
    */
@@ -778,7 +863,7 @@ export interface Classification {
   /**
    * The catalogued agent that it is or claims to be.
    */
-  agent: AgentInfo | null;
+  agent?: AgentInfo | null;
   /**
    * Headers, TLS, behaviour or client evidence of at least 0.5.
    */
@@ -790,7 +875,7 @@ export interface Classification {
   /**
    * The coarse category of a bot.
    */
-  category: Category | null;
+  category?: BotCategory | null;
   /**
    * Likelihood that the request is automated, 0 to 1, two decimals; 1 only for a verified signature.
    */
@@ -804,7 +889,7 @@ export interface Classification {
    */
   detection_class: DetectionClass;
   /**
-   * What was seen; the part of an id before the dot is its group (see `Group`(super::Group)).
+   * What was seen; the part of an id before the dot is its group (see `Group`).
    */
   evidence: Evidence[];
   /**
@@ -822,7 +907,7 @@ export interface Classification {
   /**
    * What it is more exactly.
    */
-  sub_type: SubType | null;
+  sub_type?: SubType | null;
   /**
    * The user agent by itself is evidence of at least 0.5.
    */
@@ -872,7 +957,7 @@ export interface Verification {
   /**
    * The key id of the signature.
    */
-  keyid: string | null;
+  keyid?: string | null;
   /**
    * What proved or refuted it.
    */
@@ -880,7 +965,7 @@ export interface Verification {
   /**
    * The origin named by the `Signature-Agent` header.
    */
-  signature_agent: string | null;
+  signature_agent?: string | null;
   /**
    * The outcome.
    */
@@ -910,6 +995,393 @@ export interface ClientFacts {
    * `navigator.webdriver`.
    */
   webdriver?: boolean | null;
+}
+/**
+ * The input of `decide`.
+ */
+export interface Decide {
+  /**
+   * What is known.
+   */
+  facts?: DecisionFacts;
+  /**
+   * The policy; the defaults when absent.
+   */
+  policy?: Policy;
+}
+/**
+ * What is known when a decision is made; an absent member was not observed.
+ */
+export interface DecisionFacts {
+  /**
+   * The agent's decentralised identifier, when proven.
+   */
+  agent_did?: string | null;
+  /**
+   * The number of the autonomous system.
+   */
+  asn?: number | null;
+  /**
+   * The classification of the request.
+   */
+  classification?: Classification | null;
+  /**
+   * The client's decentralised identifier, when proven.
+   */
+  client_did?: string | null;
+  /**
+   * The country, ISO 3166-1 alpha-2.
+   */
+  country?: string | null;
+  /**
+   * Further evidence that the decision hands on.
+   */
+  evidence?: Evidence[];
+  /**
+   * Whether a delegation was verified.
+   */
+  has_valid_delegation?: boolean | null;
+  /**
+   * The client address.
+   */
+  ip?: string | null;
+  /**
+   * Whether the visitor is logged in.
+   */
+  is_authenticated?: boolean | null;
+  /**
+   * The HTTP method.
+   */
+  method?: string | null;
+  /**
+   * The `Origin` header.
+   */
+  origin?: string | null;
+  /**
+   * The request's path, raw; it is normalised before it is compared.
+   */
+  path?: string | null;
+  /**
+   * The agent's reputation, 0 to 1.
+   */
+  reputation?: number | null;
+  /**
+   * Requests of this visitor in the last 300 seconds.
+   */
+  request_rate_300s?: number | null;
+  /**
+   * The outcome of the token check.
+   */
+  token?: TokenOutcome | null;
+  /**
+   * Whether something that the policy needs could not be had: a time-out, a fault, no keys.
+   */
+  unavailable?: boolean;
+  /**
+   * The `User-Agent` header.
+   */
+  user_agent?: string | null;
+  /**
+   * The session's verdict.
+   */
+  verdict?: VerdictFacts | null;
+}
+/**
+ * How checking a token ended.
+ */
+export interface TokenOutcome {
+  /**
+   * The audiences of a verified token.
+   */
+  audience?: string[];
+  /**
+   * The capabilities of a verified token.
+   */
+  capabilities?: string[];
+  /**
+   * The code of the failure, for example `TOKEN_EXPIRED`.
+   */
+  code?: string | null;
+  /**
+   * The result.
+   */
+  status: TokenStatus;
+  /**
+   * The subject of a verified token.
+   */
+  subject?: string | null;
+}
+/**
+ * The view of a session's verdict that a decision needs.
+ */
+export interface VerdictFacts {
+  /**
+   * What the service advises.
+   */
+  action: PolicyAction;
+  /**
+   * The ids of what was detected.
+   */
+  detection_ids?: number[];
+  /**
+   * The reason for people.
+   */
+  reason?: string;
+  /**
+   * 0 (none) or 1 (bot) to 99 (person).
+   */
+  score: number;
+  /**
+   * The band.
+   */
+  verdict: VerdictBand;
+}
+/**
+ * A site's policy. Confidences and reputations are from 0 to 1.
+ */
+export interface Policy {
+  /**
+   * Who is let in.
+   */
+  allow_list?: ListEntry[];
+  /**
+   * The audience that a token must name when `require` is `agent`.
+   */
+  audience?: string | null;
+  /**
+   * The capability that a token must hold when `require` is `agent`.
+   */
+  capability?: string | null;
+  /**
+   * What happens when nothing else matches.
+   */
+  default_action?: PolicyAction;
+  /**
+   * Who is kept out.
+   */
+  deny_list?: ListEntry[];
+  /**
+   * A policy that is switched off allows everything.
+   */
+  enabled?: boolean;
+  /**
+   * Path patterns where the policy does not apply.
+   */
+  excluded_paths?: string[];
+  /**
+   * Whether a fault lets the request pass; by default verdicts and detection do, tokens and signatures not.
+   */
+  fail_open?: boolean | null;
+  /**
+   * Path patterns where the policy applies; everywhere when empty.
+   */
+  included_paths?: string[];
+  /**
+   * What happens when `require` is `human` and nothing tells a person from a bot.
+   */
+  on_unknown?: PolicyAction;
+  /**
+   * Short rules on a path, evaluated together with `rules`, behind those of the same priority.
+   */
+  path_rules?: PathRule[];
+  /**
+   * Where `redirect` sends a visitor.
+   */
+  redirect_url?: string | null;
+  /**
+   * The credential demanded.
+   */
+  require?: Require;
+  /**
+   * Whose content `rewrite` answers with.
+   */
+  rewrite_url?: string | null;
+  /**
+   * Rules, by priority and then by place.
+   */
+  rules?: PolicyRule[];
+  /**
+   * Limits of confidence and reputation.
+   */
+  thresholds?: Thresholds;
+  /**
+   * How long a guard may wait for what it needs, in milliseconds; each guard's own limit when absent.
+   */
+  timeout_ms?: number | null;
+  /**
+   * The version of the notation.
+   */
+  version?: string;
+}
+/**
+ * An entry of the allow or deny list; every member that is given must match, and at least one must be given.
+ */
+export interface ListEntry {
+  /**
+   * The decentralised identifier of the agent.
+   */
+  agent_did?: string | null;
+  /**
+   * The decentralised identifier of the client.
+   */
+  client_did?: string | null;
+  /**
+   * An agent's name, id, vendor or robots token, in any case.
+   */
+  client_name?: string | null;
+  /**
+   * An address or a range in CIDR notation.
+   */
+  ip?: string | null;
+  /**
+   * Why it is on the list; for people.
+   */
+  reason?: string | null;
+}
+/**
+ * A rule on a path pattern.
+ */
+export interface PathRule {
+  /**
+   * What to do.
+   */
+  action: PolicyAction;
+  /**
+   * The confidence, 0 to 1, that is needed; any when absent.
+   */
+  min_confidence?: number | null;
+  /**
+   * The path pattern.
+   */
+  pattern: string;
+  /**
+   * Lower comes first.
+   */
+  priority?: number;
+}
+/**
+ * A rule: its action is taken when all conditions hold.
+ */
+export interface PolicyRule {
+  /**
+   * What to do.
+   */
+  action: PolicyAction;
+  /**
+   * All must hold; a rule without conditions always matches.
+   */
+  conditions?: RuleCondition[];
+  /**
+   * Whether it is in use.
+   */
+  enabled?: boolean;
+  /**
+   * The rule's id.
+   */
+  id: string;
+  /**
+   * What to tell the visitor.
+   */
+  message?: string | null;
+  /**
+   * A name for people.
+   */
+  name?: string | null;
+  /**
+   * Lower comes first.
+   */
+  priority?: number;
+  /**
+   * Where `redirect` sends a visitor, instead of the policy's address.
+   */
+  redirect_url?: string | null;
+}
+/**
+ * One condition of a rule; a condition on a fact that was not observed does not hold.
+ */
+export interface RuleCondition {
+  /**
+   * Whether letters compare without regard to case.
+   */
+  case_insensitive?: boolean;
+  /**
+   * The fact.
+   */
+  field: ConditionField;
+  /**
+   * The comparison.
+   */
+  operator: ConditionOperator;
+  /**
+   * What it is compared with.
+   */
+  value: unknown;
+}
+/**
+ * Limits of confidence and reputation, 0 to 1.
+ */
+export interface Thresholds {
+  /**
+   * The action for a bot of that confidence.
+   */
+  confidence_action?: PolicyAction;
+  /**
+   * The confidence from which `confidence_action` is taken.
+   */
+  confidence_threshold?: number;
+  /**
+   * The action for an agent of low reputation.
+   */
+  low_reputation_action?: PolicyAction;
+  /**
+   * The reputation below which `low_reputation_action` is taken.
+   */
+  min_reputation_score?: number;
+  /**
+   * Whether a verified signature or token exempts from the confidence threshold.
+   */
+  trust_signed_requests?: boolean;
+  /**
+   * The reputation from which an agent is exempt from the confidence threshold.
+   */
+  trusted_reputation_threshold?: number;
+}
+/**
+ * What to do with a request, and why.
+ */
+export interface Decision {
+  /**
+   * What to do.
+   */
+  action: PolicyAction;
+  /**
+   * What the decision rests on.
+   */
+  evidence: Evidence[];
+  /**
+   * Which part of the policy decided.
+   */
+  match_type: MatchType;
+  /**
+   * What to tell the visitor or the log.
+   */
+  message: string | null;
+  /**
+   * Why.
+   */
+  reason: DecisionReason;
+  /**
+   * Where `redirect` or `rewrite` leads.
+   */
+  redirect_url: string | null;
+  /**
+   * The id of the rule that matched.
+   */
+  rule_id: string | null;
+  /**
+   * The name of the rule that matched.
+   */
+  rule_name: string | null;
 }
 /**
  * The opinions of all engines on one session; independent of a project's threshold, so they can be stored.
@@ -1200,6 +1672,19 @@ export interface KeyThumbprint {
   thumbprint: string;
 }
 /**
+ * A page's embedded challenge.
+ */
+export interface LandingChallenge {
+  /**
+   * The nonce in the page, if it has one.
+   */
+  nonce?: string | null;
+  /**
+   * The current time; the answer holds for two minutes.
+   */
+  now: Timestamp;
+}
+/**
  * Membership of the address in lists that the host keeps; absent members were not looked up.
  */
 export interface NetworkFacts {
@@ -1457,22 +1942,30 @@ export interface SignedToken {
   token: string;
 }
 /**
- * A solution: `answers` for problems, `answer` for a puzzle.
+ * A solution: `answers` to problems, `answer` to a puzzle, `answer` and `timestamp` for a page.
  */
 export interface Solution {
   /**
-   * The answer to the puzzle.
+   * The answer to the puzzle or the page's challenge.
    */
   answer?: string | null;
   /**
    * The answers to the problems, in their order.
    */
   answers?: string[] | null;
+  /**
+   * The time to submit with the answer to a page's challenge.
+   */
+  timestamp?: string | null;
 }
 /**
  * Input of `solve_challenge`.
  */
 export interface SolveChallenge {
+  /**
+   * The challenge embedded in a page.
+   */
+  landing?: LandingChallenge | null;
   /**
    * The numbers of a speed challenge, bare or as `{num}`.
    */
@@ -1489,9 +1982,7 @@ export interface SolveInlineChallenge {
   /**
    * The parsed JSON body of the answer, an object with `challenge`.
    */
-  body: {
-    [k: string]: unknown;
-  };
+  body: unknown;
 }
 /**
  * A right answer in time.
@@ -1627,6 +2118,7 @@ export type ErrorCode =
   | "TOKEN_TYPE_MISMATCH"
   | "UNKNOWN_KEY"
   | "UNSUPPORTED_ALGORITHM"
+  | "UNSUPPORTED_OPERATOR"
   | "WRONG_ANSWER";
 
 /**
@@ -1637,7 +2129,7 @@ export type ErrorCode =
 export function generateChallenge(input: GenerateChallenge): GeneratedChallenge;
 
 /**
- * Solve a speed challenge's problems or a standard challenge's puzzle.
+ * Solve a speed challenge's problems, a standard challenge's puzzle or a page's embedded challenge.
  */
 export function solveChallenge(input: SolveChallenge): Solution;
 
@@ -1697,3 +2189,13 @@ export function scoreSession(input: ScoreSession): Score;
  * Resolves a score to a verdict with its action.
  */
 export function resolveAction(input: ResolveAction): Verdict;
+
+/**
+ * Classify one request: person, bot or agent, and how far its identity is proven.
+ */
+export function classifyRequest(input: RequestFacts): Classification;
+
+/**
+ * Decide what to do with a request by a policy and everything that is known about it.
+ */
+export function decide(input: Decide): Decision;

@@ -23,6 +23,8 @@ mod kind;
 mod network;
 mod request;
 pub mod signals;
+#[cfg(test)]
+mod tests;
 mod user_agent;
 mod verification;
 

@@ -12,24 +12,11 @@
 //! assert_eq!((path.moves(), path.naturalness()), (40, Some(0.0)));
 //! ```
 
-mod activity;
 mod log2;
 mod pointer;
 mod scroll;
 
-pub use self::{
-    activity::{FirstInput, Visibility, page_path_hash},
-    pointer::PointerPath,
-    scroll::Scroll,
-};
+pub use self::{pointer::PointerPath, scroll::Scroll};
 
 /// Movements closer than this to the last one taken are not looked at, in milliseconds.
 pub const SAMPLE_INTERVAL_MS: f64 = 20.0;
-
-/// A number rounded half up to a whole one from 0 to `most`; 0 for what is no number.
-fn rounded(number: f64, most: u32) -> u32 {
-    // The cast saturates and turns what is no number into 0.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, as is wanted")]
-    let whole = (number + 0.5) as u32;
-    whole.min(most)
-}

@@ -8,7 +8,7 @@ use http::StatusCode;
 use http::header::RETRY_AFTER;
 use moka::future::Cache;
 use quivive::botect::{Botect, Context, Verdict};
-use quivive_core::decision::{Action, Decider, Decision, DecisionFacts, Policy};
+use quivive_core::decision::{Action, Decider, Decision, DecisionFacts, Policy, Reason};
 use quivive_core::score::is_static_resource;
 
 use crate::facts::{Facts, TrustedProxies};
@@ -136,12 +136,11 @@ impl Guard for EnforceVerdict {
 
     fn check(&self, facts: Facts) -> Check<Verdict> {
         let inner = &self.inner;
-        let is_exempt = !inner.covers_static_files && is_static_resource(facts.path());
+        let before = inner.decide(&facts, None);
+        let is_static = !inner.covers_static_files && is_static_resource(facts.path());
+        let is_exempt = is_static || matches!(before.reason, Reason::Disabled | Reason::Excluded);
         let session = if is_exempt { None } else { session::find(&facts, inner.cookie.as_ref()) };
-        let Some(session) = session else {
-            let decision = inner.decide(&facts, None);
-            return Check::Done(Ok(Admission::new(None, decision)));
-        };
+        let Some(session) = session else { return Check::Done(Ok(Admission::new(None, before))) };
         let key = (session, inner.context_of(&facts));
         if let Some(verdict) = inner.verdicts.get(&key).now_or_never().flatten() {
             return Check::Done(inner.apply(&facts, verdict));

@@ -110,6 +110,7 @@ const draw = (session, { verdict, threshold, signals, probe, evidence }) => {
 const drawScale = ({ score }, label, threshold) => {
   const place = (value) => `${((value - 1) / 98) * 100}%`;
   byId("threshold").style.left = place(threshold);
+  byId("threshold-label").style.left = place(Math.min(85, Math.max(15, threshold)));
   say(byId("threshold-label"), `threshold ${threshold}`);
   const needle = byId("needle");
   if (score > 0) delete needle.dataset.idle;

@@ -143,7 +143,10 @@ impl Entropy {
     }
 
     /// So many fresh random bytes.
-    #[expect(clippy::expect_used, reason = "without randomness no secret can be made; going on would be unsafe")]
+    #[expect(
+        clippy::expect_used,
+        reason = "without randomness no secret can be made; going on would be unsafe"
+    )]
     pub fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         match self {

@@ -10,6 +10,7 @@ pub mod gate;
 pub mod home;
 pub mod issue;
 pub mod keys;
+pub mod landing;
 pub mod limits;
 pub mod protected;
 pub mod revocation;
@@ -38,6 +39,7 @@ pub fn router(app: &App) -> OpenApiRouter<App> {
         .merge(token_life::router())
         .merge(protected::router())
         .merge(keys::router())
+        .merge(landing::router())
 }
 
 /// Routes that are served even when the family is off.
@@ -110,7 +112,8 @@ const ENABLED: HeaderName = HeaderName::from_static("x-botcha-enabled");
 const METHODS: HeaderName = HeaderName::from_static("x-botcha-methods");
 const DOCS: HeaderName = HeaderName::from_static("x-botcha-docs");
 const RUNTIME: HeaderName = HeaderName::from_static("x-botcha-runtime");
-const KNOWN_METHODS: &str = "speed-challenge,reasoning-challenge,hybrid-challenge,standard-challenge,jwt-token";
+const KNOWN_METHODS: &str =
+    "speed-challenge,reasoning-challenge,hybrid-challenge,standard-challenge,jwt-token";
 const EXPOSED_HEADERS: &str = "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, \
      X-Botcha-Version, X-Botcha-Enabled, X-Botcha-Methods, X-Botcha-Docs, X-Botcha-Runtime, \
      X-Botcha-Challenge-Id, X-Botcha-Challenge-Type, X-Botcha-Time-Limit";

@@ -161,7 +161,6 @@ pub struct LimitsConfig {
     pub challenges_per_hour: u32,
     pub validations_per_minute: u32,
     pub verifications_per_hour: u32,
-    pub redemptions_per_hour: u32,
     pub unauthenticated_per_second: u32,
     pub plan_requests: bool,
 }
@@ -304,7 +303,6 @@ pub struct RetentionConfig {
     pub sessions_days: u32,
     pub detections_days: u32,
     pub audit_days: u32,
-    pub botcha_events_days: u32,
 }
 
 fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {

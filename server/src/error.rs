@@ -177,7 +177,9 @@ impl Error {
 impl From<storage::Error> for Error {
     fn from(error: storage::Error) -> Self {
         match &error {
-            storage::Error::Conflict => Self::conflict("the record was changed by another request").because(error),
+            storage::Error::Conflict => {
+                Self::conflict("the record was changed by another request").because(error)
+            }
             storage::Error::Unavailable(_) => {
                 Self::unavailable("storage does not answer").with_code("STORAGE_UNAVAILABLE").because(error)
             }

@@ -24,7 +24,8 @@ impl<S: Send + Sync, F: From<Error> + IntoResponse> FromRequest<S> for Body<F> {
     type Rejection = F;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, F> {
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| F::from(refused(&rejection)))?;
+        let bytes =
+            Bytes::from_request(request, state).await.map_err(|rejection| F::from(refused(&rejection)))?;
         Ok(Self(bytes, PhantomData))
     }
 }
@@ -119,13 +120,16 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// The first value of a query parameter.
 pub fn query_value(uri: &Uri, name: &str) -> Option<String> {
-    form_urlencoded::parse(uri.query()?.as_bytes()).find(|(found, _)| found == name).map(|(_, value)| value.into_owned())
+    form_urlencoded::parse(uri.query()?.as_bytes())
+        .find(|(found, _)| found == name)
+        .map(|(_, value)| value.into_owned())
 }
 
 /// From the right, the first address that is not a trusted proxy: what stands left of it is the caller's claim.
 fn forwarded_address(app: &App, headers: &HeaderMap) -> Option<IpAddr> {
     let mut farthest = None;
-    let lines: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
+    let lines: Vec<&str> =
+        headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
     for entry in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
         let address: IpAddr = entry.trim().parse().ok()?;
         let address = address.to_canonical();
@@ -143,7 +147,9 @@ fn first_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 fn is_host(text: &str) -> bool {
     text.len() <= 255
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']' | b'_'))
+        && text.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']' | b'_')
+        })
 }
 
 fn refused(rejection: &BytesRejection) -> Error {

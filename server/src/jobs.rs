@@ -8,7 +8,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::app::App;
+use crate::flows::scoring::audit;
 use crate::flows::{detection, scoring};
+use crate::storage;
 
 /// The running tasks.
 pub struct Jobs {
@@ -41,7 +43,11 @@ impl Stop {
 
 impl Jobs {
     /// Starts a task. It gets a [`Stop`] and must return soon after that is requested, its work saved.
-    pub fn start<F: Future<Output = ()> + Send + 'static>(&self, name: &'static str, task: impl FnOnce(Stop) -> F) {
+    pub fn start<F: Future<Output = ()> + Send + 'static>(
+        &self,
+        name: &'static str,
+        task: impl FnOnce(Stop) -> F,
+    ) {
         let task = tokio::spawn(task(Stop(self.stop.subscribe())));
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push((name, task));
     }
@@ -79,10 +85,28 @@ async fn sweep(app: App, mut stop: Stop) {
             () = stop.requested() => return,
             () = tokio::time::sleep(Duration::from_secs(60)) => {}
         }
-        match app.storage.sweep().await {
+        match remove_expired(&app).await {
             Ok(0) => {}
             Ok(rows) => tracing::debug!(rows, "expired rows removed"),
             Err(error) => tracing::warn!(%error, "expired rows not removed"),
         }
     }
 }
+
+/// Removes expired records and windows, and events beyond their retention; returns how many rows.
+///
+/// # Errors
+/// If storage does not answer.
+pub async fn remove_expired(app: &App) -> storage::Result<u64> {
+    let retention = &app.config.retention;
+    let mut removed = app.storage.sweep().await?;
+    for (stream, days) in
+        [(detection::STREAM, retention.detections_days), (audit::STREAM, retention.audit_days)]
+    {
+        let before = app.now().plus_milliseconds(-i64::from(days) * DAY);
+        removed += app.storage.events().forget(stream, before).await?;
+    }
+    Ok(removed)
+}
+
+const DAY: i64 = 86_400_000;

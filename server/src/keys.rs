@@ -116,7 +116,8 @@ async fn stored_key(
     let failed = |error: storage::Error| ConfigError(format!("the signing key cannot be stored: {error}"));
     if storage.get::<StoredKey>(FIRST_KEY_ID).await.map_err(failed)?.is_none() {
         let key = generate(entropy)?;
-        let text = serde_json::to_vec(&key).map_err(|_| ConfigError("the new key has no JSON form".to_owned()))?;
+        let text =
+            serde_json::to_vec(&key).map_err(|_| ConfigError("the new key has no JSON form".to_owned()))?;
         let sealed = master.seal(FIRST_KEY_ID, &text).map_err(|error| ConfigError(error.to_string()))?;
         match storage.insert(&StoredKey { kid: FIRST_KEY_ID.to_owned(), sealed, created_at: now }).await {
             // Another node was faster: its key is ours.
@@ -145,7 +146,10 @@ fn generate(entropy: &Entropy) -> Result<Jwk, ConfigError> {
             Err(error) => last = Some(error),
         }
     }
-    Err(ConfigError(format!("no signing key could be made: {}", last.map(|e| e.to_string()).unwrap_or_default())))
+    Err(ConfigError(format!(
+        "no signing key could be made: {}",
+        last.map(|e| e.to_string()).unwrap_or_default()
+    )))
 }
 
 fn read_key(text: &str) -> Result<Jwk, ConfigError> {
@@ -158,6 +162,10 @@ fn read_key(text: &str) -> Result<Jwk, ConfigError> {
 }
 
 fn unusable(error: quivive_core::Error) -> ConfigError {
-    let what = if error.kind() == ErrorKind::InvalidKey { "is not a usable P-256 private key" } else { "cannot be used" };
+    let what = if error.kind() == ErrorKind::InvalidKey {
+        "is not a usable P-256 private key"
+    } else {
+        "cannot be used"
+    };
     ConfigError(format!("`keys.jwt_signing_key` {what}: {error}"))
 }

@@ -46,8 +46,11 @@ impl Bucket {
         if self.limit == 0 {
             return Ok(self.untouched(now));
         }
-        let admission =
-            app.storage.windows().admit(&self.key, self.window_milliseconds, i64::from(self.limit), now).await?;
+        let admission = app
+            .storage
+            .windows()
+            .admit(&self.key, self.window_milliseconds, i64::from(self.limit), now)
+            .await?;
         Ok(Standing {
             admitted: admission.admitted,
             limit: self.limit,

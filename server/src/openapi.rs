@@ -76,7 +76,9 @@ async fn one(State(app): State<App>, Path(family): Path<String>) -> Result<Json<
         "agentshield.json" => Family::Agentshield,
         "botcha.json" => Family::Botcha,
         "botect.json" => Family::Botect,
-        _ => return Err(Error::not_found("no such family: use botect.json, botcha.json or agentshield.json")),
+        _ => {
+            return Err(Error::not_found("no such family: use botect.json, botcha.json or agentshield.json"));
+        }
     };
     Ok(Json(document(&app, Some(family))))
 }
@@ -103,7 +105,11 @@ fn schemes() -> Vec<(&'static str, SecurityScheme, &'static [Family])> {
     };
     vec![
         ("BotchaBearerToken", bearer("JWT", "Access token of a solved challenge"), &[Botcha]),
-        ("BotchaLandingToken", header("X-Botcha-Landing-Token", "Token of a solved landing challenge"), &[Botcha]),
+        (
+            "BotchaLandingToken",
+            header("X-Botcha-Landing-Token", "Token of a solved landing challenge"),
+            &[Botcha],
+        ),
         ("account_token", bearer("opaque", "Account API token"), &[Botect]),
         ("site_key", header("X-Botect-Site-Key", "Site key `pk_…`, public"), &[Botect]),
         ("private_key", header("X-Botect-Private-Key", "Private key `sk_…`"), &[Botect]),

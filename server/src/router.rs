@@ -16,6 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::App;
 use crate::config::Family;
 use crate::error::Error;
+use crate::extract::Origin;
 use crate::{agentshield, botcha, botect, browser, demo, extract, health, openapi, telemetry};
 
 /// Whose error body and headers an answer has.
@@ -115,9 +116,9 @@ fn native(app: &App) -> OpenApiRouter<App> {
 fn dress(app: &App, skin: Skin, routes: Router<App>) -> Router<App> {
     let patience = Duration::from_secs(app.config.request_timeout_seconds);
     let is_lenient = skin == Skin::Botcha && app.config.is_compat();
-    let refuse = move |method: Method, uri: Uri| async move {
-        let error = if is_lenient { not_found(&method, &uri) } else { wrong_method(&method, &uri) };
-        skin.render(error)
+    let refuse = move |origin: Origin, method: Method, uri: Uri| async move {
+        let missing = || not_found(&method, &uri).with("docs", origin.0);
+        skin.render(if is_lenient { missing() } else { wrong_method(&method, &uri) })
     };
     let guarded = routes
         .method_not_allowed_fallback(refuse)
@@ -133,25 +134,27 @@ fn dress(app: &App, skin: Skin, routes: Router<App>) -> Router<App> {
 /// Paths without a route: 404 in the skin of their prefix, with that family's headers.
 fn unmatched(app: &App) -> Router {
     let of = |skin: Skin| {
-        let routes = Router::new().fallback(move |method: Method, uri: Uri| async move {
-            skin.render(not_found(&method, &uri))
+        let routes = Router::new().fallback(move |origin: Origin, method: Method, uri: Uri| async move {
+            let error = not_found(&method, &uri);
+            skin.render(if skin == Skin::Botcha { error.with("docs", origin.0) } else { error })
         });
         dress(app, skin, routes).with_state(app.clone())
     };
     let (agentshield, botcha, botect, native) =
         (of(Skin::Agentshield), of(Skin::Botcha), of(Skin::Botect), of(Skin::Native));
-    Router::new().fallback(move |State(app): State<App>, request: Request| async move {
-        let skin = Skin::of_path(request.uri().path());
-        let is_served = skin.family().is_none_or(|family| app.config.serves(family));
-        let service = match skin {
-            Skin::Agentshield if is_served => agentshield,
-            Skin::Botcha if is_served => botcha,
-            Skin::Botect if is_served => botect,
-            _ => native,
-        };
-        service.oneshot(request).await.into_response()
-    })
-    .with_state(app.clone())
+    Router::new()
+        .fallback(move |State(app): State<App>, request: Request| async move {
+            let skin = Skin::of_path(request.uri().path());
+            let is_served = skin.family().is_none_or(|family| app.config.serves(family));
+            let service = match skin {
+                Skin::Agentshield if is_served => agentshield,
+                Skin::Botcha if is_served => botcha,
+                Skin::Botect if is_served => botect,
+                _ => native,
+            };
+            service.oneshot(request).await.into_response()
+        })
+        .with_state(app.clone())
 }
 
 fn not_found(method: &Method, uri: &Uri) -> Error {

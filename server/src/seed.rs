@@ -131,8 +131,9 @@ pub async fn apply(app: &App, seed: &Seed) -> Result<bool> {
     }
     for account in seed.accounts.clone() {
         let plan = match &account.plan {
-            Some(name) => Plan::named(name)
-                .ok_or_else(|| crate::error::Error::invalid(format!("no plan `{name}`: use free, pro or enterprise")))?,
+            Some(name) => Plan::named(name).ok_or_else(|| {
+                crate::error::Error::invalid(format!("no plan `{name}`: use free, pro or enterprise"))
+            })?,
             None => Plan::default(),
         };
         let new = NewAccount {
@@ -171,7 +172,11 @@ pub async fn apply(app: &App, seed: &Seed) -> Result<bool> {
         directory::create_project(app, new).await?;
     }
     for SeedKey { project, key, scopes } in seed.detection_keys.clone() {
-        detection_key::create(app, NewKey { project_id: project, key: Some(key), scopes, ..NewKey::default() }).await?;
+        detection_key::create(
+            app,
+            NewKey { project_id: project, key: Some(key), scopes, ..NewKey::default() },
+        )
+        .await?;
     }
     Ok(true)
 }

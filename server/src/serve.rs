@@ -113,13 +113,19 @@ fn database(config: &Config) -> Option<Result<std::path::PathBuf, StartError>> {
         None => Some(Ok(config.data.join("quivive.db"))),
         Some("sqlite::memory:") => None,
         Some(url) => Some(url.strip_prefix("sqlite:").map(Into::into).ok_or_else(|| {
-            ConfigError("`storage.url` must begin with `sqlite:`; other engines are not supported yet".to_owned())
+            ConfigError(
+                "`storage.url` must begin with `sqlite:`; other engines are not supported yet".to_owned(),
+            )
         })),
     }
 }
 
 fn create_folder(folder: &Path) -> Result<(), StartError> {
-    std::fs::create_dir_all(folder).map_err(|error| {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(|error| {
         ConfigError(format!(
             "data folder {}: {error}; name another one with --data or `data` in the configuration",
             folder.display()

@@ -222,11 +222,23 @@ pub struct Admission {
 pub trait Counters: Send + Sync {
     /// Adds to the counter of a window that the caller names by its start, and returns the sum. A negative
     /// amount takes back.
-    async fn add(&self, key: &str, window_start: Timestamp, amount: i64, expires_at: Timestamp) -> Result<i64>;
+    async fn add(
+        &self,
+        key: &str,
+        window_start: Timestamp,
+        amount: i64,
+        expires_at: Timestamp,
+    ) -> Result<i64>;
 
     /// Counts one request in a window that starts with its first request and lasts so many milliseconds,
     /// unless `limit` are counted already; refused requests are not counted.
-    async fn admit(&self, key: &str, length_milliseconds: i64, limit: i64, now: Timestamp) -> Result<Admission>;
+    async fn admit(
+        &self,
+        key: &str,
+        length_milliseconds: i64,
+        limit: i64,
+        now: Timestamp,
+    ) -> Result<Admission>;
 
     /// What [`Counters::admit`] would find, without counting; nothing if no window is open.
     async fn peek(&self, key: &str, now: Timestamp) -> Result<Option<Admission>>;
@@ -438,7 +450,11 @@ impl Storage {
     ///
     /// # Errors
     /// [`Error::Conflict`] if others were faster every time; [`Error::Unavailable`].
-    pub async fn update<T: Record>(&self, id: &str, mut change: impl FnMut(T) -> Option<T>) -> Result<Option<()>> {
+    pub async fn update<T: Record>(
+        &self,
+        id: &str,
+        mut change: impl FnMut(T) -> Option<T>,
+    ) -> Result<Option<()>> {
         for _ in 0..16 {
             let Some(found) = self.get::<T>(id).await? else { return Ok(None) };
             let Some(next) = change(found.value) else { return Ok(Some(())) };

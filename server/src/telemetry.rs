@@ -32,10 +32,13 @@ pub fn start_log(config: &LogConfig) -> Result<(), ConfigError> {
         LogFormat::Json => true,
         LogFormat::Text => false,
     };
-    let builder = Subscriber::builder().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(is_terminal);
+    let builder =
+        Subscriber::builder().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(is_terminal);
     // Whoever set a subscriber before (a test, an embedding program) keeps it.
     let _ = if is_json {
-        tracing::subscriber::set_global_default(builder.json().flatten_event(true).with_current_span(true).finish())
+        tracing::subscriber::set_global_default(
+            builder.json().flatten_event(true).with_current_span(true).finish(),
+        )
     } else {
         tracing::subscriber::set_global_default(builder.with_target(false).finish())
     };
@@ -67,7 +70,8 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
         ("status", metrics::SharedString::from(status.to_string())),
     ];
     metrics::counter!("quivive_requests_total", &labels).increment(1);
-    metrics::histogram!("quivive_request_seconds", "route" => labels[1].1.clone()).record(elapsed.as_secs_f64());
+    metrics::histogram!("quivive_request_seconds", "route" => labels[1].1.clone())
+        .record(elapsed.as_secs_f64());
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }

@@ -76,6 +76,25 @@ pub struct Expect {
     pub body: Option<Value>,
 }
 
+/// The names that every transcript knows: the keys of the demo seed, and a browser's user agent.
+///
+/// # Panics
+/// When the demo seed cannot be read.
+pub fn demo_names() -> Map<String, Value> {
+    let text = std::fs::read_to_string(crate::root().join("server/seeds/demo.toml")).expect("the demo seed");
+    let seed: Value = toml::from_str(&text).expect("TOML");
+    let browser = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36";
+    [
+        ("site_key", seed["projects"][0]["site_key"].clone()),
+        ("private_key", seed["projects"][0]["private_key"].clone()),
+        ("api_key", seed["detection_keys"][0]["key"].clone()),
+        ("browser", browser.into()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into_iter()
+    .collect()
+}
+
 /// Runs a conversation against the server at `url`.
 ///
 /// # Errors
@@ -85,7 +104,7 @@ pub async fn run(url: &str, transcript: &Transcript) -> Result<(), String> {
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .map_err(|error| error.to_string())?;
-    let mut names = Map::new();
+    let mut names = demo_names();
     let mut last = Value::Null;
     for (index, step) in transcript.steps.iter().enumerate() {
         let result = match step {

@@ -104,7 +104,10 @@ pub fn load(context: &Context) -> Result<Outcome, Failure> {
         let mut command = context.command(programs.join("with-server"), &[]);
         command.arg(programs.join("quivive-load")).arg(scenario).args(arguments);
         // The server's own limits would end the run after a hundred challenges.
-        command.env("QUIVIVE_LIMITS__ENABLED", "false");
+        for limit in ["CHALLENGES_PER_HOUR", "VALIDATIONS_PER_MINUTE", "VERIFICATIONS_PER_HOUR"] {
+            command.env(format!("QUIVIVE_LIMITS__{limit}"), "0");
+        }
+        command.env("QUIVIVE_LIMITS__PLAN_REQUESTS", "false");
         let line = output(&mut command)?;
         let result: Value = serde_json::from_str(&line).map_err(|error| format!("{error}: {line}"))?;
         println!(

@@ -10,6 +10,8 @@ from .types import (
     CheckedEvents,
     Claims,
     Classification,
+    Decide,
+    Decision,
     GenerateChallenge,
     GenerateKey,
     GeneratedChallenge,
@@ -40,6 +42,8 @@ __all__ = [
     "aggregate_session",
     "check_events",
     "check_solution",
+    "classify_request",
+    "decide",
     "generate_challenge",
     "generate_key",
     "public_keys",
@@ -58,7 +62,7 @@ def generate_challenge(**input: Unpack[GenerateChallenge]) -> GeneratedChallenge
     The kept half holds the answers and must never leave the server."""
 
 def solve_challenge(**input: Unpack[SolveChallenge]) -> Solution:
-    """Solve a speed challenge's problems or a standard challenge's puzzle."""
+    """Solve a speed challenge's problems, a standard challenge's puzzle or a page's embedded challenge."""
 
 def check_solution(**input: Unpack[CheckSolution]) -> Solved:
     """Judge an answer to a challenge that has just been taken out of its store.
@@ -94,6 +98,12 @@ def score_session(**input: Unpack[ScoreSession]) -> Score:
 
 def resolve_action(**input: Unpack[ResolveAction]) -> Verdict:
     """Resolves a score to a verdict with its action."""
+
+def classify_request(**input: Unpack[RequestFacts]) -> Classification:
+    """Classify one request: person, bot or agent, and how far its identity is proven."""
+
+def decide(**input: Unpack[Decide]) -> Decision:
+    """Decide what to do with a request by a policy and everything that is known about it."""
 
 @final
 class Verifier:

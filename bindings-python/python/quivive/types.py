@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypedDict
 
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import NotRequired
 
 Action: TypeAlias = Literal['allow', 'challenge', 'block', 'log', 'delay']
 """
@@ -53,6 +53,12 @@ class BehaviorFacts(TypedDict):
     """
 
 
+BotCategory: TypeAlias = Literal['ai_assistant', 'search_engine', 'social_media', 'monitoring', 'scraper', 'automation', 'security', 'analytics', 'unknown']
+"""
+The coarse category of a bot.
+"""
+
+
 class BotSettings(TypedDict):
     """
     A project's toggles; new projects observe and enforce nothing.
@@ -79,12 +85,6 @@ class BotSettings(TypedDict):
 BotType: TypeAlias = Literal['ai_agent', 'crawler', 'scraper', 'automation', 'monitoring', 'security_scanner', 'unknown_bot', 'human', 'unknown']
 """
 What a request comes from.
-"""
-
-
-Category: TypeAlias = Literal['ai_assistant', 'search_engine', 'social_media', 'monitoring', 'scraper', 'automation', 'security', 'analytics', 'unknown']
-"""
-The coarse category of a bot.
 """
 
 
@@ -121,9 +121,27 @@ class ClientFacts(TypedDict):
     """
 
 
+ConditionField: TypeAlias = Literal['agent_type', 'agent_name', 'agent_vendor', 'client_did', 'agent_did', 'confidence', 'reputation_score', 'risk_level', 'path', 'method', 'origin', 'user_agent', 'signature_verified', 'is_authenticated', 'has_valid_delegation', 'bot_type', 'sub_type', 'verification', 'forgeability', 'ip', 'asn', 'country', 'request_rate_300s']
+"""
+The facts that a condition can ask for.
+"""
+
+
+ConditionOperator: TypeAlias = Literal['equals', 'not_equals', 'contains', 'not_contains', 'starts_with', 'ends_with', 'greater_than', 'less_than', 'greater_than_or_equals', 'less_than_or_equals', 'matches', 'in', 'not_in']
+"""
+The comparisons.
+"""
+
+
 ConfidenceLevel: TypeAlias = Literal['very_high', 'high', 'medium', 'low']
 """
 A confidence in words.
+"""
+
+
+DecisionReason: TypeAlias = Literal['disabled', 'excluded', 'token_required', 'invalid_token', 'capability_missing', 'signature_required', 'invalid_signature', 'human_required', 'unknown', 'unavailable', 'allow_list', 'deny_list', 'rule', 'verdict', 'confidence', 'reputation', 'satisfied', 'default']
+"""
+Why a decision was made; stable texts.
 """
 
 
@@ -317,7 +335,7 @@ class Jwks(TypedDict):
     A key set; entries that cannot be read as a key are passed over (RFC 7517 section 5).
     """
 
-    keys: list[Jwk]
+    keys: list[Jwk | dict[str, Any]]
     """
     The keys, in the order of publication.
     """
@@ -332,6 +350,39 @@ class KeyThumbprint(TypedDict):
     """
     43 characters of base64url.
     """
+
+
+class ListEntry(TypedDict):
+    """
+    An entry of the allow or deny list; every member that is given must match, and at least one must be given.
+    """
+
+    agent_did: NotRequired[str | None]
+    """
+    The decentralised identifier of the agent.
+    """
+    client_did: NotRequired[str | None]
+    """
+    The decentralised identifier of the client.
+    """
+    client_name: NotRequired[str | None]
+    """
+    An agent's name, id, vendor or robots token, in any case.
+    """
+    ip: NotRequired[str | None]
+    """
+    An address or a range in CIDR notation.
+    """
+    reason: NotRequired[str | None]
+    """
+    Why it is on the list; for people.
+    """
+
+
+MatchType: TypeAlias = Literal['allow-list', 'deny-list', 'rule', 'threshold', 'default', 'excluded', 'requirement', 'verdict']
+"""
+Which part of a policy decided.
+"""
 
 
 class NetworkFacts(TypedDict):
@@ -375,6 +426,12 @@ The sorts of pointer.
 """
 
 
+PolicyAction: TypeAlias = Literal['allow', 'log', 'block', 'redirect', 'rewrite', 'challenge', 'instruct', 'delay']
+"""
+What to do with a request.
+"""
+
+
 class Problem(TypedDict):
     """
     One problem as it is shown.
@@ -395,10 +452,16 @@ class PublicKeys(TypedDict):
     Input of `public_keys`.
     """
 
-    keys: list[Jwk]
+    keys: list[Jwk | dict[str, Any]]
     """
     Private or public ES256 keys, in the order of publication.
     """
+
+
+Require: TypeAlias = Literal['none', 'agent', 'human', 'signed']
+"""
+The credential that a policy demands.
+"""
 
 
 class ReverseDnsAnswer(TypedDict):
@@ -441,6 +504,29 @@ class RttAdjustment(TypedDict):
     """
 
 
+class RuleCondition(TypedDict):
+    """
+    One condition of a rule; a condition on a fact that was not observed does not hold.
+    """
+
+    case_insensitive: NotRequired[bool]
+    """
+    Whether letters compare without regard to case.
+    """
+    field: ConditionField
+    """
+    The fact.
+    """
+    operator: ConditionOperator
+    """
+    The comparison.
+    """
+    value: Any
+    """
+    What it is compared with.
+    """
+
+
 class RuleMatch(TypedDict):
     """
     An active rule whose expression holds for the session.
@@ -475,16 +561,20 @@ class SignedToken(TypedDict):
 
 class Solution(TypedDict):
     """
-    A solution: `answers` for problems, `answer` for a puzzle.
+    A solution: `answers` to problems, `answer` to a puzzle, `answer` and `timestamp` for a page.
     """
 
     answer: NotRequired[str | None]
     """
-    The answer to the puzzle.
+    The answer to the puzzle or the page's challenge.
     """
     answers: NotRequired[list[str] | None]
     """
     The answers to the problems, in their order.
+    """
+    timestamp: NotRequired[str | None]
+    """
+    The time to submit with the answer to a page's challenge.
     """
 
 
@@ -537,12 +627,43 @@ The finer kinds of `BotType`.
 """
 
 
+class Thresholds(TypedDict):
+    """
+    Limits of confidence and reputation, 0 to 1.
+    """
+
+    confidence_action: NotRequired[PolicyAction]
+    """
+    The action for a bot of that confidence.
+    """
+    confidence_threshold: NotRequired[float]
+    """
+    The confidence from which `confidence_action` is taken.
+    """
+    low_reputation_action: NotRequired[PolicyAction]
+    """
+    The action for an agent of low reputation.
+    """
+    min_reputation_score: NotRequired[float]
+    """
+    The reputation below which `low_reputation_action` is taken.
+    """
+    trust_signed_requests: NotRequired[bool]
+    """
+    Whether a verified signature or token exempts from the confidence threshold.
+    """
+    trusted_reputation_threshold: NotRequired[float]
+    """
+    The reputation from which an agent is exempt from the confidence threshold.
+    """
+
+
 class Thumbprint(TypedDict):
     """
     Input of `thumbprint`.
     """
 
-    jwk: Jwk
+    jwk: Jwk | dict[str, Any]
     """
     The key; private members do not matter.
     """
@@ -567,6 +688,12 @@ class TlsFingerprints(TypedDict):
     """
     JA4 TLS client fingerprint, for example `t13d1516h2_8daaf6152771_e5627efa2ab1`.
     """
+
+
+TokenStatus: TypeAlias = Literal['verified', 'invalid', 'missing']
+"""
+The results of a token check.
+"""
 
 
 Trigger: TypeAlias = Literal['fetcher', 'crawler']
@@ -597,6 +724,39 @@ class Verdict(TypedDict):
     0 to 99, lower is more bot; 0 when not computed or verified.
     """
     verdict: Band
+    """
+    The band.
+    """
+
+
+VerdictBand: TypeAlias = Literal['not_computed', 'definite', 'confident_automated', 'likely_automated', 'likely_human', 'verified']
+"""
+The bands of a session's score.
+"""
+
+
+class VerdictFacts(TypedDict):
+    """
+    The view of a session's verdict that a decision needs.
+    """
+
+    action: PolicyAction
+    """
+    What the service advises.
+    """
+    detection_ids: NotRequired[list[int]]
+    """
+    The ids of what was detected.
+    """
+    reason: NotRequired[str]
+    """
+    The reason for people.
+    """
+    score: int
+    """
+    0 (none) or 1 (bot) to 99 (person).
+    """
+    verdict: VerdictBand
     """
     The band.
     """
@@ -646,7 +806,7 @@ class VerifierOptions(TypedDict):
     """
     The issuer or issuers accepted, `botcha.ai` when left out; null accepts any.
     """
-    keys: NotRequired[Jwks | None]
+    keys: NotRequired[Jwks | dict[str, Any] | None]
     """
     The issuer's key set; accepts ES256.
     """
@@ -681,7 +841,7 @@ class VerifyToken(TypedDict):
     """
     The issuer or issuers accepted, `botcha.ai` when left out; null accepts any.
     """
-    keys: NotRequired[Jwks | None]
+    keys: NotRequired[Jwks | dict[str, Any] | None]
     """
     The issuer's key set; accepts ES256.
     """
@@ -720,7 +880,7 @@ class AgentInfo(TypedDict):
     """
     The catalogue's id, for example `openai-chatgpt-user`.
     """
-    info_url: str | None
+    info_url: NotRequired[str | None]
     """
     Where its operator describes it.
     """
@@ -728,7 +888,7 @@ class AgentInfo(TypedDict):
     """
     The agent's name.
     """
-    robots_token: str | None
+    robots_token: NotRequired[str | None]
     """
     Its name in robots files.
     """
@@ -736,7 +896,7 @@ class AgentInfo(TypedDict):
     """
     What makes it come.
     """
-    vendor: str | None
+    vendor: NotRequired[str | None]
     """
     Who runs it.
     """
@@ -1034,6 +1194,21 @@ class GenerateChallenge(TypedDict):
     """
 
 
+class LandingChallenge(TypedDict):
+    """
+    A page's embedded challenge.
+    """
+
+    nonce: NotRequired[str | None]
+    """
+    The nonce in the page, if it has one.
+    """
+    now: Timestamp
+    """
+    The current time; the answer holds for two minutes.
+    """
+
+
 class Opinion(TypedDict):
     """
     What one engine thinks of a session.
@@ -1083,7 +1258,30 @@ class PageHits(TypedDict):
     """
 
 
-class Payload(TypedDict, extra_items=float):
+class PathRule(TypedDict):
+    """
+    A rule on a path pattern.
+    """
+
+    action: PolicyAction
+    """
+    What to do.
+    """
+    min_confidence: NotRequired[float | None]
+    """
+    The confidence, 0 to 1, that is needed; any when absent.
+    """
+    pattern: str
+    """
+    The path pattern.
+    """
+    priority: NotRequired[int]
+    """
+    Lower comes first.
+    """
+
+
+class Payload(TypedDict):
     """
     What an event tells; null and absent are the same: not observed.
     """
@@ -1198,6 +1396,45 @@ class Payload(TypedDict, extra_items=float):
     """
 
 
+class PolicyRule(TypedDict):
+    """
+    A rule: its action is taken when all conditions hold.
+    """
+
+    action: PolicyAction
+    """
+    What to do.
+    """
+    conditions: NotRequired[list[RuleCondition]]
+    """
+    All must hold; a rule without conditions always matches.
+    """
+    enabled: NotRequired[bool]
+    """
+    Whether it is in use.
+    """
+    id: str
+    """
+    The rule's id.
+    """
+    message: NotRequired[str | None]
+    """
+    What to tell the visitor.
+    """
+    name: NotRequired[str | None]
+    """
+    A name for people.
+    """
+    priority: NotRequired[int]
+    """
+    Lower comes first.
+    """
+    redirect_url: NotRequired[str | None]
+    """
+    Where `redirect` sends a visitor, instead of the policy's address.
+    """
+
+
 class Question(TypedDict):
     """
     The half of a challenge that the client sees.
@@ -1277,11 +1514,11 @@ class SignToken(TypedDict):
     Input of `sign_token`.
     """
 
-    claims: Claims
+    claims: Claims | dict[str, Any]
     """
     What the token says; `exp` is required.
     """
-    key: NotRequired[Jwk | None]
+    key: NotRequired[Jwk | dict[str, Any] | None]
     """
     A private ES256 key; its `kid` goes into the token's header.
     """
@@ -1319,6 +1556,10 @@ class SolveChallenge(TypedDict):
     Input of `solve_challenge`.
     """
 
+    landing: NotRequired[LandingChallenge | None]
+    """
+    The challenge embedded in a page.
+    """
     problems: NotRequired[list[SpeedProblem] | None]
     """
     The numbers of a speed challenge, bare or as `{num}`.
@@ -1326,6 +1567,33 @@ class SolveChallenge(TypedDict):
     puzzle: NotRequired[str | None]
     """
     The sentence of a standard challenge.
+    """
+
+
+class TokenOutcome(TypedDict):
+    """
+    How checking a token ended.
+    """
+
+    audience: NotRequired[list[str]]
+    """
+    The audiences of a verified token.
+    """
+    capabilities: NotRequired[list[str]]
+    """
+    The capabilities of a verified token.
+    """
+    code: NotRequired[str | None]
+    """
+    The code of the failure, for example `TOKEN_EXPIRED`.
+    """
+    status: TokenStatus
+    """
+    The result.
+    """
+    subject: NotRequired[str | None]
+    """
+    The subject of a verified token.
     """
 
 
@@ -1342,7 +1610,7 @@ class Verification(TypedDict):
     """
     How easily the shown identity is forged.
     """
-    keyid: str | None
+    keyid: NotRequired[str | None]
     """
     The key id of the signature.
     """
@@ -1350,7 +1618,7 @@ class Verification(TypedDict):
     """
     What proved or refuted it.
     """
-    signature_agent: str | None
+    signature_agent: NotRequired[str | None]
     """
     The origin named by the `Signature-Agent` header.
     """
@@ -1365,7 +1633,7 @@ class Classification(TypedDict):
     The classification of one request; every figure follows from `evidence`.
     """
 
-    agent: AgentInfo | None
+    agent: NotRequired[AgentInfo | None]
     """
     The catalogued agent that it is or claims to be.
     """
@@ -1377,7 +1645,7 @@ class Classification(TypedDict):
     """
     What it is.
     """
-    category: Category | None
+    category: NotRequired[BotCategory | None]
     """
     The coarse category of a bot.
     """
@@ -1395,7 +1663,7 @@ class Classification(TypedDict):
     """
     evidence: list[Evidence]
     """
-    What was seen; the part of an id before the dot is its group (see `Group`(super::Group)).
+    What was seen; the part of an id before the dot is its group (see `Group`).
     """
     ip_bot: bool
     """
@@ -1409,7 +1677,7 @@ class Classification(TypedDict):
     """
     What is at stake.
     """
-    sub_type: SubType | None
+    sub_type: NotRequired[SubType | None]
     """
     What it is more exactly.
     """
@@ -1454,6 +1722,124 @@ class Context(TypedDict):
     """
 
 
+class Decision(TypedDict):
+    """
+    What to do with a request, and why.
+    """
+
+    action: PolicyAction
+    """
+    What to do.
+    """
+    evidence: list[Evidence]
+    """
+    What the decision rests on.
+    """
+    match_type: MatchType
+    """
+    Which part of the policy decided.
+    """
+    message: str | None
+    """
+    What to tell the visitor or the log.
+    """
+    reason: DecisionReason
+    """
+    Why.
+    """
+    redirect_url: str | None
+    """
+    Where `redirect` or `rewrite` leads.
+    """
+    rule_id: str | None
+    """
+    The id of the rule that matched.
+    """
+    rule_name: str | None
+    """
+    The name of the rule that matched.
+    """
+
+
+class DecisionFacts(TypedDict):
+    """
+    What is known when a decision is made; an absent member was not observed.
+    """
+
+    agent_did: NotRequired[str | None]
+    """
+    The agent's decentralised identifier, when proven.
+    """
+    asn: NotRequired[int | None]
+    """
+    The number of the autonomous system.
+    """
+    classification: NotRequired[Classification | None]
+    """
+    The classification of the request.
+    """
+    client_did: NotRequired[str | None]
+    """
+    The client's decentralised identifier, when proven.
+    """
+    country: NotRequired[str | None]
+    """
+    The country, ISO 3166-1 alpha-2.
+    """
+    evidence: NotRequired[list[Evidence]]
+    """
+    Further evidence that the decision hands on.
+    """
+    has_valid_delegation: NotRequired[bool | None]
+    """
+    Whether a delegation was verified.
+    """
+    ip: NotRequired[str | None]
+    """
+    The client address.
+    """
+    is_authenticated: NotRequired[bool | None]
+    """
+    Whether the visitor is logged in.
+    """
+    method: NotRequired[str | None]
+    """
+    The HTTP method.
+    """
+    origin: NotRequired[str | None]
+    """
+    The `Origin` header.
+    """
+    path: NotRequired[str | None]
+    """
+    The request's path, raw; it is normalised before it is compared.
+    """
+    reputation: NotRequired[float | None]
+    """
+    The agent's reputation, 0 to 1.
+    """
+    request_rate_300s: NotRequired[int | None]
+    """
+    Requests of this visitor in the last 300 seconds.
+    """
+    token: NotRequired[TokenOutcome | None]
+    """
+    The outcome of the token check.
+    """
+    unavailable: NotRequired[bool]
+    """
+    Whether something that the policy needs could not be had: a time-out, a fault, no keys.
+    """
+    user_agent: NotRequired[str | None]
+    """
+    The `User-Agent` header.
+    """
+    verdict: NotRequired[VerdictFacts | None]
+    """
+    The session's verdict.
+    """
+
+
 class EngineResults(TypedDict):
     """
     The opinions of all engines on one session; independent of a project's threshold, so they can be stored.
@@ -1486,7 +1872,7 @@ class Event(TypedDict):
     One browser event; serialises to the wire's form with canonical payload keys.
     """
 
-    payload: NotRequired[Payload]
+    payload: NotRequired[Payload | dict[str, Any]]
     """
     What it tells.
     """
@@ -1516,6 +1902,85 @@ class GeneratedChallenge(TypedDict):
     question: Question
     """
     What the client sees.
+    """
+
+
+class Policy(TypedDict):
+    """
+    A site's policy. Confidences and reputations are from 0 to 1.
+    """
+
+    allow_list: NotRequired[list[ListEntry]]
+    """
+    Who is let in.
+    """
+    audience: NotRequired[str | None]
+    """
+    The audience that a token must name when `require` is `agent`.
+    """
+    capability: NotRequired[str | None]
+    """
+    The capability that a token must hold when `require` is `agent`.
+    """
+    default_action: NotRequired[PolicyAction]
+    """
+    What happens when nothing else matches.
+    """
+    deny_list: NotRequired[list[ListEntry]]
+    """
+    Who is kept out.
+    """
+    enabled: NotRequired[bool]
+    """
+    A policy that is switched off allows everything.
+    """
+    excluded_paths: NotRequired[list[str]]
+    """
+    Path patterns where the policy does not apply.
+    """
+    fail_open: NotRequired[bool | None]
+    """
+    Whether a fault lets the request pass; by default verdicts and detection do, tokens and signatures not.
+    """
+    included_paths: NotRequired[list[str]]
+    """
+    Path patterns where the policy applies; everywhere when empty.
+    """
+    on_unknown: NotRequired[PolicyAction]
+    """
+    What happens when `require` is `human` and nothing tells a person from a bot.
+    """
+    path_rules: NotRequired[list[PathRule]]
+    """
+    Short rules on a path, evaluated together with `rules`, behind those of the same priority.
+    """
+    redirect_url: NotRequired[str | None]
+    """
+    Where `redirect` sends a visitor.
+    """
+    require: NotRequired[Require]
+    """
+    The credential demanded.
+    """
+    rewrite_url: NotRequired[str | None]
+    """
+    Whose content `rewrite` answers with.
+    """
+    rules: NotRequired[list[PolicyRule]]
+    """
+    Rules, by priority and then by place.
+    """
+    thresholds: NotRequired[Thresholds]
+    """
+    Limits of confidence and reputation.
+    """
+    timeout_ms: NotRequired[int | None]
+    """
+    How long a guard may wait for what it needs, in milliseconds; each guard's own limit when absent.
+    """
+    version: NotRequired[str]
+    """
+    The version of the notation.
     """
 
 
@@ -1692,6 +2157,21 @@ class CheckedEvents(TypedDict):
     events: int
     """
     How many events the batch holds.
+    """
+
+
+class Decide(TypedDict):
+    """
+    The input of `decide`.
+    """
+
+    facts: NotRequired[DecisionFacts]
+    """
+    What is known.
+    """
+    policy: NotRequired[Policy]
+    """
+    The policy; the defaults when absent.
     """
 
 

@@ -156,8 +156,9 @@ pub(super) struct CurrentVersions {
 pub struct Feed {
     /// The name that catalogue entries use.
     pub name: String,
-    /// Where it is published.
-    pub url: String,
+    /// Where it is published; absent when the host must supply it.
+    #[serde(default)]
+    pub url: Option<String>,
 }
 
 /// A catalogued agent.

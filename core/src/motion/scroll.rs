@@ -1,7 +1,5 @@
 //! Scrolling: speed inside bursts and depth.
 
-use super::rounded;
-
 /// A longer pause ends a burst, in milliseconds.
 const LONGEST_GAP_MS: f64 = 150.0;
 
@@ -72,6 +70,13 @@ impl Scroll {
 
 fn lasted((begin, last): (f64, f64)) -> f64 {
     (last - begin).max(SHORTEST_BURST_MS)
+}
+
+/// A number rounded half up to a whole one from 0 to `most`; 0 for what is no number.
+fn rounded(number: f64, most: u32) -> u32 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, as is wanted")]
+    let whole = (number + 0.5) as u32;
+    whole.min(most)
 }
 
 #[cfg(test)]

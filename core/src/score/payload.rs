@@ -195,6 +195,8 @@ impl EventKind {
 /// What an event tells; null and absent are the same: not observed.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+// Keys beside the listed ones (aliases, `motion_*`) are of several types.
+#[cfg_attr(feature = "schema", schemars(extend("additionalProperties" = true)))]
 #[serde(default)]
 pub struct Payload {
     /// 0 to 1.

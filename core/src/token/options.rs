@@ -6,7 +6,7 @@ use super::{Jwks, OneOrMany, Verifier, VerifyPolicy};
 use crate::{Error, Result};
 
 /// Keys and policy of a [`Verifier`], with the members of [`super::VerifyToken`] that stay the same between tokens.
-#[derive(Clone, Default, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct VerifierOptions {
@@ -52,6 +52,36 @@ impl VerifierOptions {
             (Some(keys), Some(secret)) => Verifier::new(&keys, policy)?.with_secret(secret.as_bytes()),
             (None, Some(secret)) => Verifier::from_secret(secret.as_bytes(), policy),
             (None, None) => Err(Error::invalid_input("`keys` or `secret` is needed")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(options: serde_json::Value) -> Result<Verifier> {
+        serde_json::from_value::<VerifierOptions>(options)?.verifier()
+    }
+
+    #[test]
+    fn what_is_left_out_is_demanded_as_by_default() {
+        let verifier = read(json!({"keys": {"keys": []}})).unwrap();
+        assert_eq!(verifier.policy(), &VerifyPolicy::default());
+    }
+
+    #[test]
+    fn null_accepts_any_issuer_and_type() {
+        let verifier = read(json!({"secret": "s", "issuer": null, "types": null})).unwrap();
+        assert_eq!(verifier.policy(), &VerifyPolicy { issuers: None, types: None, ..VerifyPolicy::default() });
+    }
+
+    #[test]
+    fn options_without_a_key_are_refused() {
+        for options in [json!({}), json!({"audience": "shop"}), json!({"secret": ""}), json!({"key": {}})] {
+            assert!(read(options).is_err());
         }
     }
 }

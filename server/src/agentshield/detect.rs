@@ -202,7 +202,13 @@ pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(detect, detect_caller))
 }
 
-fn answer(app: &App, key: &ApiKey, project: &Project, described: DetectRequest, include: Include) -> Detection {
+fn answer(
+    app: &App,
+    key: &ApiKey,
+    project: &Project,
+    described: DetectRequest,
+    include: Include,
+) -> Detection {
     let DetectRequest { facts, session_id, is_recorded } = described;
     if !project.detection.is_enabled {
         return Detection::off(app);
@@ -264,7 +270,12 @@ impl Include {
         Ok(Self(members))
     }
 
-    fn extended(&self, classification: &Classification, micros: u128, id: &str) -> Option<Map<String, Value>> {
+    fn extended(
+        &self,
+        classification: &Classification,
+        micros: u128,
+        id: &str,
+    ) -> Option<Map<String, Value>> {
         if self.0.is_empty() {
             return None;
         }
@@ -280,7 +291,10 @@ impl Include {
         put("verification", verification(classification));
         put("signals", signals(classification));
         // A project without a policy lets everything pass.
-        put("policy", json!({ "action": "allow", "reason": "default", "matchType": "default", "ruleId": null }));
+        put(
+            "policy",
+            json!({ "action": "allow", "reason": "default", "matchType": "default", "ruleId": null }),
+        );
         put("timing", json!({ "micros": u64::try_from(micros).unwrap_or(u64::MAX) }));
         extended.insert("detectionId".to_owned(), json!(id));
         Some(extended)
@@ -380,4 +394,5 @@ fn text_of(value: &impl Serialize) -> String {
 
 static ENGINE: LazyLock<String> = LazyLock::new(|| format!("Quivive/{}", env!("CARGO_PKG_VERSION")));
 const BODY_LIMIT: usize = 65_536;
-const INCLUDABLE: [&str; 8] = ["agent", "verification", "signals", "policy", "class", "timing", "settings", "all"];
+const INCLUDABLE: [&str; 8] =
+    ["agent", "verification", "signals", "policy", "class", "timing", "settings", "all"];

@@ -77,7 +77,12 @@ impl Window {
     fn of(name: &'static str, limit: i64, now: Timestamp, counted: i64) -> Self {
         let width = if name == DAY { 86_400 } else { 1 };
         let start = now.seconds().div_euclid(width) * width;
-        Self { name, limit, remaining: (limit - counted).max(0), ends_at: Timestamp::from_seconds(start + width) }
+        Self {
+            name,
+            limit,
+            remaining: (limit - counted).max(0),
+            ends_at: Timestamp::from_seconds(start + width),
+        }
     }
 
     fn start(&self) -> Timestamp {

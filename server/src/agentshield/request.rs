@@ -83,7 +83,8 @@ impl Reader {
         for name in headers.keys() {
             if name.len() > MOST_NAME_BYTES {
                 self.faults.push(Fault::new("headers", "too_long").with("max", MOST_NAME_BYTES));
-            } else if let Some(value) = self.text(headers, name, &format!("headers.{name}"), MOST_VALUE_BYTES) {
+            } else if let Some(value) = self.text(headers, name, &format!("headers.{name}"), MOST_VALUE_BYTES)
+            {
                 // Names that differ in case only are one header; its values are joined as HTTP does.
                 read.entry(name.to_ascii_lowercase())
                     .and_modify(|known: &mut String| {
@@ -100,7 +101,8 @@ impl Reader {
         let url = self.text(body, "url", "url", 8_192)?;
         let is_path = url.starts_with('/');
         let is_absolute = url.parse::<http::Uri>().is_ok_and(|uri| {
-            matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+            matches!(uri.scheme_str(), Some("http" | "https"))
+                && uri.host().is_some_and(|host| !host.is_empty())
         });
         if is_path || is_absolute || is_loose_absolute(&url) {
             return Some(url);
@@ -245,7 +247,11 @@ mod tests {
             (serde_json::json!({"userAgent": "a", "method": "A".repeat(17)}), "method", "too_long"),
             (serde_json::json!({"userAgent": "a", "tls": "x"}), "tls", "type"),
             (serde_json::json!({"userAgent": "a", "client": {"webdriver": 1}}), "client.webdriver", "type"),
-            (serde_json::json!({"userAgent": "a", "client": {"visibleMs": -1}}), "client.visibleMs", "out_of_range"),
+            (
+                serde_json::json!({"userAgent": "a", "client": {"visibleMs": -1}}),
+                "client.visibleMs",
+                "out_of_range",
+            ),
             (serde_json::json!({"userAgent": "a", "record": "no"}), "record", "type"),
         ] {
             let details = details(&body);

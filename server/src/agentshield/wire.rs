@@ -73,8 +73,12 @@ impl Failure {
     pub fn invalid(faults: &[Fault]) -> Self {
         let error = Error::invalid("The request breaks a rule; see details.").with_code("INVALID_REQUEST");
         Self(match faults {
-            [fault] => fault.details().into_iter().fold(error, |error, (name, value)| error.with(&name, value)),
-            _ => error.with("errors", faults.iter().take(MOST_FAULTS).map(Fault::details).collect::<Vec<_>>()),
+            [fault] => {
+                fault.details().into_iter().fold(error, |error, (name, value)| error.with(&name, value))
+            }
+            _ => {
+                error.with("errors", faults.iter().take(MOST_FAULTS).map(Fault::details).collect::<Vec<_>>())
+            }
         })
     }
 
@@ -119,8 +123,11 @@ impl IntoResponse for Failure {
             }
             _ => {}
         }
-        let content =
-            ErrorContent { code: code(&error).to_owned(), message: error.public_message().to_owned(), details };
+        let content = ErrorContent {
+            code: code(&error).to_owned(),
+            message: error.public_message().to_owned(),
+            details,
+        };
         let mut response = (status, Json(ErrorBody { error: content })).into_response();
         let headers = response.headers_mut();
         if status == StatusCode::UNAUTHORIZED {

@@ -52,9 +52,8 @@ impl From<Error> for Refusal {
 /// # Errors
 /// In the order signature, time and issuer, type, revocation, audience, address.
 pub async fn verify(app: &App, token: &str, wanted: &Wanted<'_>) -> Result<Claims, Refusal> {
-    let claims = verify_offline(app, token, wanted.types, app.now()).map_err(|kind| {
-        Refusal::Token(text(&app.config, kind))
-    })?;
+    let claims = verify_offline(app, token, wanted.types, app.now())
+        .map_err(|kind| Refusal::Token(text(&app.config, kind)))?;
     if revocation::is_revoked(app, &claims).await? {
         return Err(Refusal::Token("Token has been revoked"));
     }

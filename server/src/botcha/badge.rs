@@ -65,7 +65,13 @@ struct Claims {
 ///
 /// # Errors
 /// Practically never: if signing fails.
-pub fn create(app: &App, origin: &str, method: &'static str, solve_time: i64, now: Timestamp) -> Result<Badge> {
+pub fn create(
+    app: &App,
+    origin: &str,
+    method: &'static str,
+    solve_time: i64,
+    now: Timestamp,
+) -> Result<Badge> {
     let claims = Claims {
         sub: "botcha-badge",
         method,
@@ -77,7 +83,8 @@ pub fn create(app: &App, origin: &str, method: &'static str, solve_time: i64, no
     let verify_url = format!("{origin}/badge/{id}");
     let image_url = format!("{verify_url}/image");
     let name = &app.config.service_name;
-    let text = format!("{name} Verified - Solved in {solve_time}ms - Method: {method} - Verify: {verify_url}");
+    let text =
+        format!("{name} Verified - Solved in {solve_time}ms - Method: {method} - Verify: {verify_url}");
     Ok(Badge {
         share: Share {
             twitter: format!("My agent proved to be one in {solve_time}ms. Verify: {verify_url}"),

@@ -1,7 +1,9 @@
 //! Challenges as they are kept: for one attempt, in memory.
 
 use quivive_core::Timestamp;
-use quivive_core::challenge::{Challenge, NOT_FOUND, Solved, TimeLimit, check_speed, parse_client_time, speed};
+use quivive_core::challenge::{
+    Challenge, NOT_FOUND, Solved, TimeLimit, check_speed, parse_client_time, speed,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -88,7 +90,9 @@ pub async fn create_speed(
     let problems = question.problems.unwrap_or_default().into_iter();
     let shown = SpeedChallenge {
         id: question.id,
-        problems: problems.map(|problem| Problem { num: problem.num, operation: problem.operation }).collect(),
+        problems: problems
+            .map(|problem| Problem { num: problem.num, operation: problem.operation })
+            .collect(),
         time_limit: format!("{}ms", question.limit_ms),
         instructions: question.instructions,
     };

@@ -25,7 +25,11 @@ pub async fn enter(app: &App, parts: &Parts) -> Result<Option<RegisteredApp>> {
 ///
 /// # Errors
 /// As [`enter`].
-pub async fn enter_with_body(app: &App, parts: &Parts, body: &Map<String, Value>) -> Result<Option<RegisteredApp>> {
+pub async fn enter_with_body(
+    app: &App,
+    parts: &Parts,
+    body: &Map<String, Value>,
+) -> Result<Option<RegisteredApp>> {
     match app.config.botcha.app_gate {
         AppGate::Open => Ok(None),
         AppGate::Strict => pass(app, parts, body.get("app_id").and_then(Value::as_str)).await,

@@ -14,6 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::view::Home;
+use super::landing;
 use super::wire::Result;
 use crate::app::App;
 use crate::extract::Origin;
@@ -51,7 +52,7 @@ async fn read(
 ) -> Result<Response> {
     let home = Home::load(&app, base, &headers).await?;
     Ok(match preferred_format(&headers) {
-        Format::Html => pages::html(html::render(&home, &visit)),
+        Format::Html => pages::html(html::render(&home, &visit, &landing::create_nonce(&app).await?)),
         Format::Markdown => pages::markdown(markdown::render(&home)),
         Format::Json => {
             let mut response = Json(json::render(&home)).into_response();

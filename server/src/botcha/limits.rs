@@ -36,8 +36,7 @@ pub async fn count_challenge(app: &App, parts: &Parts, named: Option<&Registered
     if standing.admitted {
         return Ok(());
     }
-    let text =
-        format!("You have exceeded the rate limit. Free tier: {} challenges/hour/IP", standing.limit);
+    let text = format!("You have exceeded the rate limit. Free tier: {} challenges/hour/IP", standing.limit);
     Err(refusal(app, standing, &text).in_form(Form::Bare))
 }
 
@@ -60,7 +59,8 @@ pub async fn count_validation(app: &App, parts: &Parts) -> Result<()> {
     if standing.admitted {
         return Ok(());
     }
-    let error = Error::rate_limited("Rate limit exceeded").retry_after(standing.retry_after_seconds(app.now()));
+    let error =
+        Error::rate_limited("Rate limit exceeded").retry_after(standing.retry_after_seconds(app.now()));
     Err(Failure { error, form: Form::Validation })
 }
 

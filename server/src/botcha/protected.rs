@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 
 use super::auth::{self, BEARER_TYPES, Refusal, Wanted};
 use super::challenges::{self, SolvedChallenge};
+use super::landing;
 use super::token::uncached;
 use super::wire::{ErrorBody, Failure, Form, Result};
 use crate::app::App;
@@ -66,7 +67,7 @@ struct Capabilities {
         ("X-Botcha-Challenge-Id" = Option<String>, Header, description = "A challenge of `GET /v1/token`"),
         ("X-Botcha-Answers" = Option<String>, Header, description = "Its answers, a JSON array"),
     ),
-    security(("BotchaBearerToken" = [])),
+    security(("BotchaBearerToken" = []), ("BotchaLandingToken" = [])),
     responses(
         (status = 200, body = Welcome),
         (status = 401, body = ErrorBody, description = "`UNAUTHORIZED`, `INVALID_TOKEN`"),
@@ -74,17 +75,19 @@ struct Capabilities {
 )]
 async fn agent_only(State(app): State<App>, ClientIp(ip): ClientIp, request: Request) -> Result<Response> {
     let (parts, _) = request.into_parts();
+    if let Some(token) = header_text(&parts.headers, "x-botcha-landing-token")
+        && landing::is_known(&app, token).await?
+    {
+        return Ok(uncached(Welcome::landing(&app)));
+    }
     let Some(token) = bearer(&parts.headers) else {
         return match answered(&app, &parts.headers).await? {
             Some(solved) => Ok(uncached(Welcome::challenge(&app, &solved))),
             None => Err(unauthorized()),
         };
     };
-    let wanted = Wanted {
-        types: BEARER_TYPES,
-        audience: app.config.tokens.self_audience.as_deref(),
-        client_ip: None,
-    };
+    let wanted =
+        Wanted { types: BEARER_TYPES, audience: app.config.tokens.self_audience.as_deref(), client_ip: None };
     let claims = auth::verify(&app, token, &wanted).await.and_then(|claims| {
         let is_elsewhere = claims.client_ip.is_some() && claims.require_client(&ip.to_string()).is_err();
         if is_elsewhere { Err(Refusal::Token("Client IP mismatch")) } else { Ok(claims) }
@@ -107,7 +110,8 @@ pub fn router() -> OpenApiRouter<App> {
 /// The challenge that the headers answer, if they answer one right.
 async fn answered(app: &App, headers: &HeaderMap) -> Result<Option<SolvedChallenge>> {
     let id = header_text(headers, "x-botcha-challenge-id").or_else(|| header_text(headers, "x-botcha-id"));
-    let answers = header_text(headers, "x-botcha-answers").or_else(|| header_text(headers, "x-botcha-solution"));
+    let answers =
+        header_text(headers, "x-botcha-answers").or_else(|| header_text(headers, "x-botcha-solution"));
     let (Some(id), Some(answers)) = (id, answers) else { return Ok(None) };
     let Ok(answers) = serde_json::from_str::<Value>(answers) else { return Ok(None) };
     Ok(challenges::judge_speed(app, id, &answers).await?.ok())
@@ -122,11 +126,19 @@ fn unauthorized() -> Failure {
     let error = Error::unauthenticated("This route is for verified agents")
         .with_code("UNAUTHORIZED")
         .with("how_to_verify", steps)
-        .with("alternative", "Send X-Botcha-Challenge-Id and X-Botcha-Answers of a challenge that you have just solved");
+        .with(
+            "alternative",
+            "Send X-Botcha-Challenge-Id and X-Botcha-Answers of a challenge that you have just solved",
+        );
     Failure { error, form: Form::Bare }
 }
 
 impl Welcome {
+    fn landing(app: &App) -> Self {
+        let agent = Some("landing-challenge-verified".to_owned());
+        Self { method: "landing-token", agent, ..Self::new(app) }
+    }
+
     fn challenge(app: &App, solved: &SolvedChallenge) -> Self {
         Self {
             method: "challenge",

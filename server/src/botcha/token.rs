@@ -132,7 +132,8 @@ async fn challenge(State(app): State<App>, request: Request) -> Result<Response>
     }
     let time = query_value(&parts.uri, "ts");
     let time = time.as_deref().or_else(|| header_text(&parts.headers, "x-client-timestamp"));
-    let (challenge, rtt_adjustment) = challenges::create_speed(&app, time, named.map(|named| named.id)).await?;
+    let (challenge, rtt_adjustment) =
+        challenges::create_speed(&app, time, named.map(|named| named.id)).await?;
     let next_step = match &audience {
         Some(audience) => format!(
             "POST /v1/token/verify with {{id: \"{}\", answers: [\"...\"], audience: \"{audience}\"}}",
@@ -170,7 +171,10 @@ async fn verify(
     let id = members.get("id").and_then(Value::as_str).filter(|id| !id.is_empty());
     let answers = members.get("answers").filter(|answers| !answers.is_null());
     let (Some(id), Some(answers)) = (id, answers) else {
-        return Err(Failure::plain("Missing id or answers array", "First GET /v1/token, then send its id and five answers"));
+        return Err(Failure::plain(
+            "Missing id or answers array",
+            "First GET /v1/token, then send its id and five answers",
+        ));
     };
     let audience = optional_text(&members, "audience")?;
     let is_bound = switch(&members, "bind_ip")?;

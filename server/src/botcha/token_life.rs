@@ -14,10 +14,10 @@ use utoipa_axum::routes;
 
 use super::auth::{self, PUBLIC_TYPES, Refusal, Wanted};
 use super::issue::{self, StoredRefresh};
+use super::limits;
 use super::revocation::{self, Revocation};
 use super::token::uncached;
 use super::wire::{ErrorBody, Failure, Form, Result, lenient_members, members};
-use super::limits;
 use crate::app::App;
 use crate::error::Error;
 use crate::extract::{Body, ClientIp};
@@ -139,10 +139,11 @@ async fn refresh(
     let token = text(&members, "refresh_token").ok_or_else(|| {
         Failure::plain("Missing refresh_token", "Send the refresh_token that POST /v1/token/verify answered")
     })?;
-    let claims = auth::verify_offline(&app, token, &[REFRESH_TOKEN_TYPE], app.now()).map_err(|kind| match kind {
-        ErrorKind::TokenTypeMismatch => refused("Invalid token type. Expected refresh token."),
-        kind => refused(auth::text(&app.config, kind)),
-    })?;
+    let claims =
+        auth::verify_offline(&app, token, &[REFRESH_TOKEN_TYPE], app.now()).map_err(|kind| match kind {
+            ErrorKind::TokenTypeMismatch => refused("Invalid token type. Expected refresh token."),
+            kind => refused(auth::text(&app.config, kind)),
+        })?;
     if revocation::is_revoked(&app, &claims).await? {
         return Err(refused("Refresh token has been revoked").into());
     }
@@ -185,16 +186,20 @@ async fn revoke(State(app): State<App>, parts: Parts, Body(body, _): Body<Failur
     let token = text(&members, "token")
         .ok_or_else(|| Failure::plain("Missing token", "Send the access or refresh token to revoke"))?;
     if token.split('.').count() != 3 {
-        return Err(Failure::plain("Invalid token format", "A token has three parts with points between them"));
+        return Err(Failure::plain(
+            "Invalid token format",
+            "A token has three parts with points between them",
+        ));
     }
     // An expired token may still be revoked: its refresh token lives on.
     let claims = app.keys.verify_signature(token).map_err(|error| {
         let failure = Error::invalid("Failed to decode or revoke token");
         Failure { error: failure.with("message", auth::text(&app.config, error.kind())), form: Form::Plain }
     })?;
-    let jti = claims.jti.as_deref().ok_or_else(|| {
-        Failure::plain("No JTI found in token", "Only tokens with an id can be revoked")
-    })?;
+    let jti = claims
+        .jti
+        .as_deref()
+        .ok_or_else(|| Failure::plain("No JTI found in token", "Only tokens with an id can be revoked"))?;
     let now = app.now();
     let end = claims.exp.map_or(now, Timestamp::from_seconds);
     let until = end.max(now.plus_milliseconds(LEAST_REVOCATION));

@@ -49,7 +49,12 @@ pub struct Account {
 )]
 async fn user(token: AccountToken) -> Json<User> {
     let user = token.user;
-    Json(User { id: user.id, name: user.name, email: user.email, created_at: user.created_at.to_seconds_text() })
+    Json(User {
+        id: user.id,
+        name: user.name,
+        email: user.email,
+        created_at: user.created_at.to_seconds_text(),
+    })
 }
 
 /// Read the user of the token, under the version prefix.

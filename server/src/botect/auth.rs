@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path};
-use axum::http::request::Parts;
 use axum::http::HeaderMap;
+use axum::http::request::Parts;
 
 use super::wire::{self, Failure};
 use crate::app::App;
@@ -61,7 +61,8 @@ impl FromRequestParts<App> for OwnedProject {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> wire::Result<Self> {
         let token = AccountToken::from_request_parts(parts, app).await?;
         let (account, _) = token.account(app).await?;
-        let Path(ProjectPath { project }) = Path::from_request_parts(parts, app).await.map_err(|_| missing_project())?;
+        let Path(ProjectPath { project }) =
+            Path::from_request_parts(parts, app).await.map_err(|_| missing_project())?;
         let id: i64 = project.parse().map_err(|_| missing_project())?;
         match directory::project(app, id).await {
             Ok(project) if project.account_id == account.id => Ok(Self(project)),
@@ -126,7 +127,9 @@ pub fn site_key(headers: &HeaderMap) -> Option<&str> {
 
 fn private_key(headers: &HeaderMap) -> Option<&str> {
     let is_private = |key: &&str| key.starts_with("sk_");
-    bearer(headers).filter(is_private).or_else(|| header_text(headers, "x-botect-private-key").filter(is_private))
+    bearer(headers)
+        .filter(is_private)
+        .or_else(|| header_text(headers, "x-botect-private-key").filter(is_private))
 }
 
 #[cfg(test)]
@@ -136,7 +139,10 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| ((*name).parse().unwrap(), HeaderValue::from_static(value))).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).parse().unwrap(), HeaderValue::from_static(value)))
+            .collect()
     }
 
     #[test]

@@ -51,7 +51,10 @@ pub struct BatchEvent {
     /// What sort of event it is.
     r#type: EventType,
     /// When the browser recorded it, UTC.
-    #[schema(pattern = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?Z$", example = "2026-10-02T08:15:00.120Z")]
+    #[schema(
+        pattern = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?Z$",
+        example = "2026-10-02T08:15:00.120Z"
+    )]
     received_at: String,
     /// Only the documented keys; at most 65,536 bytes.
     #[serde(default)]

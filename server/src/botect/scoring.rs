@@ -121,14 +121,20 @@ pub enum KeyType {
         (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
     ),
 )]
-async fn enable(State(app): State<App>, OwnedProject(project): OwnedProject) -> Result<(StatusCode, Json<Scoring>)> {
+async fn enable(
+    State(app): State<App>,
+    OwnedProject(project): OwnedProject,
+) -> Result<(StatusCode, Json<Scoring>)> {
     let is_first = project.scoring.private_key_hash.is_none();
     let enabled = directory::enable_scoring(&app, project.id).await?;
     let status = if is_first && enabled.was_off { StatusCode::CREATED } else { StatusCode::OK };
     let scoring = enabled.project.scoring;
     let Settings { bot_settings, likely_bot_threshold } = scoring.settings.into();
     let site_key = scoring.site_key.unwrap_or_default();
-    Ok((status, Json(Scoring { site_key, private_key: enabled.private_key, bot_settings, likely_bot_threshold })))
+    Ok((
+        status,
+        Json(Scoring { site_key, private_key: enabled.private_key, bot_settings, likely_bot_threshold }),
+    ))
 }
 
 /// Replace one of a project's keys.
@@ -216,7 +222,10 @@ impl Change {
             None => None,
             Some(value) => {
                 let threshold = serde_json::from_value(value.clone());
-                Some(threshold.map_err(|_| refuse("likely_bot_threshold", "must be an integer from 1 to 99"))?)
+                Some(
+                    threshold
+                        .map_err(|_| refuse("likely_bot_threshold", "must be an integer from 1 to 99"))?,
+                )
             }
         };
         Ok(Self {
@@ -244,7 +253,8 @@ impl Change {
 
 impl From<ScoringSettings> for Settings {
     fn from(settings: ScoringSettings) -> Self {
-        let BotSettings { allow_verified, protect_static, block_definite, challenge_likely } = settings.bot_settings;
+        let BotSettings { allow_verified, protect_static, block_definite, challenge_likely } =
+            settings.bot_settings;
         Self {
             bot_settings: Toggles { allow_verified, protect_static, block_definite, challenge_likely },
             likely_bot_threshold: settings.likely_bot_threshold.get(),

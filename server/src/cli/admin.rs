@@ -131,7 +131,10 @@ async fn execute(app: &App, command: Command) -> Result<()> {
             output::line(&format!("account {account}: subscription {}", if active { "on" } else { "off" }));
         }
         Command::CreateUser { name, email, id } => {
-            output::line(&format!("user {}", directory::create_user(app, NewUser { id, name, email }).await?.id));
+            output::line(&format!(
+                "user {}",
+                directory::create_user(app, NewUser { id, name, email }).await?.id
+            ));
         }
         Command::AddMember { account, user, role } => {
             directory::put_membership(app, account, user, role).await?;
@@ -171,7 +174,8 @@ async fn execute(app: &App, command: Command) -> Result<()> {
 
 async fn enable_scoring(app: &App, project: i64) -> Result<()> {
     let enabled = directory::enable_scoring(app, project).await?;
-    let site_key = enabled.project.scoring.site_key.ok_or_else(|| Error::internal("the project has no site key"))?;
+    let site_key =
+        enabled.project.scoring.site_key.ok_or_else(|| Error::internal("the project has no site key"))?;
     output::line(&format!("site key     {site_key}"));
     match enabled.private_key {
         Some(key) => output::line(&format!("private key  {key}")),

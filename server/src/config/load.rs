@@ -40,7 +40,8 @@ pub fn load(
     environment: impl Iterator<Item = (String, String)>,
 ) -> Result<Loaded, ConfigError> {
     let mut warnings = Vec::new();
-    let variables: Vec<_> = environment.filter_map(|(name, value)| Some((setting(&name)?, name, value))).collect();
+    let variables: Vec<_> =
+        environment.filter_map(|(name, value)| Some((setting(&name)?, name, value))).collect();
     let file = overrides.file.as_deref().map(read_file).transpose()?;
 
     // The profile decides about the second source, so it is looked up before anything is merged.
@@ -140,7 +141,10 @@ mod tests {
     use crate::config::AppGate;
 
     fn with(variables: &[(&str, &str)]) -> Result<Loaded, ConfigError> {
-        load(&Overrides::default(), variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+        load(
+            &Overrides::default(),
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        )
     }
 
     fn with_file(text: &str) -> Result<Loaded, ConfigError> {

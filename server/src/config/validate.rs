@@ -9,7 +9,10 @@ impl Config {
                 !self.development || self.listen.ip().is_loopback(),
                 "`development` is accepted only while `listen` is a loopback address such as 127.0.0.1:8080",
             ),
-            (!self.families.is_empty(), "`families` is empty: name at least one of botect, botcha, agentshield"),
+            (
+                !self.families.is_empty(),
+                "`families` is empty: name at least one of botect, botcha, agentshield",
+            ),
             (
                 self.public_url.as_deref().is_none_or(is_origin),
                 "`public_url` must be a scheme and a host without a path, such as https://door.example",
@@ -30,7 +33,8 @@ impl Config {
                 "`botcha.rtt_cap_ms` must be between 0 and 5000 milliseconds",
             ),
             (
-                (60..=86_400).contains(&self.tokens.access_ttl) && (60..=86_400).contains(&self.tokens.refresh_ttl),
+                (60..=86_400).contains(&self.tokens.access_ttl)
+                    && (60..=86_400).contains(&self.tokens.refresh_ttl),
                 "`tokens.access_ttl` and `tokens.refresh_ttl` must be between 60 and 86400 seconds",
             ),
             (

@@ -177,7 +177,10 @@ fn event(observed: Observed, visitor_key: String) -> Event {
 fn user_agent(facts: &RequestFacts) -> Option<&str> {
     let from_headers = || {
         let headers = facts.headers.as_ref()?;
-        headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("user-agent")).map(|(_, value)| value.as_str())
+        headers
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case("user-agent"))
+            .map(|(_, value)| value.as_str())
     };
     facts.user_agent.as_deref().or_else(from_headers)
 }
@@ -187,7 +190,8 @@ fn stored_url(url: &str) -> String {
     let bare = url.split(['?', '#']).next().unwrap_or_default();
     match bare.split_once("://") {
         Some((scheme, rest)) => {
-            let (authority, path) = rest.split_once('/').map_or((rest, None), |(host, path)| (host, Some(path)));
+            let (authority, path) =
+                rest.split_once('/').map_or((rest, None), |(host, path)| (host, Some(path)));
             let host = authority.rsplit('@').next().unwrap_or_default();
             let mut url = format!("{scheme}://{host}");
             if let Some(path) = path {

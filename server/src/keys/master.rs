@@ -38,11 +38,14 @@ impl MasterSecret {
     /// # Errors
     /// A message that names the file: unreadable, unwritable, malformed, or readable by others.
     pub fn load_or_create(path: &Path, entropy: &Entropy) -> Result<Self, ConfigError> {
-        let failed = |error: std::io::Error| ConfigError(format!("master secret {}: {error}", path.display()));
+        let failed =
+            |error: std::io::Error| ConfigError(format!("master secret {}: {error}", path.display()));
         match create_private(path) {
             Ok(mut file) => {
                 let bytes = entropy.bytes();
-                file.write_all(encoding::hex(&bytes).as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+                file.write_all(encoding::hex(&bytes).as_bytes())
+                    .and_then(|()| file.sync_all())
+                    .map_err(failed)?;
                 Ok(Self(bytes))
             }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
@@ -87,7 +90,8 @@ impl MasterSecret {
     /// # Errors
     /// `INTERNAL_ERROR` if it was made with another master secret or name, or was changed.
     pub fn open(&self, name: &str, sealed: &str) -> Result<Vec<u8>> {
-        let failed = || Error::internal(format!("the sealed record `{name}` does not open with this master secret"));
+        let failed =
+            || Error::internal(format!("the sealed record `{name}` does not open with this master secret"));
         let sealed = encoding::decode_base64url(sealed).map_err(|_| failed())?;
         let (nonce, text) = sealed.split_at_checked(NONCE_LENGTH).ok_or_else(failed)?;
         let nonce: [u8; NONCE_LENGTH] = nonce.try_into().map_err(|_| failed())?;
@@ -126,10 +130,7 @@ fn refuse_open_mode(path: &Path) -> Result<(), ConfigError> {
     if metadata.permissions().mode() & 0o077 == 0 {
         return Ok(());
     }
-    Err(ConfigError(format!(
-        "master secret {0}: others may read it; run `chmod 600 {0}`",
-        path.display()
-    )))
+    Err(ConfigError(format!("master secret {0}: others may read it; run `chmod 600 {0}`", path.display())))
 }
 
 #[cfg(not(unix))]
@@ -149,7 +150,7 @@ mod tests {
         assert_ne!(sealed, master.seal("key", b"private").unwrap());
         assert!(master.open("other", &sealed).is_err());
         assert!(MasterSecret::from_bytes([2; 32]).open("key", &sealed).is_err());
-        for broken in ["", "AAAA", &sealed[..sealed.len() - 2]] {
+        for broken in ["", "AAAA", sealed.get(..sealed.len() - 2).unwrap()] {
             assert!(master.open("key", broken).is_err(), "{broken}");
         }
     }

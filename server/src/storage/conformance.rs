@@ -7,7 +7,8 @@ use std::sync::Arc;
 use quivive_core::Timestamp;
 
 use super::{
-    Condition, Content, Counters, Error, Event, EventQuery, Events, Put, Records, Result, Slot, Summary, SummaryQuery,
+    Condition, Content, Counters, Error, Event, EventQuery, Events, Put, Records, Result, Slot, Summary,
+    SummaryQuery,
 };
 
 /// What a backend did otherwise than the traits say.
@@ -88,7 +89,11 @@ pub async fn check_events<B: Events + 'static>(backend: Arc<B>) -> Result<(), De
         event("d", 400_000, "click", None),
     ];
     equal("new events", &backend.append(events.clone()).await?, &vec![true; 4])?;
-    let again = vec![event("a", 9_000, "other", None), event("e", 500_000, "page", None), event("e", 1, "page", None)];
+    let again = vec![
+        event("a", 9_000, "other", None),
+        event("e", 500_000, "page", None),
+        event("e", 1, "page", None),
+    ];
     equal("known ids change nothing", &backend.append(again).await?, &vec![false, true, false])?;
 
     let all = EventQuery { kind: "k".into(), project: "p".into(), limit: 10, ..EventQuery::default() };
@@ -116,9 +121,14 @@ pub async fn check_events<B: Events + 'static>(backend: Arc<B>) -> Result<(), De
         from: at(0),
         to: at(600_000),
     };
-    let row = |time, label: &str, count, score_sum| Summary { at: at(time), label: label.into(), count, score_sum };
-    let expected =
-        vec![row(0, "click", 2, 3.5), row(0, "page", 1, 0.0), row(300_000, "click", 1, 0.0), row(300_000, "page", 1, 0.0)];
+    let row =
+        |time, label: &str, count, score_sum| Summary { at: at(time), label: label.into(), count, score_sum };
+    let expected = vec![
+        row(0, "click", 2, 3.5),
+        row(0, "page", 1, 0.0),
+        row(300_000, "click", 1, 0.0),
+        row(300_000, "page", 1, 0.0),
+    ];
     equal("rollups of five minutes", &backend.summarize(query.clone()).await?, &expected)?;
     let hours = SummaryQuery { slot: Slot::Hour, ..query.clone() };
     let expected = vec![row(0, "click", 3, 3.5), row(0, "page", 2, 0.0)];
@@ -134,7 +144,11 @@ async fn check_conditions<B: Records>(backend: &B) -> Result<(), Deviation> {
     backend.put(vec![put("one", Condition::Absent, None)], now).await?;
     let found = backend.get("thing", "one", now).await?.map(|row| (row.version, row.body, row.parent));
     equal("a new row", &found, &Some((1, "{}".to_owned(), "parent".to_owned())))?;
-    equal("taken id", &backend.put(vec![put("one", Condition::Absent, None)], now).await, &Err(Error::Conflict))?;
+    equal(
+        "taken id",
+        &backend.put(vec![put("one", Condition::Absent, None)], now).await,
+        &Err(Error::Conflict),
+    )?;
     backend.put(vec![put("one", Condition::Version(1), None)], now).await?;
     let stale = backend.put(vec![put("one", Condition::Version(1), None)], now).await;
     equal("an old version", &stale, &Err(Error::Conflict))?;
@@ -152,7 +166,11 @@ async fn check_conditions<B: Records>(backend: &B) -> Result<(), Deviation> {
 
 async fn check_expiry<B: Records>(backend: &B) -> Result<(), Deviation> {
     let (now, end) = (at(1_000), at(2_000));
-    let rows = vec![put("brief", Condition::Any, Some(end)), put("taken", Condition::Any, Some(end)), put("kept", Condition::Any, None)];
+    let rows = vec![
+        put("brief", Condition::Any, Some(end)),
+        put("taken", Condition::Any, Some(end)),
+        put("kept", Condition::Any, None),
+    ];
     backend.put(rows, now).await?;
     equal("before its end", &backend.get("thing", "brief", at(1_999)).await?.is_some(), &true)?;
     equal("at its end", &backend.get("thing", "brief", end).await?, &None)?;
@@ -203,7 +221,9 @@ async fn check_concurrent_versions<B: Records + 'static>(backend: &Arc<B>) -> Re
     let tasks: Vec<_> = (0..20)
         .map(|_| {
             let backend = backend.clone();
-            tokio::spawn(async move { backend.put(vec![put("guarded", Condition::Version(1), None)], now).await })
+            tokio::spawn(
+                async move { backend.put(vec![put("guarded", Condition::Version(1), None)], now).await },
+            )
         })
         .collect();
     let mut outcomes = Vec::new();
@@ -211,7 +231,8 @@ async fn check_concurrent_versions<B: Records + 'static>(backend: &Arc<B>) -> Re
         outcomes.push(finished(task.await)?);
     }
     equal("20 write over version 1", &outcomes.iter().filter(|outcome| outcome.is_ok()).count(), &1)?;
-    let conflicts: HashSet<_> = outcomes.iter().filter_map(|outcome| outcome.as_ref().err().map(ToString::to_string)).collect();
+    let conflicts: HashSet<_> =
+        outcomes.iter().filter_map(|outcome| outcome.as_ref().err().map(ToString::to_string)).collect();
     equal("the others conflict", &conflicts, &HashSet::from([Error::Conflict.to_string()]))
 }
 

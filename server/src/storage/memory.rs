@@ -113,7 +113,13 @@ impl Records for Memory {
 
 #[async_trait]
 impl Counters for Memory {
-    async fn add(&self, key: &str, window_start: Timestamp, amount: i64, expires_at: Timestamp) -> Result<i64> {
+    async fn add(
+        &self,
+        key: &str,
+        window_start: Timestamp,
+        amount: i64,
+        expires_at: Timestamp,
+    ) -> Result<i64> {
         let mut windows = self.windows();
         let window = windows.open((key.to_owned(), Some(window_start)), expires_at);
         window.value = window.value.saturating_add(amount);
@@ -122,7 +128,13 @@ impl Counters for Memory {
         Ok(value)
     }
 
-    async fn admit(&self, key: &str, length_milliseconds: i64, limit: i64, now: Timestamp) -> Result<Admission> {
+    async fn admit(
+        &self,
+        key: &str,
+        length_milliseconds: i64,
+        limit: i64,
+        now: Timestamp,
+    ) -> Result<Admission> {
         let mut windows = self.windows();
         let id = (key.to_owned(), None);
         if windows.by_key.get(&id).is_some_and(|window| window.expires_at <= now) {
@@ -139,7 +151,11 @@ impl Counters for Memory {
     async fn peek(&self, key: &str, now: Timestamp) -> Result<Option<Admission>> {
         let windows = self.windows();
         let window = windows.by_key.get(&(key.to_owned(), None)).filter(|window| window.expires_at > now);
-        Ok(window.map(|window| Admission { admitted: true, count: window.value, resets_at: window.expires_at }))
+        Ok(window.map(|window| Admission {
+            admitted: true,
+            count: window.value,
+            resets_at: window.expires_at,
+        }))
     }
 
     async fn read(&self, key: &str, window_start: Timestamp) -> Result<i64> {

@@ -104,7 +104,8 @@ impl Records for Sqlite {
         now: Timestamp,
     ) -> Result<Vec<Row>> {
         let (parent, after) = (parent.to_owned(), after.map(str::to_owned));
-        self.read(move |connection| operations::list(connection, kind, &parent, after.as_deref(), limit, now)).await
+        self.read(move |connection| operations::list(connection, kind, &parent, after.as_deref(), limit, now))
+            .await
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<u64> {
@@ -114,12 +115,27 @@ impl Records for Sqlite {
 
 #[async_trait]
 impl Counters for Sqlite {
-    async fn add(&self, key: &str, window_start: Timestamp, amount: i64, expires_at: Timestamp) -> Result<i64> {
+    async fn add(
+        &self,
+        key: &str,
+        window_start: Timestamp,
+        amount: i64,
+        expires_at: Timestamp,
+    ) -> Result<i64> {
         let key = key.to_owned();
-        self.write(move |connection| operations::add(connection, &key, window_start, amount, expires_at).map(Ok)).await
+        self.write(move |connection| {
+            operations::add(connection, &key, window_start, amount, expires_at).map(Ok)
+        })
+        .await
     }
 
-    async fn admit(&self, key: &str, length_milliseconds: i64, limit: i64, now: Timestamp) -> Result<Admission> {
+    async fn admit(
+        &self,
+        key: &str,
+        length_milliseconds: i64,
+        limit: i64,
+        now: Timestamp,
+    ) -> Result<Admission> {
         let key = key.to_owned();
         let ends_at = now.plus_milliseconds(length_milliseconds);
         self.write(move |connection| operations::admit(connection, &key, ends_at, limit, now).map(Ok)).await

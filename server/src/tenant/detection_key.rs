@@ -103,7 +103,8 @@ pub async fn create(app: &App, new: NewKey) -> Result<String> {
     let project = directory::project(app, new.project_id).await?;
     let key = new.key.unwrap_or_else(|| credentials::new_detection_key(app, false));
     let start = key.get(..12).filter(|_| key.starts_with("as_live_") || key.starts_with("as_test_"));
-    let start = start.ok_or_else(|| Error::invalid("an API key begins with as_live_ or as_test_"))?.to_owned();
+    let start =
+        start.ok_or_else(|| Error::invalid("an API key begins with as_live_ or as_test_"))?.to_owned();
     let record = DetectionKey {
         hash: credentials::hash(&key),
         start,

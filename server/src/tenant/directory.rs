@@ -117,8 +117,13 @@ pub async fn create_account(app: &App, new: NewAccount) -> Result<Account> {
 /// `CONFLICT` when the fixed id is taken.
 pub async fn create_user(app: &App, new: NewUser) -> Result<User> {
     let created_at = app.now();
-    insert_numbered(app, "user", new.id, |id| User { id, name: new.name.clone(), email: new.email.clone(), created_at })
-        .await
+    insert_numbered(app, "user", new.id, |id| User {
+        id,
+        name: new.name.clone(),
+        email: new.email.clone(),
+        created_at,
+    })
+    .await
 }
 
 /// Makes a user a member of an account, or changes his role.
@@ -136,7 +141,12 @@ pub async fn put_membership(app: &App, account_id: i64, user_id: i64, role: Opti
 ///
 /// # Errors
 /// `NOT_FOUND` when the account or user is missing; `CONFLICT` when the text is taken.
-pub async fn create_api_token(app: &App, account_id: i64, user_id: i64, token: Option<String>) -> Result<String> {
+pub async fn create_api_token(
+    app: &App,
+    account_id: i64,
+    user_id: i64,
+    token: Option<String>,
+) -> Result<String> {
     account(app, account_id).await?;
     user(app, user_id).await?;
     let token = token.unwrap_or_else(|| credentials::new_api_token(app));
@@ -221,7 +231,9 @@ pub async fn rotate_key(app: &App, project_id: i64, kind: KeyKind) -> Result<Str
         let key = match kind {
             KeyKind::Site => {
                 let key = credentials::new_site_key(app);
-                changes.extend(project.scoring.site_key.replace(key.clone()).map(Put::delete::<ProjectBySiteKey>));
+                changes.extend(
+                    project.scoring.site_key.replace(key.clone()).map(Put::delete::<ProjectBySiteKey>),
+                );
                 key
             }
             KeyKind::Private => {
@@ -281,7 +293,8 @@ pub async fn change_project(app: &App, project_id: i64, change: impl Fn(&mut Pro
 pub async fn change_account(app: &App, account_id: i64, change: impl Fn(&mut Account)) -> Result<Account> {
     loop {
         let found = app.storage.get::<Account>(&account_id.to_string()).await?;
-        let Versioned { value: mut account, version } = found.ok_or_else(|| missing("account", account_id))?;
+        let Versioned { value: mut account, version } =
+            found.ok_or_else(|| missing("account", account_id))?;
         change(&mut account);
         if write_tenants(app, vec![Put::new(&account, Condition::Version(version))?]).await? {
             return Ok(account);
@@ -459,6 +472,7 @@ fn same_secret(left: &str, right: &str) -> bool {
 }
 
 fn slug(name: &str) -> String {
-    let words = name.split(|character: char| !character.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let words =
+        name.split(|character: char| !character.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     words.map(str::to_ascii_lowercase).collect::<Vec<_>>().join("-")
 }

@@ -1,7 +1,16 @@
 //! Every endpoint in process: no port, a clock that is set, randomness that repeats.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic, also in its helpers"
+)]
 
 mod agentshield;
 mod botcha;
 mod botect;
+mod durability;
 mod native;
 mod support;

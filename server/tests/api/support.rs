@@ -10,9 +10,9 @@ use quivive_server::app::{App, Clock, Entropy};
 use quivive_server::config::{Config, Profile};
 use quivive_server::keys::master::MasterSecret;
 use quivive_server::serve;
-use quivive_server::storage::{Counters, Events, Records, Storage};
 use quivive_server::storage::memory::Memory;
 use quivive_server::storage::sqlite::Sqlite;
+use quivive_server::storage::{Counters, Events, Records, Storage};
 use serde_json::Value;
 use tower::ServiceExt;
 
@@ -24,6 +24,15 @@ pub struct Server {
     /// The application, to look behind the service.
     pub app: App,
     router: axum::Router,
+}
+
+/// An application on an in-memory database.
+pub async fn prepare(config: Config) -> Result<App, serve::StartError> {
+    let clock = Clock::fixed(Timestamp::from_seconds(START));
+    let storage =
+        Storage::new(Arc::new(Sqlite::in_memory().unwrap()), Arc::new(Memory::new(10_000)), clock.clone());
+    let master = MasterSecret::from_bytes([42; 32]);
+    serve::prepare(config, storage, master, clock, Entropy::seeded([7; 32])).await
 }
 
 /// One answer.
@@ -86,7 +95,13 @@ impl Server {
     }
 
     /// Sends a request with any body.
-    pub async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+    pub async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);

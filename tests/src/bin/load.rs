@@ -1,6 +1,6 @@
 //! A bounded load run against a server on loopback; prints one JSON line with throughput and latencies.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -23,9 +23,9 @@ const BROWSER: &str =
 struct Arguments {
     /// What each connection does over and over.
     scenario: Scenario,
-    /// Address of the server; loopback only.
-    #[arg(long, default_value = "127.0.0.1:8080")]
-    address: SocketAddr,
+    /// The server, `http://ADDRESS`; loopback only.
+    #[arg(long, env = "QUIVIVE_URL", default_value = "http://127.0.0.1:8080")]
+    url: String,
     /// Seconds to run, at most 60.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=60))]
     seconds: u64,
@@ -35,18 +35,6 @@ struct Arguments {
     /// Operations started per second over all connections; 0: each as soon as the former has ended.
     #[arg(long, default_value_t = 0)]
     rate: u64,
-    /// Site key, for `ingest`.
-    #[arg(long, default_value = "")]
-    site_key: String,
-    /// Private key, for `verdict`.
-    #[arg(long, default_value = "")]
-    private_key: String,
-    /// API key, for `detect`.
-    #[arg(long, default_value = "")]
-    api_key: String,
-    /// Session, for `verdict`.
-    #[arg(long, default_value = "")]
-    session: String,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -82,16 +70,26 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
     let arguments = Arc::new(Arguments::parse());
-    match arguments.address.ip() {
-        IpAddr::V4(address) if address.is_loopback() => {}
-        IpAddr::V6(address) if address.is_loopback() => {}
-        _ => return Err("only loopback addresses are driven".into()),
+    let address: SocketAddr =
+        arguments.url.strip_prefix("http://").ok_or("the URL must begin with http://")?.parse()?;
+    if !address.ip().is_loopback() {
+        return Err("only loopback addresses are driven".into());
     }
+    let target = Arc::new(Target::prepare(address).await?);
     let histogram = Arc::new(Mutex::new(Histogram::<u64>::new_with_max(60_000_000, 3)?));
     let tally = Arc::new(Mutex::new(Tally::default()));
     let begun = Instant::now();
     let tasks: Vec<_> = (0..arguments.connections)
-        .map(|index| tokio::spawn(drive(index, begun, arguments.clone(), histogram.clone(), tally.clone())))
+        .map(|index| {
+            tokio::spawn(drive(
+                index,
+                begun,
+                arguments.clone(),
+                target.clone(),
+                histogram.clone(),
+                tally.clone(),
+            ))
+        })
         .collect();
     for task in tasks {
         task.await??;
@@ -116,11 +114,12 @@ async fn drive(
     index: u64,
     begun: Instant,
     arguments: Arc<Arguments>,
+    target: Arc<Target>,
     histogram: Arc<Mutex<Histogram<u64>>>,
     tally: Arc<Mutex<Tally>>,
 ) -> Result<(), Failure> {
     let end = begun + Duration::from_secs(arguments.seconds);
-    let mut connection = connect(arguments.address).await?;
+    let mut connection = connect(target.address).await?;
     let mut state = State { session: Value::Null, token: None, count: 0, index };
     let pause = (arguments.rate > 0)
         .then(|| Duration::from_secs_f64(arguments.connections as f64 / arguments.rate as f64));
@@ -132,7 +131,7 @@ async fn drive(
             due += pause;
         }
         let started = pause.map_or_else(Instant::now, |pause| due - pause);
-        match operate(&mut connection, &arguments, &mut state).await {
+        match operate(&mut connection, arguments.scenario, &target, &mut state).await {
             Ok(()) => {
                 let elapsed = started.elapsed().as_micros() as u64;
                 histogram.lock().map_err(|_| "poisoned")?.saturating_record(elapsed);
@@ -140,12 +139,40 @@ async fn drive(
             Err(error) => {
                 tally.lock().map_err(|_| "poisoned")?.add(&error);
                 if connection.is_closed() {
-                    connection = connect(arguments.address).await?;
+                    connection = connect(target.address).await?;
                 }
             }
         }
     }
     Ok(())
+}
+
+/// The server, the demo seed's keys, and a session that is scored.
+struct Target {
+    address: SocketAddr,
+    site_key: String,
+    private_key: String,
+    api_key: String,
+    session: String,
+}
+
+impl Target {
+    async fn prepare(address: SocketAddr) -> Result<Self, Failure> {
+        let names = quivive_tests::wire::demo_names();
+        let name = |key: &str| names[key].as_str().unwrap_or_default().to_owned();
+        let mut target = Self {
+            address,
+            site_key: name("site_key"),
+            private_key: name("private_key"),
+            api_key: name("api_key"),
+            session: String::new(),
+        };
+        let mut connection = connect(address).await?;
+        let answer = post_events(&mut connection, &target, &Value::Null, "prepared").await?;
+        target.session = answer["session_token"].as_str().unwrap_or_default().to_owned();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(target)
+    }
 }
 
 struct State {
@@ -157,29 +184,21 @@ struct State {
 
 async fn operate(
     connection: &mut Connection,
-    arguments: &Arguments,
+    scenario: Scenario,
+    target: &Target,
     state: &mut State,
 ) -> Result<(), Failure> {
     state.count += 1;
-    match arguments.scenario {
+    match scenario {
         Scenario::Detect => {
             let body = json!({ "userAgent": "GPTBot/1.2", "ip": "203.0.113.7", "url": "https://example.com/", "headers": {
                 "accept": "*/*", "accept-encoding": "gzip", "user-agent": "GPTBot/1.2", "host": "example.com" } });
-            let headers = [("x-agentshield-key", arguments.api_key.as_str())];
+            let headers = [("x-agentshield-key", target.api_key.as_str())];
             send(connection, Method::POST, "/api/v1/detect", &headers, Some(body), StatusCode::OK).await?;
         }
         Scenario::Ingest => {
-            let events: Vec<Value> = (0..BATCH)
-                .map(|event| {
-                    json!({ "request_id": format!("{}-{}-{event}", state.index, state.count), "type": "mouse",
-                        "received_at": "2026-10-02T08:15:03.400Z", "payload": { "entropy": 0.41, "samples": 57 } })
-                })
-                .collect();
-            let body = json!({ "session_token": state.session, "events": events });
-            let headers = [("x-botect-site-key", arguments.site_key.as_str()), ("user-agent", BROWSER)];
-            let answer =
-                send(connection, Method::POST, "/v1/events", &headers, Some(body), StatusCode::ACCEPTED)
-                    .await?;
+            let name = format!("{}-{}", state.index, state.count);
+            let answer = post_events(connection, target, &state.session, &name).await?;
             // A new session every fifty batches, as visitors come and go.
             state.session = if state.count % 50 == 0 { Value::Null } else { answer["session_token"].clone() };
         }
@@ -198,12 +217,29 @@ async fn operate(
             }
         }
         Scenario::Verdict => {
-            let path = format!("/v1/sessions/{}/verdict", arguments.session);
-            let bearer = format!("Bearer {}", arguments.private_key);
+            let path = format!("/v1/sessions/{}/verdict", target.session);
+            let bearer = format!("Bearer {}", target.private_key);
             send(connection, Method::GET, &path, &[("authorization", &bearer)], None, StatusCode::OK).await?;
         }
     }
     Ok(())
+}
+
+async fn post_events(
+    connection: &mut Connection,
+    target: &Target,
+    session: &Value,
+    name: &str,
+) -> Result<Value, Failure> {
+    let events: Vec<Value> = (0..BATCH)
+        .map(|event| {
+            json!({ "request_id": format!("{name}-{event}"), "type": "mouse",
+                "received_at": "2026-10-02T08:15:03.400Z", "payload": { "entropy": 0.41, "samples": 57 } })
+        })
+        .collect();
+    let body = json!({ "session_token": session, "events": events });
+    let headers = [("x-botect-site-key", target.site_key.as_str()), ("user-agent", BROWSER)];
+    send(connection, Method::POST, "/v1/events", &headers, Some(body), StatusCode::ACCEPTED).await
 }
 
 async fn token(connection: &mut Connection) -> Result<String, Failure> {

@@ -10,7 +10,7 @@ use crate::pages::{escape, fill, script_json};
 const TEMPLATE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/home.html"));
 
 /// The live demonstration.
-pub(super) fn render(home: &Home, visit: &Visit) -> String {
+pub(super) fn render(home: &Home, visit: &Visit, nonce: &str) -> String {
     let collector = home.demo.as_ref().map(|demo| {
         let key = escape(&demo.site_key);
         format!(
@@ -22,7 +22,7 @@ pub(super) fn render(home: &Home, visit: &Visit) -> String {
         &[
             ("assets", assets_path()),
             ("base", &escape(&home.base)),
-            ("challenge", &script_json(&embedded_challenge(&home.base))),
+            ("challenge", &script_json(&embedded_challenge(&home.base, nonce))),
             ("collector", collector.as_deref().unwrap_or_default()),
             ("commands", &commands(home)),
             ("description", &escape(&home.tagline())),
@@ -36,19 +36,21 @@ pub(super) fn render(home: &Home, visit: &Visit) -> String {
 }
 
 /// What a program that reads the page may solve without any other request.
-fn embedded_challenge(base: &str) -> Value {
+fn embedded_challenge(base: &str, nonce: &str) -> Value {
     json!({
         "version": "1.0",
         "type": "inline-challenge",
         "description": "For AI agents: prove what you are and get a token.",
         "challenge": {
             "type": "sha256",
-            "instruction": "Hash the text BOTCHA-LANDING-<UTC date, YYYY-MM-DD>-<timestamp> with SHA-256, where \
-                <timestamp> is the one that you send, and answer the first 16 hexadecimal digits.",
-            "example": "BOTCHA-LANDING-2026-01-15-2026-01-15T12:00:00.000Z gives 8e2964323ff073ca",
+            "instruction": "Hash the text BOTCHA-LANDING-<date>-<timestamp>-<nonce> with SHA-256 and answer the first \
+                16 hexadecimal digits. <date> is today in UTC as YYYY-MM-DD, <timestamp> the text that you send, \
+                <nonce> the one given here, good once and for two minutes.",
+            "example": "Without a nonce, BOTCHA-LANDING-2026-01-15-2026-01-15T12:00:00.000Z gives 8e2964323ff073ca",
+            "nonce": nonce,
             "submit_to": format!("{base}/api/verify-landing"),
             "method": "POST",
-            "body_format": { "answer": "your 16 hex chars", "timestamp": "ISO 8601 timestamp" },
+            "body_format": { "answer": "your 16 hex chars", "timestamp": "ISO 8601 timestamp", "nonce": "as given" },
         },
         "on_success": {
             "grants_access_to": format!("{base}/agent-only"),

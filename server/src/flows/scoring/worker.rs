@@ -68,7 +68,9 @@ async fn score_sessions(app: &App, keys: &[SessionKey]) -> storage::Result<()> {
             Ok(Some(session)) => changes.push(Put::any(&scored(&session.value, now))?),
             Ok(None) => {}
             // One damaged session must not keep the others from their scores.
-            Err(storage::Error::Corrupt { kind, reason }) => tracing::error!(kind, reason, "a session cannot be read"),
+            Err(storage::Error::Corrupt { kind, reason }) => {
+                tracing::error!(kind, reason, "a session cannot be read")
+            }
             Err(error) => return Err(error),
         }
     }
@@ -121,7 +123,8 @@ async fn recover(app: &App) -> storage::Result<()> {
 
 async fn is_stale(app: &App, key: &SessionKey) -> storage::Result<bool> {
     let id = session_id(key.project_id, &key.token);
-    let (session, score) = tokio::try_join!(app.storage.get::<StoredSession>(&id), app.storage.get::<StoredScore>(&id))?;
+    let (session, score) =
+        tokio::try_join!(app.storage.get::<StoredSession>(&id), app.storage.get::<StoredScore>(&id))?;
     let scored = score.map_or(0, |score| score.revision);
     Ok(session.is_some_and(|session| session.revision > scored))
 }

@@ -10,9 +10,11 @@ const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_tabl
 
 /// Runs what has not been run yet, all or nothing.
 pub(super) fn run(connection: &mut Connection) -> Result<()> {
-    let transaction =
-        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(unavailable)?;
-    let done: u32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(unavailable)?;
+    let transaction = connection
+        .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+        .map_err(unavailable)?;
+    let done: u32 =
+        transaction.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(unavailable)?;
     let done = usize::try_from(done).unwrap_or(usize::MAX);
     if done > MIGRATIONS.len() {
         return Err(Error::Unavailable(format!(

@@ -5,9 +5,14 @@ use std::collections::BTreeMap;
 use quivive_core::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row as Columns, named_params, params};
 
-use super::super::{Admission, Condition, Error, Event, EventQuery, Put, Result, Row, Slot, Summary, SummaryQuery};
+use super::super::{
+    Admission, Condition, Error, Event, EventQuery, Put, Result, Row, Slot, Summary, SummaryQuery,
+};
 
 type Sql<T> = rusqlite::Result<T>;
+
+/// Kind, project, width of the slot, its start, label.
+type RollupKey<'a> = (&'a str, &'a str, i64, i64, &'a str);
 
 pub(super) fn get(connection: &Connection, kind: &str, id: &str, now: Timestamp) -> Sql<Option<Row>> {
     connection
@@ -96,7 +101,11 @@ pub(super) fn list(
 }
 
 pub(super) fn sweep_records(connection: &Connection, now: Timestamp) -> Sql<u64> {
-    count(connection.prepare_cached("DELETE FROM records WHERE expires_at <= ?1")?.execute([now.milliseconds()]))
+    count(
+        connection
+            .prepare_cached("DELETE FROM records WHERE expires_at <= ?1")?
+            .execute([now.milliseconds()]),
+    )
 }
 
 pub(super) fn add(
@@ -112,7 +121,9 @@ pub(super) fn add(
              ON CONFLICT (key, admitted, starts_at) DO UPDATE SET value = value + excluded.value
              RETURNING value",
         )?
-        .query_row(params![key, window_start.milliseconds(), amount, expires_at.milliseconds()], |row| row.get(0))
+        .query_row(params![key, window_start.milliseconds(), amount, expires_at.milliseconds()], |row| {
+            row.get(0)
+        })
 }
 
 pub(super) fn admit(
@@ -163,7 +174,11 @@ pub(super) fn reset(connection: &Connection, key: &str) -> Sql<()> {
 }
 
 pub(super) fn sweep_counters(connection: &Connection, now: Timestamp) -> Sql<u64> {
-    count(connection.prepare_cached("DELETE FROM counters WHERE expires_at <= ?1")?.execute([now.milliseconds()]))
+    count(
+        connection
+            .prepare_cached("DELETE FROM counters WHERE expires_at <= ?1")?
+            .execute([now.milliseconds()]),
+    )
 }
 
 pub(super) fn append(connection: &Connection, events: &[Event]) -> Sql<Vec<bool>> {
@@ -171,7 +186,7 @@ pub(super) fn append(connection: &Connection, events: &[Event]) -> Sql<Vec<bool>
         "INSERT INTO events (kind, project, id, at, label, score, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
          ON CONFLICT (kind, project, id) DO NOTHING",
     )?;
-    let mut rollups: BTreeMap<(&str, &str, i64, i64, &str), (i64, f64)> = BTreeMap::new();
+    let mut rollups: BTreeMap<RollupKey<'_>, (i64, f64)> = BTreeMap::new();
     let mut fresh = Vec::with_capacity(events.len());
     for event in events {
         let Event { kind, project, id, at, label, score, body } = event;
@@ -179,7 +194,13 @@ pub(super) fn append(connection: &Connection, events: &[Event]) -> Sql<Vec<bool>
         fresh.push(is_new);
         if is_new {
             for slot in Slot::ALL {
-                let key = (kind.as_str(), project.as_str(), slot.milliseconds(), slot.start(*at).milliseconds(), label.as_str());
+                let key = (
+                    kind.as_str(),
+                    project.as_str(),
+                    slot.milliseconds(),
+                    slot.start(*at).milliseconds(),
+                    label.as_str(),
+                );
                 let rollup = rollups.entry(key).or_default();
                 rollup.0 += 1;
                 rollup.1 += score.unwrap_or(0.0);

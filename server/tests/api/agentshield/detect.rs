@@ -41,50 +41,106 @@ async fn published_vectors_hold() {
     let chat_gpt = "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko); compatible; ChatGPT-User/1.0; \
                     +https://openai.com/bot";
     let vectors = [
-        (1, json!({ "userAgent": chat_gpt }), true, 0.95, "ai_agent", Some("user_fetch"), [true, false, false]),
+        (
+            1,
+            json!({ "userAgent": chat_gpt }),
+            true,
+            0.95,
+            "ai_agent",
+            Some("user_fetch"),
+            [true, false, false],
+        ),
         (
             2,
             json!({ "userAgent": "Mozilla/5.0 (compatible; GPTBot/1.2; +https://openai.com/gptbot)" }),
-            true, 0.95, "crawler", Some("ai_training"), [true, false, false],
+            true,
+            0.95,
+            "crawler",
+            Some("ai_training"),
+            [true, false, false],
         ),
         (6, json!({ "userAgent": CHROME }), false, 0.02, "unknown", None, [false; 3]),
         (
             7,
             json!({ "userAgent": CHROME, "headers": browser_headers(), "url": url }),
-            false, 0.02, "human", None, [false; 3],
+            false,
+            0.02,
+            "human",
+            None,
+            [false; 3],
         ),
         (8, json!({ "headers": {} }), true, 0.71, "unknown_bot", Some("unclassified"), [true, false, false]),
-        (9, json!({ "userAgent": "" }), true, 0.71, "unknown_bot", Some("unclassified"), [true, false, false]),
+        (
+            9,
+            json!({ "userAgent": "" }),
+            true,
+            0.71,
+            "unknown_bot",
+            Some("unclassified"),
+            [true, false, false],
+        ),
         (
             10,
             json!({ "userAgent": CHROME, "headers": {} }),
-            true, 0.76, "unknown_bot", Some("unclassified"), [false, true, false],
+            true,
+            0.76,
+            "unknown_bot",
+            Some("unclassified"),
+            [false, true, false],
         ),
         (
             11,
             json!({ "userAgent": CHROME, "headers": without("accept-language"), "url": url }),
-            false, 0.36, "human", None, [false; 3],
+            false,
+            0.36,
+            "human",
+            None,
+            [false; 3],
         ),
-        (17, json!({ "userAgent": "curl/8.5.0" }), true, 0.95, "automation", Some("cli_tool"), [true, false, false]),
+        (
+            17,
+            json!({ "userAgent": "curl/8.5.0" }),
+            true,
+            0.95,
+            "automation",
+            Some("cli_tool"),
+            [true, false, false],
+        ),
         (
             18,
             json!({ "userAgent": "python-requests/2.32.3", "headers": { "accept": "*/*" } }),
-            true, 0.95, "automation", Some("http_library"), [true, false, false],
+            true,
+            0.95,
+            "automation",
+            Some("http_library"),
+            [true, false, false],
         ),
         (
             20,
             json!({ "userAgent": CHROME.replace("Chrome/", "HeadlessChrome/") }),
-            true, 0.95, "automation", Some("headless_browser"), [true, false, false],
+            true,
+            0.95,
+            "automation",
+            Some("headless_browser"),
+            [true, false, false],
         ),
         (
             21,
             json!({ "userAgent": CHROME, "headers": with("x-openai-assistant", "1"), "url": url }),
-            true, 0.85, "ai_agent", Some("undeclared_agent"), [false, true, false],
+            true,
+            0.85,
+            "ai_agent",
+            Some("undeclared_agent"),
+            [false, true, false],
         ),
         (
             27,
             json!({ "userAgent": "MyCoolBot/1.0 (+https://example.org/bot)" }),
-            true, 0.85, "crawler", Some("other"), [true, false, false],
+            true,
+            0.85,
+            "crawler",
+            Some("other"),
+            [true, false, false],
         ),
     ];
     for (number, body, is_bot, confidence, bot_type, sub_type, [user_agent, behavioral, ip]) in vectors {
@@ -140,7 +196,10 @@ async fn more_is_told_when_asked_for() {
     assert_eq!(extended["class"]["confidenceLevel"], "very_high");
     assert_eq!(extended["verification"]["status"], "claimed");
     assert_eq!(extended["verification"]["checkedAt"], "2026-02-15T12:00:00Z");
-    assert_eq!((&extended["signals"][0]["id"], &extended["signals"][0]["group"]), (&json!("ua.known_agent"), &json!("U")));
+    assert_eq!(
+        (&extended["signals"][0]["id"], &extended["signals"][0]["group"]),
+        (&json!("ua.known_agent"), &json!("U"))
+    );
     let id = extended["detectionId"].as_str().unwrap();
     assert!(id.strip_prefix("det_").is_some_and(|ulid| ulid.len() == 26));
 }
@@ -150,7 +209,10 @@ async fn a_caller_can_ask_about_himself() {
     let site = Site::start().await;
     let headers = [("x-agentshield-key", KEY), ("user-agent", "curl/8.5.0"), ("accept", "*/*")];
     let answer = site.bare("GET", "/api/v1/detect?include=class", &headers).await;
-    assert_eq!((answer.status.as_u16(), &answer.json["extended"]["class"]["subType"]), (200, &json!("cli_tool")));
+    assert_eq!(
+        (answer.status.as_u16(), &answer.json["extended"]["class"]["subType"]),
+        (200, &json!("cli_tool"))
+    );
     let silent = site.bare("GET", "/api/v1/detect", &[("x-agentshield-key", KEY)]).await;
     assert_eq!((&silent.json["isBot"], &silent.json["confidence"]), (&json!(true), &json!(0.71)));
 }
@@ -160,7 +222,8 @@ async fn any_media_type_is_read_as_json() {
     let site = Site::start().await;
     for media in ["text/plain", "application/octet-stream"] {
         let headers = [("x-agentshield-key", KEY), ("content-type", media)];
-        let answer = site.server.call("POST", "/api/v1/detect", &headers, r#"{"userAgent":"curl/8.5.0"}"#).await;
+        let answer =
+            site.server.call("POST", "/api/v1/detect", &headers, r#"{"userAgent":"curl/8.5.0"}"#).await;
         assert_eq!(answer.status, 200);
     }
     let headers = [("x-agentshield-key", KEY)];
@@ -172,7 +235,9 @@ async fn the_projects_threshold_and_switch_count() {
     let site = Site::start().await;
     let body = json!({ "userAgent": "MyCoolBot/1.0 (+https://example.org/bot)" });
     assert_eq!(site.detect(&body).await.json["isBot"], true);
-    directory::change_project(&site.server.app, site.project, |project| project.detection.threshold = 0.9).await.unwrap();
+    directory::change_project(&site.server.app, site.project, |project| project.detection.threshold = 0.9)
+        .await
+        .unwrap();
     let answer = site.detect(&body).await.json;
     assert_eq!((&answer["isBot"], &answer["confidence"]), (&json!(false), &json!(0.85)));
     directory::change_project(&site.server.app, site.project, |project| project.detection.is_enabled = false)
@@ -216,8 +281,14 @@ async fn detections_are_recorded_without_what_is_private() {
     let rows = rows(&site, site.project, 1).await;
     assert_eq!(rows.len(), 1);
     let row = &rows[0];
-    assert_eq!((&row["source"], &row["isBot"], &row["botType"]), (&json!("api"), &json!(true), &json!("automation")));
-    assert_eq!((&row["url"], &row["method"], &row["ip"]), (&json!("https://example.org/a"), &json!("PUT"), &json!("203.0.113.7")));
+    assert_eq!(
+        (&row["source"], &row["isBot"], &row["botType"]),
+        (&json!("api"), &json!(true), &json!("automation"))
+    );
+    assert_eq!(
+        (&row["url"], &row["method"], &row["ip"]),
+        (&json!("https://example.org/a"), &json!("PUT"), &json!("203.0.113.7"))
+    );
     assert_eq!((&row["userAgent"], &row["test"]), (&json!("curl/8.5.0"), &json!(false)));
     assert_eq!(row["visitorKey"].as_str().unwrap().len(), 32);
     assert!(!row.to_string().contains("secret"), "{row}");
@@ -247,9 +318,14 @@ async fn visitors_are_joined_by_network_and_session_for_a_day() {
 async fn test_keys_and_other_projects_are_told_apart() {
     let site = Site::start().await;
     jobs::start(&site.server.app);
-    let second = directory::NewProject { account_id: site.account, name: "Blog".to_owned(), ..Default::default() };
+    let second =
+        directory::NewProject { account_id: site.account, name: "Blog".to_owned(), ..Default::default() };
     let second = directory::create_project(&site.server.app, second).await.unwrap();
-    let key = NewKey { project_id: site.project, key: Some(format!("as_test_{}", "a".repeat(32))), ..NewKey::default() };
+    let key = NewKey {
+        project_id: site.project,
+        key: Some(format!("as_test_{}", "a".repeat(32))),
+        ..NewKey::default()
+    };
     let key = site.key(key).await;
     let headers = [("x-agentshield-key", &*key), ("x-agentshield-project", &*second.public_id)];
     let answer = site.server.call("POST", "/api/v1/detect", &headers, r#"{"userAgent":"curl/8.5.0"}"#).await;

@@ -45,7 +45,11 @@ async fn other_places_of_the_key_can_be_switched_off() {
         assert_eq!(site.bare("GET", "/api/v1/detect", &[header]).await.status, 200);
     }
     let both = [("authorization", &*bearer), ("x-api-key", "as_live_unknown")];
-    assert_eq!(site.bare("GET", "/api/v1/detect", &both).await.status, 200, "Authorization is before X-API-Key");
+    assert_eq!(
+        site.bare("GET", "/api/v1/detect", &both).await.status,
+        200,
+        "Authorization is before X-API-Key"
+    );
     let strict = Site::with(|config| config.agentshield.auth_aliases = false).await;
     for header in [("authorization", &*bearer), ("x-api-key", KEY)] {
         assert_error(&strict.bare("GET", "/api/v1/detect", &[header]).await, 401, "UNAUTHORIZED");
@@ -71,7 +75,8 @@ async fn scope_and_project_are_demanded() {
     let narrow = NewKey { project_id: site.project, projects: Some(vec![site.project]), ..NewKey::default() };
     let narrow = site.key(narrow).await;
     let ask = async |key: &str, project: &str| {
-        site.bare("GET", "/api/v1/detect", &[("x-agentshield-key", key), ("x-agentshield-project", project)]).await
+        site.bare("GET", "/api/v1/detect", &[("x-agentshield-key", key), ("x-agentshield-project", project)])
+            .await
     };
     assert_eq!(ask(KEY, &sibling.public_id).await.status, 200);
     let answer = ask(&narrow, &sibling.public_id).await;
@@ -148,10 +153,17 @@ async fn unknown_paths_and_methods_have_this_familys_form() {
         let answer = site.bare(method, "/api/v1/detect", &headers).await;
         assert_error(&answer, 405, "INVALID_REQUEST");
         assert_eq!(answer.json["error"]["details"], json!({ "reason": "method" }));
-        let allowed: std::collections::HashSet<_> = answer.header("allow").split(',').map(str::trim).collect();
+        let allowed: std::collections::HashSet<_> =
+            answer.header("allow").split(',').map(str::trim).collect();
         assert!(allowed.contains("GET") && allowed.contains("POST"), "{allowed:?}");
     }
-    assert!(site.bare("GET", "/api/v1/detect", &headers).await.headers.get("access-control-allow-origin").is_none());
+    assert!(
+        site.bare("GET", "/api/v1/detect", &headers)
+            .await
+            .headers
+            .get("access-control-allow-origin")
+            .is_none()
+    );
 }
 
 #[tokio::test]

@@ -24,7 +24,10 @@ async fn the_eleventh_request_of_a_free_second_is_refused() {
     }
     let refused = ask(&site).await;
     assert_error(&refused, 429, "RATE_LIMIT_EXCEEDED");
-    assert_eq!(refused.json["error"]["details"], json!({ "limit": 10, "reset": START + 1, "window": "second" }));
+    assert_eq!(
+        refused.json["error"]["details"],
+        json!({ "limit": 10, "reset": START + 1, "window": "second" })
+    );
     assert_eq!((refused.header("retry-after"), refused.header("x-ratelimit-remaining")), ("1", "0"));
     site.server.advance(1_000);
     assert_eq!(ask(&site).await.header("x-ratelimit-remaining"), "9");

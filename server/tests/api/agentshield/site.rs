@@ -83,7 +83,8 @@ pub fn assert_error(answer: &Answer, status: u16, code: &str) {
 
 /// Checks the three headers.
 pub fn assert_limits(answer: &Answer) {
-    let number = |name: &str| answer.header(name).parse::<i64>().unwrap_or_else(|_| panic!("{name} is missing"));
+    let number =
+        |name: &str| answer.header(name).parse::<i64>().unwrap_or_else(|_| panic!("{name} is missing"));
     let (limit, remaining) = (number("x-ratelimit-limit"), number("x-ratelimit-remaining"));
     assert!(limit > 0 && (0..=limit).contains(&remaining));
     assert!(number("x-ratelimit-reset") > crate::support::START);

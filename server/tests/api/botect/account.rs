@@ -38,7 +38,9 @@ async fn another_account_is_never_told_instead() {
 async fn only_account_tokens_open_them() {
     let site = Site::start().await;
     for path in ["/user", "/v1/user", "/v1/account"] {
-        for credential in ["", "Bearer", "Bearer x", &format!("Bearer {PRIVATE_KEY}"), &format!("Bearer {SITE_KEY}")] {
+        for credential in
+            ["", "Bearer", "Bearer x", &format!("Bearer {PRIVATE_KEY}"), &format!("Bearer {SITE_KEY}")]
+        {
             let answer = site.server.call("GET", path, &[("authorization", credential)], Body::empty()).await;
             assert_error(&answer, 401, "UNAUTHENTICATED");
         }

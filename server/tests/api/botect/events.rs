@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 use super::site::{CHROME, SITE_KEY, Site, assert_error, batch, event, human_snapshot};
 
 fn mouse() -> Vec<(&'static str, Value)> {
-    vec![("mouse", json!({ "entropy": 0.41, "samples": 57 })), ("page", json!({ "page_path_hash": "9cb2d74a" }))]
+    vec![
+        ("mouse", json!({ "entropy": 0.41, "samples": 57 })),
+        ("page", json!({ "page_path_hash": "9cb2d74a" })),
+    ]
 }
 
 #[tokio::test]
@@ -27,7 +30,9 @@ async fn a_first_batch_makes_a_session_and_a_second_one_continues_it() {
 
     // One known event, one known twice, one new one twice.
     let events = json!([
-        event("e-0", "mouse", json!({})), event("e-0", "mouse", json!({})), event("e-9", "mouse", json!({})),
+        event("e-0", "mouse", json!({})),
+        event("e-0", "mouse", json!({})),
+        event("e-9", "mouse", json!({})),
         event("e-9", "scroll", json!({})),
     ]);
     let second = site.ingest(&json!({ "session_token": token, "events": events })).await;
@@ -51,7 +56,8 @@ async fn unknown_tokens_are_replaced_but_the_collectors_own_are_adopted() {
     let other = site.other_tenant(true).await;
     let foreign = {
         let headers = [("content-type", "application/json"), ("x-botect-site-key", &*other.site_key)];
-        let answer = site.server.call("POST", "/v1/events", &headers, batch(None, &mouse()).to_string()).await;
+        let answer =
+            site.server.call("POST", "/v1/events", &headers, batch(None, &mouse()).to_string()).await;
         answer.json["session_token"].as_str().unwrap().to_owned()
     };
     for token in [foreign.as_str(), "sess_0000", "anything", "bt_tooshort"] {
@@ -63,7 +69,10 @@ async fn unknown_tokens_are_replaced_but_the_collectors_own_are_adopted() {
     let own = "bt_k3J9xQ2mWv7Zr1Tt0bYcUe5P";
     for accepted in [2, 0] {
         let answer = site.ingest(&batch(Some(own), &mouse())).await;
-        assert_eq!((&answer.json["session_token"], &answer.json["accepted"]), (&json!(own), &json!(accepted)));
+        assert_eq!(
+            (&answer.json["session_token"], &answer.json["accepted"]),
+            (&json!(own), &json!(accepted))
+        );
     }
 }
 
@@ -90,13 +99,15 @@ async fn fifty_first_contacts_at_once_make_one_session() {
     let answers = join_all((0..50).map(|number| {
         let site = &site;
         async move {
-            let events = json!([event(&format!("e-{number}"), "mouse", json!({})), event("same", "page", json!({}))]);
+            let events =
+                json!([event(&format!("e-{number}"), "mouse", json!({})), event("same", "page", json!({}))]);
             let batch = json!({ "session_token": null, "events": events });
             site.ingest_with(&[("idempotency-key", "one-key")], &batch).await
         }
     }))
     .await;
-    let tokens: HashSet<_> = answers.iter().map(|answer| answer.json["session_token"].as_str().unwrap()).collect();
+    let tokens: HashSet<_> =
+        answers.iter().map(|answer| answer.json["session_token"].as_str().unwrap()).collect();
     assert_eq!(tokens.len(), 1);
     let sum = |name: &str| answers.iter().map(|answer| answer.json[name].as_u64().unwrap()).sum::<u64>();
     assert_eq!((sum("accepted"), sum("duplicates")), (51, 49));
@@ -122,7 +133,8 @@ async fn request_ids_are_remembered_over_many_batches() {
     let site = Site::start().await;
     let token = site.session(&[("page", json!({}))]).await;
     let batch = |first: usize| {
-        let events: Vec<_> = (first..first + 100).map(|id| event(&format!("r-{id}"), "mouse", json!({}))).collect();
+        let events: Vec<_> =
+            (first..first + 100).map(|id| event(&format!("r-{id}"), "mouse", json!({}))).collect();
         json!({ "session_token": token, "events": events })
     };
     for first in (0..3_000).step_by(100) {
@@ -161,7 +173,8 @@ async fn the_site_key_comes_in_the_header_or_the_body() {
     }
     // A blank header is a missing one.
     assert_eq!(send(&[("x-botect-site-key", " ")], with_key(json!(SITE_KEY))).await.status, 202);
-    let unreadable = site.server.call("POST", "/v1/events", &[("content-type", "application/json")], "{").await;
+    let unreadable =
+        site.server.call("POST", "/v1/events", &[("content-type", "application/json")], "{").await;
     assert_error(&unreadable, 401, "UNAUTHENTICATED");
     assert_eq!(unreadable.json["error"], "Authentication required");
     assert_eq!(unreadable.json["message"], "Unauthenticated.");
@@ -192,7 +205,10 @@ async fn pages_of_any_origin_may_send() {
     assert_eq!(preflight.status, 204);
     assert_eq!(preflight.header("access-control-allow-origin"), "*");
     assert_eq!(preflight.header("access-control-allow-methods"), "POST, OPTIONS");
-    assert_eq!(preflight.header("access-control-allow-headers"), "content-type, idempotency-key, x-botect-site-key");
+    assert_eq!(
+        preflight.header("access-control-allow-headers"),
+        "content-type, idempotency-key, x-botect-site-key"
+    );
     assert_eq!(preflight.header("access-control-max-age"), "86400");
     assert!(preflight.headers.get("access-control-allow-credentials").is_none());
 
@@ -245,7 +261,10 @@ async fn quota_is_soft_and_counts_accepted_events_of_the_month() {
     let repeated = site.ingest(&batch(Some(&token), &mouse())).await;
     assert!(repeated.json.get("over_quota").is_none(), "duplicates cost nothing");
     let over = site.ingest(&batch(None, &[("snapshot", human_snapshot()), ("page", json!({}))])).await;
-    assert_eq!((over.status.as_u16(), &over.json["accepted"], &over.json["over_quota"]), (202, &json!(2), &json!(true)));
+    assert_eq!(
+        (over.status.as_u16(), &over.json["accepted"], &over.json["over_quota"]),
+        (202, &json!(2), &json!(true))
+    );
     let token = over.json["session_token"].as_str().unwrap().to_owned();
     assert_eq!(site.scored(&token).await["score"], 96);
     // 2026-03-01.

@@ -74,7 +74,13 @@ impl Records for Moody {
 
 #[async_trait]
 impl Counters for Moody {
-    async fn add(&self, key: &str, window_start: Timestamp, amount: i64, expires_at: Timestamp) -> Result<i64> {
+    async fn add(
+        &self,
+        key: &str,
+        window_start: Timestamp,
+        amount: i64,
+        expires_at: Timestamp,
+    ) -> Result<i64> {
         self.pass().await?;
         self.database.add(key, window_start, amount, expires_at).await
     }

@@ -58,7 +58,8 @@ async fn only_json_and_text_are_read() {
         let answer = site.server.call("POST", "/v1/events", &headers, body).await;
         assert_error(&answer, 415, "UNSUPPORTED_MEDIA_TYPE");
     }
-    let none = site.server.call("POST", "/v1/events", &[("x-botect-site-key", SITE_KEY)], Body::empty()).await;
+    let none =
+        site.server.call("POST", "/v1/events", &[("x-botect-site-key", SITE_KEY)], Body::empty()).await;
     assert_error(&none, 415, "UNSUPPORTED_MEDIA_TYPE");
 }
 
@@ -67,7 +68,11 @@ async fn malformed_batches_are_refused_as_a_whole() {
     let site = Site::start().await;
     let headers = [("content-type", "application/json"), ("x-botect-site-key", SITE_KEY)];
     for body in ["", "{", "[]", "null", "\u{feff}{}", &"[".repeat(100_000)] {
-        assert_error(&site.server.call("POST", "/v1/events", &headers, body.to_owned()).await, 422, "INVALID_PAYLOAD");
+        assert_error(
+            &site.server.call("POST", "/v1/events", &headers, body.to_owned()).await,
+            422,
+            "INVALID_PAYLOAD",
+        );
     }
     let not_utf8 = [&b"{\"events\": \""[..], &[0xff], b"\"}"].concat();
     assert_error(&site.server.call("POST", "/v1/events", &headers, not_utf8).await, 422, "INVALID_PAYLOAD");
@@ -100,7 +105,8 @@ async fn malformed_batches_are_refused_as_a_whole() {
     let answer = site.ingest(&json!({ "session_token": null, "events": [good()] })).await;
     assert_eq!(answer.json["accepted"], 1);
     for key in ["", "a b", &"a".repeat(129)] {
-        let answer = site.ingest_with(&[("idempotency-key", key)], &batch(None, &[("mouse", json!({}))])).await;
+        let answer =
+            site.ingest_with(&[("idempotency-key", key)], &batch(None, &[("mouse", json!({}))])).await;
         assert_error(&answer, 422, "INVALID_PAYLOAD");
     }
 }
@@ -119,22 +125,42 @@ async fn numbers_of_the_payload_have_ranges() {
     let site = Site::start().await;
     let day = 86_400_000;
     for (key, most) in [
-        ("visibility_changes", 10_000), ("first_input_delay_ms", day), ("time_to_first_input_ms", day),
-        ("total_ms", day), ("visible_ms", day), ("mouse_moves", 1_000_000), ("pointer_moves", 1_000_000),
-        ("scroll_events", 1_000_000), ("click_events", 100_000), ("key_events", 100_000),
-        ("scroll_max_depth_pct", 100), ("max_touch_points", 100), ("coarse_pointer", 1),
+        ("visibility_changes", 10_000),
+        ("first_input_delay_ms", day),
+        ("time_to_first_input_ms", day),
+        ("total_ms", day),
+        ("visible_ms", day),
+        ("mouse_moves", 1_000_000),
+        ("pointer_moves", 1_000_000),
+        ("scroll_events", 1_000_000),
+        ("click_events", 100_000),
+        ("key_events", 100_000),
+        ("scroll_max_depth_pct", 100),
+        ("max_touch_points", 100),
+        ("coarse_pointer", 1),
     ] {
         for (value, expected) in [
-            (json!(0), 202), (json!(most), 202), (Value::Null, 202), (json!(most + 1), 422), (json!(-1), 422),
-            (json!(0.5), 422), (json!("1"), 422), (json!(true), 422),
+            (json!(0), 202),
+            (json!(most), 202),
+            (Value::Null, 202),
+            (json!(most + 1), 422),
+            (json!(-1), 422),
+            (json!(0.5), 422),
+            (json!("1"), 422),
+            (json!(true), 422),
         ] {
             assert_eq!(status(&site, "snapshot", json!({ key: value })).await, expected, "{key} {value}");
         }
     }
     for (key, most, past) in [("mouse_entropy", 1.0, 1.01), ("scroll_velocity", 1_000_000.0, 1_000_000.5)] {
         for (value, expected) in [
-            (json!(0), 202), (json!(most), 202), (json!(0.25), 202), (Value::Null, 202), (json!(past), 422),
-            (json!(-0.1), 422), (json!("0"), 422),
+            (json!(0), 202),
+            (json!(most), 202),
+            (json!(0.25), 202),
+            (Value::Null, 202),
+            (json!(past), 422),
+            (json!(-0.1), 422),
+            (json!("0"), 422),
         ] {
             assert_eq!(status(&site, "snapshot", json!({ key: value })).await, expected, "{key} {value}");
         }
@@ -144,10 +170,18 @@ async fn numbers_of_the_payload_have_ranges() {
 #[tokio::test]
 async fn flags_texts_and_lists_of_the_payload_have_forms() {
     let site = Site::start().await;
-    for key in
-        ["js_passed", "webdriver", "headless", "headless_ua", "zero_viewport", "missing_plugins", "navigator_anomaly"]
-    {
-        for (value, expected) in [(json!(true), 202), (Value::Null, 202), (json!(1), 422), (json!("true"), 422)] {
+    for key in [
+        "js_passed",
+        "webdriver",
+        "headless",
+        "headless_ua",
+        "zero_viewport",
+        "missing_plugins",
+        "navigator_anomaly",
+    ] {
+        for (value, expected) in
+            [(json!(true), 202), (Value::Null, 202), (json!(1), 422), (json!("true"), 422)]
+        {
             assert_eq!(status(&site, "js_probe", json!({ key: value })).await, expected, "{key} {value}");
         }
     }
@@ -210,13 +244,18 @@ async fn a_recorded_batch_of_the_collector_passes() {
         "zero_viewport": false, "missing_plugins": false, "navigator_anomaly": true, "languages": ["nl", "en-GB"]
     });
     let page = json!({ "page_path_hash": "9cb2d74a2bccc71a", "page_path_shape": "/orders/{n}" });
-    let mut body =
-        batch(Some("bt_k3J9xQ2mWv7Zr1Tt0bYcUe5P"), &[("page", page), ("snapshot", snapshot), ("js_probe", probe)]);
+    let mut body = batch(
+        Some("bt_k3J9xQ2mWv7Zr1Tt0bYcUe5P"),
+        &[("page", page), ("snapshot", snapshot), ("js_probe", probe)],
+    );
     body["site_key"] = json!(SITE_KEY);
     let answer = site.ingest(&body).await;
     assert_eq!(answer.json["accepted"], 3, "{:?}", answer.json);
     let verdict = site.scored("bt_k3J9xQ2mWv7Zr1Tt0bYcUe5P").await;
-    assert_eq!(verdict["verdict"], "likely_human", "an odd navigator beside a passed probe is a person: {verdict}");
+    assert_eq!(
+        verdict["verdict"], "likely_human",
+        "an odd navigator beside a passed probe is a person: {verdict}"
+    );
 }
 
 #[tokio::test]

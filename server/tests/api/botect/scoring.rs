@@ -12,9 +12,9 @@ async fn fresh_project(site: &Site) -> i64 {
 }
 
 fn is_key(text: &Value, prefix: &str, length: usize) -> bool {
-    text.as_str().and_then(|text| text.strip_prefix(prefix)).is_some_and(|rest| {
-        rest.len() == length && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
-    })
+    text.as_str()
+        .and_then(|text| text.strip_prefix(prefix))
+        .is_some_and(|rest| rest.len() == length && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 #[tokio::test]
@@ -50,7 +50,8 @@ async fn enabling_shows_the_private_key_once() {
     let body = batch(None, &[("mouse", json!({}))]).to_string();
     assert_eq!(site.server.call("POST", "/v1/events", &headers, body.clone()).await.status, 202);
     let headers_private = [("x-botect-private-key", first.json["private_key"].as_str().unwrap())];
-    let read = async || site.server.call("GET", "/v1/sessions/x/verdict", &headers_private, Body::empty()).await;
+    let read =
+        async || site.server.call("GET", "/v1/sessions/x/verdict", &headers_private, Body::empty()).await;
     assert_eq!(read().await.status, 200);
 
     // Off: refused at once; on again: the same site key, no private key.
@@ -99,12 +100,17 @@ async fn rotation_needs_scoring_and_a_known_type() {
     let site = Site::start().await;
     let fresh = format!("/v1/projects/{}/scoring/rotate", fresh_project(&site).await);
     // The state is looked at before the body.
-    assert_error(&site.control("POST", &fresh, &json!({ "type": "other" })).await, 409, "SCORING_NOT_ENABLED");
+    assert_error(
+        &site.control("POST", &fresh, &json!({ "type": "other" })).await,
+        409,
+        "SCORING_NOT_ENABLED",
+    );
     let path = format!("/v1/projects/{}/scoring/rotate", site.project);
     for body in [json!({}), json!({ "type": "other" }), json!({ "type": 1 }), json!([]), Value::Null] {
         let body = if body.is_null() { json!(null) } else { body };
         let headers = [
-            ("authorization", "Bearer account-token-of-the-first-account"), ("content-type", "application/json"),
+            ("authorization", "Bearer account-token-of-the-first-account"),
+            ("content-type", "application/json"),
         ];
         let answer = site.server.call("POST", &path, &headers, body.to_string()).await;
         assert_error(&answer, 422, "INVALID_PAYLOAD");
@@ -139,7 +145,11 @@ async fn settings_change_in_part_and_types_are_strict() {
     ] {
         assert_error(&site.settings(&body).await, 422, "INVALID_PAYLOAD");
     }
-    assert_eq!(site.settings(&json!({})).await.json, expected, "nothing of the refused bodies was taken over");
+    assert_eq!(
+        site.settings(&json!({})).await.json,
+        expected,
+        "nothing of the refused bodies was taken over"
+    );
     for threshold in [1, 99] {
         let answer = site.settings(&json!({ "likely_bot_threshold": threshold })).await;
         assert_eq!(answer.json["likely_bot_threshold"], threshold);
@@ -160,7 +170,8 @@ async fn only_the_owner_reaches_a_project() {
         assert_error(&site.control(method, &path("999999"), &body).await, 403, "FORBIDDEN");
         assert_error(&site.control(method, &path("abc"), &body).await, 404, "NOT_FOUND");
         assert_error(&site.control(method, &path("99999999999999999999"), &body).await, 404, "NOT_FOUND");
-        for credential in ["Bearer nonsense", PRIVATE_KEY, &format!("Bearer {PRIVATE_KEY}"), &format!("Bearer {SITE_KEY}")]
+        for credential in
+            ["Bearer nonsense", PRIVATE_KEY, &format!("Bearer {PRIVATE_KEY}"), &format!("Bearer {SITE_KEY}")]
         {
             let headers = [("authorization", credential), ("content-type", "application/json")];
             let answer = site.server.call(method, &path("abc"), &headers, body.to_string()).await;
@@ -171,10 +182,14 @@ async fn only_the_owner_reaches_a_project() {
         assert_eq!(wrong.header("allow"), method);
     }
     let path = format!("/v1/projects/{}/scoring/settings", site.project);
-    let headers = [("authorization", "Bearer account-token-of-the-first-account"), ("content-type", "text/plain")];
+    let headers =
+        [("authorization", "Bearer account-token-of-the-first-account"), ("content-type", "text/plain")];
     let answer = site.server.call("PUT", &path, &headers, "{}").await;
     assert_error(&answer, 415, "UNSUPPORTED_MEDIA_TYPE");
-    let headers = [("authorization", "Bearer account-token-of-the-first-account"), ("content-type", "application/json")];
+    let headers = [
+        ("authorization", "Bearer account-token-of-the-first-account"),
+        ("content-type", "application/json"),
+    ];
     let answer = site.server.call("PUT", &path, &headers, " ".repeat(65_537)).await;
     assert_error(&answer, 413, "PAYLOAD_TOO_LARGE");
 }

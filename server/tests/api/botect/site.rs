@@ -39,12 +39,14 @@ impl Site {
     }
 
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        Self::of(Server::with(|config| {
-            // The tests run beside others on few processors; the budget has a test of its own.
-            config.botect.verdict_budget_ms = 10_000;
-            change(config);
-        })
-        .await)
+        Self::of(
+            Server::with(|config| {
+                // The tests run beside others on few processors; the budget has a test of its own.
+                config.botect.verdict_budget_ms = 10_000;
+                change(config);
+            })
+            .await,
+        )
         .await
     }
 
@@ -89,7 +91,9 @@ impl Site {
     /// GET of a verdict with the private key.
     pub async fn verdict(&self, token: &str, query: &str) -> Answer {
         let path = format!("/v1/sessions/{token}/verdict{query}");
-        self.server.call("GET", &path, &[("authorization", &format!("Bearer {PRIVATE_KEY}"))], Body::empty()).await
+        self.server
+            .call("GET", &path, &[("authorization", &format!("Bearer {PRIVATE_KEY}"))], Body::empty())
+            .await
     }
 
     /// The verdict as soon as it holds; at most five seconds.
@@ -149,7 +153,12 @@ pub fn human_snapshot() -> Value {
 
 /// Checks an error body of this family.
 pub fn assert_error(answer: &Answer, status: u16, code: &str) {
-    assert_eq!((answer.status.as_u16(), answer.json["code"].as_str()), (status, Some(code)), "{:?}", answer.json);
+    assert_eq!(
+        (answer.status.as_u16(), answer.json["code"].as_str()),
+        (status, Some(code)),
+        "{:?}",
+        answer.json
+    );
     assert!(answer.json["error"].is_string() && answer.json["message"].is_string());
     let members: Vec<_> = answer.json.as_object().unwrap().keys().map(String::as_str).collect();
     assert!(members.iter().all(|name| ["error", "message", "code", "details", "retry_after"].contains(name)));
@@ -170,12 +179,16 @@ async fn tenant(server: &Server, suffix: &str, is_subscribed: bool) -> Tenant {
     let name = format!("Acme {suffix}");
     let account = NewAccount { name: name.clone(), is_subscribed, ..NewAccount::default() };
     let account = directory::create_account(app, account).await.unwrap().id;
-    let user = NewUser { name: "Ada Example".to_owned(), email: "ada@example.com".to_owned(), ..NewUser::default() };
+    let user =
+        NewUser { name: "Ada Example".to_owned(), email: "ada@example.com".to_owned(), ..NewUser::default() };
     let user = directory::create_user(app, user).await.unwrap().id;
     directory::put_membership(app, account, user, Some("owner".to_owned())).await.unwrap();
-    let token = directory::create_api_token(app, account, user, Some(format!("{TOKEN}{suffix}"))).await.unwrap();
-    let keys =
-        ScoringKeys { site_key: format!("{SITE_KEY}{suffix}"), private_key: format!("{PRIVATE_KEY}{suffix}") };
+    let token =
+        directory::create_api_token(app, account, user, Some(format!("{TOKEN}{suffix}"))).await.unwrap();
+    let keys = ScoringKeys {
+        site_key: format!("{SITE_KEY}{suffix}"),
+        private_key: format!("{PRIVATE_KEY}{suffix}"),
+    };
     let (site_key, private_key) = (keys.site_key.clone(), keys.private_key.clone());
     let project = NewProject { account_id: account, name, keys: Some(keys), ..NewProject::default() };
     let project = directory::create_project(app, project).await.unwrap().id;

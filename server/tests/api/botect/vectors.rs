@@ -15,11 +15,23 @@ fn vectors() -> Vec<Vector> {
     let idle = || ("snapshot", json!({ "total_ms": 8000, "visible_ms": 8000 }));
     let straight = || ("snapshot", json!({ "mouse_moves": 40, "mouse_entropy": 0.0, "click_events": 1 }));
     vec![
-        ("1 one mouse event", "", vec![("mouse", json!({ "entropy": 0.74, "samples": 128 }))], [75, 75, 75], &[]),
+        (
+            "1 one mouse event",
+            "",
+            vec![("mouse", json!({ "entropy": 0.74, "samples": 128 }))],
+            [75, 75, 75],
+            &[],
+        ),
         ("2 a person", "", vec![human(), passed()], [96, 96, 96], &[]),
         ("3 passed probe only", "", vec![passed()], [60, 60, 99], &[]),
         ("4 webdriver only", "", vec![webdriver()], [45, 60, 99], &[]),
-        ("5 webdriver, idle", "", vec![webdriver(), idle()], [1, 1, 1], &[33_554_433, 50_331_648, 50_331_651]),
+        (
+            "5 webdriver, idle",
+            "",
+            vec![webdriver(), idle()],
+            [1, 1, 1],
+            &[33_554_433, 50_331_648, 50_331_651],
+        ),
         (
             "6 probe reports failure, idle",
             "",
@@ -27,7 +39,13 @@ fn vectors() -> Vec<Vector> {
             [5, 5, 5],
             &[33_554_439, 50_331_648, 50_331_651],
         ),
-        ("7 webdriver, short", "", vec![webdriver(), snapshot(json!({ "total_ms": 2000 }))], [45, 60, 99], &[]),
+        (
+            "7 webdriver, short",
+            "",
+            vec![webdriver(), snapshot(json!({ "total_ms": 2000 }))],
+            [45, 60, 99],
+            &[],
+        ),
         ("8 a person with curl", "curl/8.5.0", vec![human(), passed()], [5, 5, 5], &[16_777_218]),
         ("9 straight path", "", vec![straight(), passed()], [15, 15, 15], &[50_331_649]),
         (
@@ -38,7 +56,13 @@ fn vectors() -> Vec<Vector> {
             &[33_554_433, 50_331_649, 50_331_654],
         ),
         ("11 a person, webdriver", "", vec![human(), webdriver()], [76, 76, 96], &[]),
-        ("12 long visible, idle", "", vec![passed(), snapshot(json!({ "visible_ms": 40_000 }))], [40, 40, 40], &[]),
+        (
+            "12 long visible, idle",
+            "",
+            vec![passed(), snapshot(json!({ "visible_ms": 40_000 }))],
+            [40, 40, 40],
+            &[],
+        ),
         (
             "14 touch",
             "",
@@ -68,7 +92,9 @@ fn vectors() -> Vec<Vector> {
             "16 screen reader",
             "",
             vec![
-                snapshot(json!({ "click_events": 1, "time_to_first_input_ms": 4000, "first_input_delay_ms": 4 })),
+                snapshot(
+                    json!({ "click_events": 1, "time_to_first_input_ms": 4000, "first_input_delay_ms": 4 }),
+                ),
                 passed(),
             ],
             [35, 35, 35],
@@ -89,7 +115,8 @@ async fn published_vectors_hold_under_every_threshold() {
     let site = Site::start().await;
     let mut tokens = Vec::new();
     for (name, user_agent, events, scores, ids) in vectors() {
-        let headers: &[(&str, &str)] = if user_agent.is_empty() { &[] } else { &[("user-agent", user_agent)] };
+        let headers: &[(&str, &str)] =
+            if user_agent.is_empty() { &[] } else { &[("user-agent", user_agent)] };
         let answer = site.ingest_with(headers, &batch(None, &events)).await;
         assert_eq!(answer.status, 202, "{name}");
         tokens.push((name, answer.json["session_token"].as_str().unwrap().to_owned(), scores, ids));
@@ -111,7 +138,11 @@ async fn published_vectors_hold_under_every_threshold() {
                 assert_eq!(verdict["detection_ids"], json!(ids), "{name}");
             }
             // No bot-banded verdict lacks an id; people have none.
-            assert_eq!(verdict["detection_ids"].as_array().unwrap().is_empty(), band == "likely_human", "{verdict}");
+            assert_eq!(
+                verdict["detection_ids"].as_array().unwrap().is_empty(),
+                band == "likely_human",
+                "{verdict}"
+            );
         }
     }
 }
@@ -130,13 +161,18 @@ async fn vector_13_a_page_event_alone_tells_nothing() {
 async fn vector_17_a_hosting_network_is_noticed() {
     let site =
         Site::with(|config| config.botect.hosting_networks = vec!["127.0.0.0/8".parse().unwrap()]).await;
-    let token = site.session(&[("snapshot", human_snapshot()), ("js_probe", json!({ "js_passed": true }))]).await;
+    let token =
+        site.session(&[("snapshot", human_snapshot()), ("js_probe", json!({ "js_passed": true }))]).await;
     let verdict = site.scored(&token).await;
     assert_eq!((&verdict["score"], &verdict["verdict"]), (&json!(35), &json!("likely_human")), "{verdict}");
     assert_eq!(verdict["reason"], "Some automation evidence, not enough to act on.");
     site.settings(&json!({ "likely_bot_threshold": 60 })).await;
     let verdict = site.scored(&token).await;
-    assert_eq!((&verdict["score"], &verdict["verdict"]), (&json!(35), &json!("likely_automated")), "{verdict}");
+    assert_eq!(
+        (&verdict["score"], &verdict["verdict"]),
+        (&json!(35), &json!("likely_automated")),
+        "{verdict}"
+    );
     assert_eq!(verdict["detection_ids"], json!([16_777_223]));
 }
 

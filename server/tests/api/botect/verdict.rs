@@ -7,7 +7,10 @@ use super::site::{PRIVATE_KEY, SITE_KEY, Site, TOKEN, assert_error, batch, fail_
 
 /// Webdriver and no interaction: score 1.
 fn automaton() -> Vec<(&'static str, Value)> {
-    vec![("js_probe", json!({ "webdriver": true })), ("snapshot", json!({ "total_ms": 8000, "visible_ms": 8000 }))]
+    vec![
+        ("js_probe", json!({ "webdriver": true })),
+        ("snapshot", json!({ "total_ms": 8000, "visible_ms": 8000 })),
+    ]
 }
 
 #[tokio::test]
@@ -28,13 +31,18 @@ async fn whatever_is_not_known_fails_open_with_one_body() {
     // The owner of the session sees a score, so it is there.
     for _ in 0..1_000 {
         let path = format!("/v1/sessions/{foreign}/verdict");
-        let own = site.server.call("GET", &path, &[("x-botect-private-key", &*other.private_key)], Body::empty()).await;
+        let own = site
+            .server
+            .call("GET", &path, &[("x-botect-private-key", &*other.private_key)], Body::empty())
+            .await;
         if own.json["score"] == 92 || own.json["score"] == 96 {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
-    for token in [&*foreign, "a%20b", "%FF", "sess_%00", "..", &"a".repeat(129), "bt_k3J9xQ2mWv7Zr1Tt0bYcUe5P"] {
+    for token in
+        [&*foreign, "a%20b", "%FF", "sess_%00", "..", &"a".repeat(129), "bt_k3J9xQ2mWv7Zr1Tt0bYcUe5P"]
+    {
         let answer = site.verdict(token, "").await;
         assert_eq!((answer.status.as_u16(), &answer.body), (200, &unknown.body), "{token}");
         assert_eq!(answer.header("content-type"), unknown.header("content-type"));
@@ -138,8 +146,15 @@ async fn context_decides_about_static_files_and_never_fails_a_read() {
     assert_eq!(action("?path=%2Fcheckout").await, "block");
     assert_eq!(action("?path=%2Fapp.js").await, "allow");
     assert_eq!(site.verdict(&token, "?path=/app.js").await.json["reason"], "Static resource; not evaluated.");
-    assert_eq!(action(&format!("?path=/{}.js", "a".repeat(2_048))).await, "block", "an over-long path is absent");
-    assert_eq!(action("?path=&ip=nonsense&country=Netherlands&ua=%FF&logged_in=maybe&other=1&&=").await, "block");
+    assert_eq!(
+        action(&format!("?path=/{}.js", "a".repeat(2_048))).await,
+        "block",
+        "an over-long path is absent"
+    );
+    assert_eq!(
+        action("?path=&ip=nonsense&country=Netherlands&ua=%FF&logged_in=maybe&other=1&&=").await,
+        "block"
+    );
     assert_eq!(action("?path=/app.js&path=/checkout").await, "allow", "the first one counts");
     assert_eq!(action("?ip=203.0.113.7&country=NL&ua=Mozilla%2F5.0&logged_in=1").await, "block");
 }
@@ -155,7 +170,9 @@ async fn a_block_is_recorded_once_for_each_resolution() {
     }
     let mut blocks = Vec::new();
     for _ in 0..1_000 {
-        blocks = quivive_server::flows::scoring::audit::list_blocks(&site.server.app, site.project, 10).await.unwrap();
+        blocks = quivive_server::flows::scoring::audit::list_blocks(&site.server.app, site.project, 10)
+            .await
+            .unwrap();
         if blocks.len() >= 2 {
             break;
         }
@@ -167,7 +184,10 @@ async fn a_block_is_recorded_once_for_each_resolution() {
     assert_eq!((&blocks[0]["path"], &blocks[1]["path"]), (&json!("/a"), &Value::Null));
     let block = &blocks[1];
     assert_eq!((&block["session_token"], &block["project_id"]), (&json!(token), &json!(site.project)));
-    assert_eq!((&block["score"], &block["action"], &block["verdict"]), (&json!(1), &json!("block"), &json!("definite")));
+    assert_eq!(
+        (&block["score"], &block["action"], &block["verdict"]),
+        (&json!(1), &json!("block"), &json!("definite"))
+    );
     assert_eq!(block["detection_ids"], json!([33_554_433, 50_331_648, 50_331_651]));
     assert_eq!(block["rule_id"], Value::Null);
 }

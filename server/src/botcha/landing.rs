@@ -1,0 +1,194 @@
+//! The challenge embedded in pages: `POST /api/verify-landing` and the token that it gives.
+
+use axum::Json;
+use axum::extract::State;
+use http::request::Parts;
+use quivive_core::challenge::landing;
+use quivive_core::{ErrorKind, Timestamp, encoding};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::limits;
+use super::wire::{ErrorBody, Failure, Form, Result, members};
+use crate::app::App;
+use crate::error::{self, Error};
+use crate::extract::Body;
+use crate::storage::{self, Record};
+
+/// A nonce of a page that was served; good for one answer.
+#[derive(Debug, Deserialize, Serialize)]
+struct LandingNonce {
+    nonce: String,
+    expires_at: Timestamp,
+}
+
+/// An answer without a nonce that has been accepted; it is not accepted again.
+#[derive(Debug, Deserialize, Serialize)]
+struct LandingAnswer {
+    hash: String,
+    expires_at: Timestamp,
+}
+
+/// A token of a solved landing challenge, by its hash; good until its end.
+#[derive(Debug, Deserialize, Serialize)]
+struct LandingToken {
+    hash: String,
+    expires_at: Timestamp,
+}
+
+/// Makes a nonce for a page.
+///
+/// # Errors
+/// If storage does not answer.
+pub async fn create_nonce(app: &App) -> error::Result<String> {
+    let nonce = encoding::hex(&app.random_bytes::<16>());
+    let expires_at = app.now().plus_milliseconds(NONCE_MILLISECONDS);
+    app.storage.put(&LandingNonce { nonce: nonce.clone(), expires_at }).await?;
+    Ok(nonce)
+}
+
+/// Whether a token of a solved landing challenge is known.
+///
+/// # Errors
+/// If storage does not answer.
+pub async fn is_known(app: &App, token: &str) -> error::Result<bool> {
+    Ok(app.storage.get::<LandingToken>(&hash(token)).await?.is_some())
+}
+
+/// An answer to the challenge in a page.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = BotchaVerifyLanding)]
+#[expect(dead_code, reason = "describes a body that is read member by member")]
+struct VerifyLanding {
+    /// 16 hexadecimal characters.
+    answer: String,
+    /// The time that went into the answer, ISO 8601 in UTC.
+    timestamp: String,
+    /// The page's nonce, if it had one.
+    nonce: Option<String>,
+}
+
+/// Answer the challenge that stands in a page; the token opens `GET /agent-only` for an hour.
+#[utoipa::path(
+    post, path = "/api/verify-landing", tag = "botcha", operation_id = "botcha_verify_landing",
+    request_body = VerifyLanding,
+    responses(
+        (status = 200, description = "The token", body = Value),
+        (status = 400, body = ErrorBody),
+        (status = 403, body = ErrorBody, description = "Too old, wrong, or used before"),
+    ),
+)]
+async fn verify(State(app): State<App>, parts: Parts, Body(body, _): Body<Failure>) -> Result<Json<Value>> {
+    let members = members(&body)?;
+    limits::count_verification(&app, &parts).await?;
+    let answer = members.get("answer").filter(|answer| !answer.is_null());
+    let timestamp = members.get("timestamp").and_then(Value::as_str).filter(|text| !text.is_empty());
+    let (Some(answer), Some(timestamp)) = (answer, timestamp) else {
+        let hint = "Send answer and timestamp as the instruction in the page says";
+        return Err(Failure::plain("Missing answer or timestamp", hint));
+    };
+    let now = app.now();
+    let nonce = members.get("nonce").and_then(Value::as_str);
+    if let Some(nonce) = nonce
+        && app.storage.take::<LandingNonce>(nonce).await?.is_none()
+    {
+        return Err(refused("Timestamp expired or invalid. Request a fresh challenge."));
+    }
+    landing::check(answer, timestamp, nonce, now).map_err(|error| match error.kind() {
+        ErrorKind::ChallengeExpired => refused("Timestamp expired or invalid. Request a fresh challenge."),
+        _ => wrong(),
+    })?;
+    if nonce.is_none() {
+        spend(&app, answer, timestamp, now).await?;
+    }
+    let token = encoding::hex(&app.random_bytes::<32>());
+    let expires_at = now.plus_milliseconds(TOKEN_MILLISECONDS);
+    app.storage.put(&LandingToken { hash: hash(&token), expires_at }).await?;
+    Ok(Json(json!({
+        "success": true,
+        "message": "🤖 Landing challenge solved! You are a bot.",
+        "token": token,
+        "usage": {
+            "header": "X-Botcha-Landing-Token",
+            "value": token,
+            "expires_in": "1 hour",
+            "use_with": "/agent-only",
+        },
+    })))
+}
+
+/// The route.
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(verify))
+}
+
+/// Notes an answer without a nonce, so that nobody sends it twice.
+async fn spend(app: &App, answer: &Value, timestamp: &str, now: Timestamp) -> Result<()> {
+    let text = answer.as_str().unwrap_or_default().to_ascii_lowercase();
+    let expires_at = now.plus_milliseconds(ANSWER_MILLISECONDS);
+    match app.storage.insert(&LandingAnswer { hash: hash(&format!("{timestamp} {text}")), expires_at }).await
+    {
+        Ok(()) => Ok(()),
+        Err(storage::Error::Conflict) => Err(wrong()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn wrong() -> Failure {
+    let error = Error::forbidden("Incorrect answer").with("hint", "Read the instruction in the page again");
+    Failure { error, form: Form::Plain }
+}
+
+fn refused(sentence: &str) -> Failure {
+    Failure { error: Error::forbidden(sentence), form: Form::Plain }
+}
+
+fn hash(text: &str) -> String {
+    encoding::hex(&Sha256::digest(text.as_bytes()))
+}
+
+impl Record for LandingNonce {
+    const KIND: &'static str = "landing_nonce";
+    const SHORT_LIVED: bool = true;
+
+    fn id(&self) -> String {
+        self.nonce.clone()
+    }
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        Some(self.expires_at)
+    }
+}
+
+impl Record for LandingAnswer {
+    const KIND: &'static str = "landing_answer";
+
+    fn id(&self) -> String {
+        self.hash.clone()
+    }
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        Some(self.expires_at)
+    }
+}
+
+impl Record for LandingToken {
+    const KIND: &'static str = "landing_token";
+
+    fn id(&self) -> String {
+        self.hash.clone()
+    }
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        Some(self.expires_at)
+    }
+}
+
+const NONCE_MILLISECONDS: i64 = 120_000;
+/// Longer than any timestamp is accepted: two minutes to both sides.
+const ANSWER_MILLISECONDS: i64 = 300_000;
+const TOKEN_MILLISECONDS: i64 = 3_600_000;
