@@ -37,7 +37,6 @@ pub struct Classifier(agent::Classifier);
 impl Classifier {
     /// Makes the catalogue ready.
     #[napi(constructor)]
-    #[expect(clippy::new_without_default, reason = "only JavaScript makes one")]
     pub fn new() -> Self {
         Self(agent::Classifier::new())
     }

@@ -17,7 +17,8 @@ impl Verifier {
     #[new]
     #[pyo3(signature = (**options))]
     fn new(py: Python<'_>, options: Option<Bound<'_, PyDict>>) -> PyResult<Self> {
-        let options: token::VerifierOptions = crate::decode(options.unwrap_or_else(|| PyDict::new(py)).as_any())?;
+        let options: token::VerifierOptions =
+            crate::decode(options.unwrap_or_else(|| PyDict::new(py)).as_any())?;
         options.verifier().map(Self).map_err(|failure| crate::error::raise(py, &failure))
     }
 
@@ -46,7 +47,11 @@ impl Classifier {
 
     /// Classify one request from its facts.
     #[pyo3(signature = (**facts))]
-    fn classify<'py>(&self, py: Python<'py>, facts: Option<Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
+    fn classify<'py>(
+        &self,
+        py: Python<'py>,
+        facts: Option<Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let facts: agent::RequestFacts = crate::decode(facts.unwrap_or_else(|| PyDict::new(py)).as_any())?;
         crate::encode(py, Ok(py.detach(|| self.0.classify(&facts))))
     }

@@ -92,7 +92,7 @@ mod tests {
         for changed in [
             format!("sess_2.{signature}"),
             format!("sess_1.{}", signature.to_uppercase()),
-            format!("sess_1.{}", &signature[1..]),
+            format!("sess_1.{}", signature.get(1..).unwrap()),
             format!("sess_1.{}", "0".repeat(64)),
             signature.to_owned(),
             format!("{}.{signature}", "a".repeat(129)),

@@ -242,7 +242,47 @@ fn life(cache_control: &str) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use axum::routing::get;
+    use axum::{Json, Router};
+    use quivive_core::token::{Jwk, Signer};
+
     use super::*;
+
+    fn key(seed: u8) -> Jwk {
+        Jwk::generate(&[seed; 32], Some(&format!("key-{seed}"))).unwrap()
+    }
+
+    fn token(key: &Jwk, now: Timestamp) -> String {
+        Signer::from_jwk(key).unwrap().sign(&Claims::access("challenge", 47, "token", now, 3600)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn stale_keys_serve_on_while_new_ones_are_fetched() {
+        let new_keys = Jwks::publish(&[key(2)]).unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/keys", listener.local_addr().unwrap());
+        let router = Router::new().route("/keys", get(async || Json(new_keys)));
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+
+        let client = Client::builder().build().unwrap();
+        let verifier = RemoteVerifier::at(&client, &url, VerifyPolicy::default()).unwrap();
+        let old_keys = Jwks::publish(&[key(1)]).unwrap();
+        verifier.inner.loaded.store(Some(Arc::new(Loaded {
+            verifier: Verifier::new(&old_keys, VerifyPolicy::default()).unwrap(),
+            at: Instant::now(),
+            fresh_for: Duration::ZERO,
+        })));
+
+        let now = Timestamp::from_seconds(1_771_156_800);
+        let (old, new) = (token(&key(1), now), token(&key(2), now));
+        assert!(verifier.verify_now(&old, now).unwrap().is_ok());
+        let start = Instant::now();
+        while !matches!(verifier.verify_now(&new, now), Some(Ok(_))) {
+            assert!(start.elapsed() < Duration::from_secs(5), "keys were never fetched");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(!matches!(verifier.verify_now(&old, now), Some(Ok(_))));
+    }
 
     #[test]
     fn life_follows_cache_control_within_bounds() {

@@ -5,7 +5,6 @@
 
 use std::sync::OnceLock;
 
-use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use quivive_core::encoding;
@@ -15,6 +14,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::extract::Path;
 
 /// One file that browsers load.
 struct Asset {

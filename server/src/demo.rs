@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::{HeaderName, HeaderValue, header};
 use quivive_core::evidence::Evidence;
 use quivive_core::score::aggregate::{Behavioral, JsDetection};
@@ -16,6 +16,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::extract::Path;
 use crate::flows::scoring::read::{self, RequestContext};
 use crate::flows::scoring::record::{StoredScore, StoredSession, session_id};
 use crate::seed;

@@ -30,6 +30,20 @@ impl<S: Send + Sync, F: From<Error> + IntoResponse> FromRequest<S> for Body<F> {
     }
 }
 
+/// Parts of the path, for our own routes: what cannot be read is "not found".
+pub struct Path<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        match axum::extract::Path::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(path)) => Ok(Self(path)),
+            Err(rejection) => Err(Error::not_found("no such path").because(rejection)),
+        }
+    }
+}
+
 /// Reads JSON that is nested at most [`MAX_JSON_DEPTH`] deep, whatever its media type says.
 ///
 /// # Errors

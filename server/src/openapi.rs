@@ -1,7 +1,7 @@
 //! The OpenAPI documents: one per family and one of everything, made from the routes.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::config::Family;
 use crate::error::{Error, Result};
+use crate::extract::Path;
 use crate::{agentshield, botcha, botect, browser, demo, health};
 
 #[derive(utoipa::OpenApi)]

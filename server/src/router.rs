@@ -200,4 +200,35 @@ mod tests {
             assert_eq!(Skin::of_path(path), skin, "{path}");
         }
     }
+
+    #[tokio::test]
+    async fn panics_and_time_outs_become_errors_of_the_family() {
+        use axum::body::Body;
+        use axum::routing::get;
+        use http::StatusCode;
+        for (skin, member) in [
+            (Skin::Agentshield, "/error/code"),
+            (Skin::Botcha, "/error"),
+            (Skin::Botect, "/code"),
+            (Skin::Native, "/code"),
+        ] {
+            let patience = Duration::from_millis(50);
+            let service = Router::new()
+                .route("/panic", get(async || -> &'static str { panic!("a secret of the inside") }))
+                .route("/late", get(async || tokio::time::sleep(Duration::from_secs(5)).await))
+                .layer(from_fn(move |request: Request, next: Next| guard(skin, patience, request, next)));
+            let call = async |path: &str| {
+                let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+                let response = service.clone().oneshot(request).await.unwrap();
+                let status = response.status();
+                let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+                assert!(!String::from_utf8_lossy(&body).contains("secret"));
+                (status, serde_json::from_slice::<serde_json::Value>(&body).unwrap())
+            };
+            let (status, body) = call("/panic").await;
+            assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR, "{skin:?}");
+            assert_eq!(body.pointer(member).unwrap(), "INTERNAL_ERROR", "{skin:?}");
+            assert!(call("/late").await.0.is_server_error(), "{skin:?}");
+        }
+    }
 }

@@ -4,7 +4,7 @@
 //! letter (unless the token itself ends in a sign such as `/` or `-`). A bot word counts at the end of a name. In the comment that an
 //! Android device fills with its model, words do not count and catalogue tokens only with a version.
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::SubType;
 use super::catalogue::{Agent, RuleSet};
@@ -148,6 +148,7 @@ impl Matcher {
         MARKS.iter().for_each(|(text, mark)| add(text, Pattern::Mark(*mark)));
         let automaton = AhoCorasick::builder()
             .ascii_case_insensitive(true)
+            .kind(Some(KIND))
             .match_kind(MatchKind::Standard)
             .build(&texts)
             .map_err(|error| Error::invalid_input(format!("tokens cannot be compiled: {error}")))?;
@@ -406,13 +407,15 @@ impl DeviceSlot {
 }
 
 fn names_android_version(comment: &[u8]) -> bool {
-    comment.windows(ANDROID.len() + 2).any(|part| {
-        let (name, rest) = part.split_at(ANDROID.len());
+    comment.iter().enumerate().filter(|(_, byte)| byte.eq_ignore_ascii_case(&b'a')).any(|(place, _)| {
+        let Some((name, rest)) = comment.get(place..).and_then(|part| part.split_at_checked(ANDROID.len()))
+        else {
+            return false;
+        };
         name.eq_ignore_ascii_case(ANDROID)
             && match rest {
-                [b' ' | b'-' | b'/', digit] => digit.is_ascii_digit(),
-                [digit, _] => digit.is_ascii_digit(),
-                _ => false,
+                [b' ' | b'-' | b'/', digit, ..] | [digit, ..] => digit.is_ascii_digit(),
+                [] => false,
             }
     })
 }
@@ -428,16 +431,19 @@ fn is_unreadable(text: &[u8]) -> bool {
 }
 
 fn has_product_version(text: &[u8]) -> bool {
-    text.windows(3).any(|part| match part {
-        [product, b'/', version] => product.is_ascii_alphanumeric() && version.is_ascii_alphanumeric(),
-        _ => false,
-    })
+    let is_name =
+        |place: Option<usize>| place.and_then(|place| text.get(place)).is_some_and(u8::is_ascii_alphanumeric);
+    let slashes = text.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+    slashes.map(|(place, _)| place).any(|place| is_name(place.checked_sub(1)) && is_name(Some(place + 1)))
 }
 
 fn contains_ignoring_case(text: &[u8], part: &[u8]) -> bool {
     !part.is_empty() && text.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part))
 }
 
+/// Tables of a few megabytes for speed, but not in a page or at the edge.
+const KIND: AhoCorasickKind =
+    if cfg!(target_family = "wasm") { AhoCorasickKind::ContiguousNFA } else { AhoCorasickKind::DFA };
 const LOOKED_AT: usize = 2048;
 const SHORTEST: usize = 10;
 const ANDROID: &[u8] = b"android";

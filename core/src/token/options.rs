@@ -75,7 +75,10 @@ mod tests {
     #[test]
     fn null_accepts_any_issuer_and_type() {
         let verifier = read(json!({"secret": "s", "issuer": null, "types": null})).unwrap();
-        assert_eq!(verifier.policy(), &VerifyPolicy { issuers: None, types: None, ..VerifyPolicy::default() });
+        assert_eq!(
+            verifier.policy(),
+            &VerifyPolicy { issuers: None, types: None, ..VerifyPolicy::default() }
+        );
     }
 
     #[test]

@@ -28,10 +28,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let server = HttpServer::new(move || {
         App::new()
             .service(
-                web::resource("/for-agents").wrap(GuardTransform::new(agents.clone())).route(web::get().to(greet)),
+                web::resource("/for-agents")
+                    .wrap(GuardTransform::new(agents.clone()))
+                    .route(web::get().to(greet)),
             )
             .service(
-                web::resource("/with-token").wrap(GuardTransform::new(tokens_only.clone())).route(web::get().to(greet)),
+                web::resource("/with-token")
+                    .wrap(GuardTransform::new(tokens_only.clone()))
+                    .route(web::get().to(greet)),
             )
             .route("/", web::get().to(welcome))
     })

@@ -30,7 +30,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let app = Router::new()
         .route("/for-agents", get(greet).layer(guarded_by(agents)))
         .route("/with-token", get(greet).layer(guarded_by(tokens_only)))
-        .route("/", get(|| async { "Everybody may read this. /for-agents and /with-token are for agents.\n" }));
+        .route(
+            "/",
+            get(|| async { "Everybody may read this. /for-agents and /with-token are for agents.\n" }),
+        );
 
     let listener = TcpListener::bind(arguments.listen).await?;
     println!("listening on http://{}", listener.local_addr()?);

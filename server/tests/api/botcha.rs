@@ -1,7 +1,9 @@
 //! The BOTCHA-compatible family.
 
 mod gate;
+mod home;
 mod keys;
+mod landing;
 mod limits;
 mod protected;
 mod refresh;

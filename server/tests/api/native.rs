@@ -59,6 +59,14 @@ async fn problems_have_the_standard_form() {
     assert_eq!(wrong.header("access-control-allow-origin"), "", "no CORS on our own paths");
     assert_eq!(wrong.header("x-botcha-version"), "");
     assert_eq!(server.call("OPTIONS", "/-/health", &[], "").await.status, 405);
+    for path in ["/-/openapi/%FF", "/-/assets/%FF/page.css", "/-/demo/session/%FF"] {
+        let answer = server.get(path).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.json["code"].as_str()),
+            (404, Some("NOT_FOUND")),
+            "{path}"
+        );
+    }
 }
 
 #[tokio::test]

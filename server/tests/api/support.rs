@@ -28,9 +28,15 @@ pub struct Server {
 
 /// An application on an in-memory database.
 pub async fn prepare(config: Config) -> Result<App, serve::StartError> {
+    prepare_on(Arc::new(Sqlite::in_memory().unwrap()), config).await
+}
+
+async fn prepare_on<D>(database: Arc<D>, config: Config) -> Result<App, serve::StartError>
+where
+    D: Records + Events + Counters + 'static,
+{
     let clock = Clock::fixed(Timestamp::from_seconds(START));
-    let storage =
-        Storage::new(Arc::new(Sqlite::in_memory().unwrap()), Arc::new(Memory::new(10_000)), clock.clone());
+    let storage = Storage::new(database, Arc::new(Memory::new(10_000)), clock.clone());
     let master = MasterSecret::from_bytes([42; 32]);
     serve::prepare(config, storage, master, clock, Entropy::seeded([7; 32])).await
 }
@@ -64,7 +70,7 @@ impl Server {
     async fn of(profile: Profile, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::defaults(profile).unwrap();
         change(&mut config);
-        Self::build(Arc::new(Sqlite::in_memory().unwrap()), config).await
+        Self::around(prepare(config).await.unwrap())
     }
 
     /// A service on a database of the test's own, with some settings changed.
@@ -74,17 +80,11 @@ impl Server {
     {
         let mut config = Config::defaults(Profile::Secure).unwrap();
         change(&mut config);
-        Self::build(database, config).await
+        Self::around(prepare_on(database, config).await.unwrap())
     }
 
-    async fn build<D>(database: Arc<D>, config: Config) -> Self
-    where
-        D: Records + Events + Counters + 'static,
-    {
-        let clock = Clock::fixed(Timestamp::from_seconds(START));
-        let storage = Storage::new(database, Arc::new(Memory::new(10_000)), clock.clone());
-        let master = MasterSecret::from_bytes([42; 32]);
-        let app = serve::prepare(config, storage, master, clock, Entropy::seeded([7; 32])).await.unwrap();
+    /// A service around an application that was opened elsewhere.
+    pub fn around(app: App) -> Self {
         let router = quivive_server::app(&app);
         Self { app, router }
     }

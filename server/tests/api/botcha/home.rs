@@ -7,11 +7,13 @@ use crate::support::{Answer, Server};
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
 async fn read(server: &Server, accept: &str) -> Answer {
-    server.call("GET", "/", &[("accept", accept), ("user-agent", "Mozilla/5.0"), ("host", "door.example")], "").await
+    server
+        .call("GET", "/", &[("accept", accept), ("user-agent", "Mozilla/5.0"), ("host", "door.example")], "")
+        .await
 }
 
 fn text(answer: &Answer) -> String {
-    String::from_utf8(answer.body.clone()).unwrap()
+    String::from_utf8_lossy(&answer.body).into_owned()
 }
 
 #[tokio::test]
@@ -29,7 +31,11 @@ async fn each_caller_gets_its_form_of_the_page() {
         assert_eq!(answer.header("vary"), "Accept, Authorization");
         assert_eq!(answer.header("x-botcha-version"), "0.23.0");
     }
-    assert_eq!(server.get("/").await.header("content-type"), "application/json", "a caller without a user agent");
+    assert_eq!(
+        server.get("/").await.header("content-type"),
+        "application/json",
+        "a caller without a user agent"
+    );
 }
 
 #[tokio::test]
@@ -72,7 +78,8 @@ async fn links_with_a_code_that_failed_are_explained_and_nothing_of_the_query_is
 
 #[tokio::test]
 async fn a_host_name_cannot_break_out_of_the_page() {
-    let server = Server::with(|config| config.public_url = Some("http://a\"><script>x</script>".to_owned())).await;
+    let server =
+        Server::with(|config| config.public_url = Some("http://a\"><script>x</script>".to_owned())).await;
     let page = text(&read(&server, BROWSER).await);
     assert!(!page.contains("<script>x"), "{page}");
 }
@@ -87,11 +94,15 @@ async fn json_tells_who_is_verified() {
     assert!(unknown.get("your_identity").is_none());
     assert_eq!(unknown["onboarding"]["steps"].as_array().unwrap().len(), 9);
 
-    let token = tokens(&server, json!({ "audience": "shop" })).await["access_token"].as_str().unwrap().to_owned();
+    let token =
+        tokens(&server, json!({ "audience": "shop" })).await["access_token"].as_str().unwrap().to_owned();
     let headers = [("accept", "application/json"), ("authorization", &format!("Bearer {token}"))];
     let known = server.call("GET", "/", &headers, "").await.json;
     assert_eq!(known["status"], "verified");
-    assert_eq!((&known["your_identity"]["token_type"], &known["your_identity"]["audience"]), (&json!("botcha-verified"), &json!("shop")));
+    assert_eq!(
+        (&known["your_identity"]["token_type"], &known["your_identity"]["audience"]),
+        (&json!("botcha-verified"), &json!("shop"))
+    );
 
     server.post("/v1/token/revoke", &json!({ "token": token })).await;
     assert_eq!(server.call("GET", "/", &headers, "").await.json["status"], "unverified");
@@ -101,8 +112,12 @@ async fn json_tells_who_is_verified() {
 async fn every_endpoint_that_is_listed_is_there() {
     let server = Server::start().await;
     let families = read(&server, "application/json").await.json["endpoints"].clone();
-    let all: Vec<String> =
-        families.as_object().unwrap().values().flat_map(|family| family.as_object().unwrap().keys().cloned()).collect();
+    let all: Vec<String> = families
+        .as_object()
+        .unwrap()
+        .values()
+        .flat_map(|family| family.as_object().unwrap().keys().cloned())
+        .collect();
     assert!(all.len() > 15, "{all:?}");
     for entry in all {
         let (method, path) = entry.split_once(' ').unwrap();
@@ -145,12 +160,22 @@ async fn the_collector_is_on_the_page_of_the_demo_project_only() {
     seed::apply(&demo.app, &seed::built_in().unwrap()).await.unwrap();
     let page = text(&read(&demo, BROWSER).await);
     let key = seed::demo().unwrap().site_key;
-    assert!(page.contains("data-live=\"true\"") && page.contains(&format!("data-botect-sdk data-site-key=\"{key}\"")));
+    assert!(
+        page.contains("data-live=\"true\"")
+            && page.contains(&format!("data-botect-sdk data-site-key=\"{key}\""))
+    );
 }
 
 #[tokio::test]
 async fn a_session_of_the_demo_project_is_shown_and_no_other() {
-    let unknown = |answer: &Answer| assert_eq!((answer.status.as_u16(), &answer.json["code"]), (404, &json!("NOT_FOUND")), "{:?}", answer.json);
+    let unknown = |answer: &Answer| {
+        assert_eq!(
+            (answer.status.as_u16(), &answer.json["code"]),
+            (404, &json!("NOT_FOUND")),
+            "{:?}",
+            answer.json
+        )
+    };
     let plain = Server::start().await;
     seed::apply(&plain.app, &seed::built_in().unwrap()).await.unwrap();
     let events = json!({ "session_token": null, "site_key": seed::demo().unwrap().site_key, "events": [
@@ -174,9 +199,14 @@ async fn a_session_of_the_demo_project_is_shown_and_no_other() {
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
-    assert_eq!((&seen["verdict"]["verdict"], &seen["verdict"]["score"]), (&json!("likely_human"), &json!(35)), "{seen}");
+    assert_eq!(
+        (&seen["verdict"]["verdict"], &seen["verdict"]["score"]),
+        (&json!("likely_human"), &json!(35)),
+        "{seen}"
+    );
     assert_eq!(seen["threshold"], 30);
     assert_eq!((&seen["probe"]["passed"], &seen["probe"]["webdriver"]), (&json!(false), &json!(true)));
-    let numbers: Vec<&Value> = seen["evidence"].as_array().unwrap().iter().map(|item| &item["number"]).collect();
+    let numbers: Vec<&Value> =
+        seen["evidence"].as_array().unwrap().iter().map(|item| &item["number"]).collect();
     assert!(numbers.contains(&&json!(33_554_433)), "{seen}");
 }

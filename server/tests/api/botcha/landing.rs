@@ -73,9 +73,21 @@ async fn wrong_late_and_missing_answers_are_refused_as_documented() {
         (json!({ "answer": "x", "timestamp": 5 }), 400, "Missing answer or timestamp"),
         (json!({ "answer": "0000000000000000", "timestamp": TIME }), 403, "Incorrect answer"),
         (json!({ "answer": ["x"], "timestamp": TIME }), 403, "Incorrect answer"),
-        (json!({ "answer": "x", "timestamp": "2026-02-15T11:57:59Z" }), 403, "Timestamp expired or invalid. Request a fresh challenge."),
-        (json!({ "answer": "x", "timestamp": "yesterday" }), 403, "Timestamp expired or invalid. Request a fresh challenge."),
-        (json!({ "answer": "x", "timestamp": TIME, "nonce": "unknown" }), 403, "Timestamp expired or invalid. Request a fresh challenge."),
+        (
+            json!({ "answer": "x", "timestamp": "2026-02-15T11:57:59Z" }),
+            403,
+            "Timestamp expired or invalid. Request a fresh challenge.",
+        ),
+        (
+            json!({ "answer": "x", "timestamp": "yesterday" }),
+            403,
+            "Timestamp expired or invalid. Request a fresh challenge.",
+        ),
+        (
+            json!({ "answer": "x", "timestamp": TIME, "nonce": "unknown" }),
+            403,
+            "Timestamp expired or invalid. Request a fresh challenge.",
+        ),
     ] {
         let answer = server.post("/api/verify-landing", &body).await;
         assert_eq!((answer.status.as_u16(), &answer.json["error"]), (status, &json!(error)), "{body}");

@@ -182,3 +182,24 @@ async fn addresses_in_answers_follow_the_host_or_the_setting() {
     let answer = fixed.call("GET", "/health", &forwarded, "").await;
     assert_eq!(answer.header("x-botcha-docs"), "https://quivive.example/openapi.json");
 }
+
+#[tokio::test]
+async fn compressed_bodies_are_read_and_bounded_by_what_they_unpack_to() {
+    let server = Server::start().await;
+    let send = async |body: Vec<u8>| {
+        server.call("POST", "/v1/token/refresh", &[("Content-Encoding", "gzip")], body).await
+    };
+    let read = send(gzip(br#"{"refresh_token":"x"}"#)).await;
+    assert_eq!((read.status.as_u16(), read.json["message"].as_str()), (401, Some("Invalid token")));
+    let bomb = gzip(&vec![b' '; 20_000_000]);
+    assert!(bomb.len() < 65_536);
+    assert_eq!(send(bomb).await.status, 413);
+    assert_eq!(send(b"not gzip".to_vec()).await.status, 400);
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
