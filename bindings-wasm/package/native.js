@@ -1,5 +1,5 @@
 import start, * as core from "./core.js";
-import { attempt, decode, encode, wrap } from "./error.js";
+import { attempt, decode, encode, invalid, wrap } from "./error.js";
 
 /** Loads the wasm file: from beside this module, or from a URL, response, bytes or compiled module. */
 export async function initialize(source) {
@@ -18,16 +18,19 @@ export const operations = Object.fromEntries(
     .map(([name, call]) => [name, wrap(call)]),
 );
 
-/** Verifies tokens against one key set under one policy; keys and policy are read once. */
+/** Verifies tokens with one set of keys, under one policy; both are read once. */
 export class Verifier {
   #native;
 
-  constructor(keys, policy) {
-    const [keysText, policyText] = [encode(keys), encode(policy)];
-    this.#native = attempt(() => new core.Verifier(keysText, policyText));
+  constructor(options = {}) {
+    const text = encode(options);
+    this.#native = attempt(() => new core.Verifier(text));
   }
 
   verify(token, now = Date.now()) {
+    if (typeof token !== "string" || !Number.isSafeInteger(now)) {
+      throw invalid("a token is a text, and `now` a whole number of milliseconds");
+    }
     return decode(() => this.#native.verify(token, now));
   }
 }

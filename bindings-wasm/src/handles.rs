@@ -5,7 +5,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::exports::{decode, encode, raise};
 
-/// Verifies tokens against one key set under one policy.
+/// Verifies tokens with one set of keys, under one policy.
 #[wasm_bindgen]
 pub struct Verifier(token::Verifier);
 
@@ -13,9 +13,8 @@ pub struct Verifier(token::Verifier);
 impl Verifier {
     /// Reads the keys and the policy.
     #[wasm_bindgen(constructor)]
-    pub fn new(keys: &str, policy: &str) -> Result<Self, JsError> {
-        let make = || token::Verifier::new(&decode::<token::Jwks>(keys)?, decode(policy)?);
-        make().map(Self).map_err(raise)
+    pub fn new(options: &str) -> Result<Self, JsError> {
+        decode(options).and_then(token::VerifierOptions::verifier).map(Self).map_err(raise)
     }
 
     /// Verifies a token; `now` is in milliseconds since the Unix epoch.
@@ -37,7 +36,6 @@ pub struct Classifier(agent::Classifier);
 impl Classifier {
     /// Makes the catalogue ready.
     #[wasm_bindgen(constructor)]
-    #[expect(clippy::new_without_default, reason = "only JavaScript makes one")]
     pub fn new() -> Self {
         Self(agent::Classifier::new())
     }

@@ -23,14 +23,14 @@ const failsWith = (code) => (error) => error instanceof quivive.QuiviveError && 
 
 test("a handle verifies as the operation does", () => {
   const { token, keys } = issue();
-  const verifier = new quivive.Verifier(keys, {});
+  const verifier = new quivive.Verifier({ keys });
   assert.deepEqual(verifier.verify(token, NOW), quivive.verifyToken({ token, keys, now: NOW }));
   assert.deepEqual(verifier.verify(token), verifier.verify(token, NOW));
 });
 
 test("errors have class, code and details", () => {
   const { token, keys } = issue();
-  const verifier = new quivive.Verifier(keys, {});
+  const verifier = new quivive.Verifier({ keys });
   const at = token.length - 20;
   const other = token[at] === "A" ? "B" : "A";
   const forged = token.slice(0, at) + other + token.slice(at + 1);
@@ -41,7 +41,11 @@ test("errors have class, code and details", () => {
     return true;
   });
   assert.throws(() => verifier.verify(token, NOW + 3_600_000), failsWith("TOKEN_EXPIRED"));
-  assert.throws(() => new quivive.Verifier(keys, { unknown: 1 }), failsWith("INVALID_INPUT"));
+  assert.throws(() => new quivive.Verifier({ keys, unknown: 1 }), failsWith("INVALID_INPUT"));
+  assert.throws(() => new quivive.Verifier(), failsWith("INVALID_INPUT"));
+  for (const [wrong, at] of [[5, NOW], [token, NaN], [token, "now"]]) {
+    assert.throws(() => verifier.verify(wrong, at), failsWith("INVALID_INPUT"));
+  }
   assert.throws(() => quivive.verifyToken(), failsWith("INVALID_INPUT"));
   assert.throws(() => quivive.verifyToken({ token, keys, now: 1n }), failsWith("INVALID_INPUT"));
 });

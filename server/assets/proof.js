@@ -43,7 +43,7 @@ const prove = async () => {
     step = "step-verify";
     mark(step, "busy");
     const jwks = await call("/.well-known/jwks");
-    const verifier = new Verifier(jwks, { issuers: null });
+    const verifier = new Verifier({ keys: jwks, issuer: null });
     proof = { token: answer.access_token, verifier };
     mark(step, "done", `${jwks.keys.length} public ${jwks.keys.length === 1 ? "key" : "keys"}`);
     restore();

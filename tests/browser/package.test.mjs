@@ -38,7 +38,7 @@ test("a token that the package's client got in the page verifies there, and a ta
     const { Client, QuiviveError, Verifier } = await import("/browser.js");
     const token = await new Client({ url }).botcha.token();
     const keys = await (await fetch(`${url}/.well-known/jwks`)).json();
-    const verifier = new Verifier(keys, {});
+    const verifier = new Verifier({ keys });
     const { type } = verifier.verify(token);
     try {
       const at = token.length - 20;

@@ -1,14 +1,10 @@
 //! What a verifier demands of a token beyond its signature.
 
-use serde::Deserialize;
-
 use super::claims::{ACCESS_TOKEN_TYPE, Claims, DEFAULT_ISSUER};
 use crate::{Error, ErrorKind, Result, Timestamp};
 
 /// What a token must say to be accepted; the default takes access tokens of the issuer `botcha.ai`.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct VerifyPolicy {
     /// The audience that the token must name; `None` does not look at it.
     pub audience: Option<String>,

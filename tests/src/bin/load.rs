@@ -200,7 +200,8 @@ async fn operate(
             let name = format!("{}-{}", state.index, state.count);
             let answer = post_events(connection, target, &state.session, &name).await?;
             // A new session every fifty batches, as visitors come and go.
-            state.session = if state.count % 50 == 0 { Value::Null } else { answer["session_token"].clone() };
+            state.session =
+                if state.count.is_multiple_of(50) { Value::Null } else { answer["session_token"].clone() };
         }
         Scenario::Token => {
             state.token = Some(token(connection).await?);

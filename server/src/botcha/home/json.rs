@@ -108,8 +108,8 @@ fn add_details(document: &mut Map<String, Value>, home: &Home) {
             "npm_browser": "quivive-wasm",
             "python": "quivive",
             "rust": "quivive",
-            "verify_ts": "new Verifier(keys, {}).verify(token)",
-            "verify_python": "Verifier(keys, {}).verify(token)",
+            "verify_ts": "new Verifier({ keys }).verify(token)",
+            "verify_python": "Verifier(keys=keys).verify(token)",
         }),
     );
     add(
