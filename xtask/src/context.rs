@@ -50,6 +50,17 @@ impl Context {
         command
     }
 
+    /// Puts the licences beside a package, so that they are packed with it.
+    ///
+    /// # Errors
+    /// When they cannot be copied.
+    pub fn place_licences(&self, package: &Path) -> Result<(), String> {
+        ["LICENSE-APACHE", "LICENSE-MIT"].into_iter().try_for_each(|name| {
+            std::fs::copy(self.root.join(name), package.join(name)).map_err(|error| format!("{name}: {error}"))?;
+            Ok(())
+        })
+    }
+
     /// The folder of the built browser files.
     pub fn browser(&self) -> PathBuf {
         self.target.join("browser")

@@ -32,6 +32,7 @@ pub fn pack_with(context: &Context, profile: &str) -> Result<PathBuf, Failure> {
     let addon = package.join(format!("quivive.{}-{}.node", platform(), architecture()));
     fs::copy(built.join(library), addon).map_err(|error| format!("addon: {error}"))?;
 
+    context.place_licences(&package)?;
     let packed = context.target.join("npm");
     renew(&packed)?;
     run(npm(context, &["pack", "--silent", "--pack-destination"]).arg(&packed).current_dir(package))?;

@@ -25,6 +25,7 @@ pub fn build(context: &Context) -> Result<PathBuf, Failure> {
 pub fn build_with(context: &Context, profile: &str) -> Result<PathBuf, Failure> {
     let wheels = context.target.join("wheels");
     renew(&wheels)?;
+    context.place_licences(&context.root.join("bindings-python"))?;
     let mut maturin =
         context.command(tools(context)?.join("maturin"), &["build", "--quiet", "--profile", profile]);
     maturin.arg("--out").arg(&wheels).current_dir(context.root.join("bindings-python"));

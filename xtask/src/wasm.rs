@@ -29,6 +29,7 @@ pub fn files(context: &Context) -> Result<Outcome, Failure> {
     let staged = context.target.join("browser-staged");
     let mut sizes = build(&context.root, &staged).map_err(|error| error.to_string())?;
     build_package(&context.root, &package).map_err(|error| error.to_string())?;
+    context.place_licences(&package)?;
     if let Some(optimizer) = optimizer(context) {
         for name in ["core_bg.wasm", "collector.wasm"] {
             let size = optimize(context, &optimizer, &staged.join(name))?;
