@@ -86,11 +86,11 @@ impl Drop for Server {
     }
 }
 
-/// The server's binary, beside the folder that this test program lies in.
+/// The server's binary, beside this program or beside the folder that it lies in.
 fn binary() -> PathBuf {
     let program = std::env::current_exe().expect("path of this program");
-    let folder = program.parent().and_then(Path::parent).expect("target folder");
-    let binary = folder.join("quivive");
-    assert!(binary.exists(), "{} is missing: run `cargo build -p quivive-server` first", binary.display());
-    binary
+    let name = format!("quivive{}", std::env::consts::EXE_SUFFIX);
+    let found =
+        program.ancestors().skip(1).take(2).map(|folder| folder.join(&name)).find(|path| path.is_file());
+    found.expect("the server is built: `cargo build -p quivive-server`")
 }

@@ -56,7 +56,8 @@ impl Context {
     /// When they cannot be copied.
     pub fn place_licences(&self, package: &Path) -> Result<(), String> {
         ["LICENSE-APACHE", "LICENSE-MIT"].into_iter().try_for_each(|name| {
-            std::fs::copy(self.root.join(name), package.join(name)).map_err(|error| format!("{name}: {error}"))?;
+            std::fs::copy(self.root.join(name), package.join(name))
+                .map_err(|error| format!("{name}: {error}"))?;
             Ok(())
         })
     }
@@ -75,4 +76,10 @@ impl Context {
 /// Whether a program can be called.
 pub fn has(program: &str) -> bool {
     Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
+/// Where a program lies that can be called by its name.
+pub fn path_of(program: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH")?;
+    std::env::split_paths(&folders).map(|folder| folder.join(program)).find(|path| path.is_file())
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use quivive_wasm_build::{FileSize, build, build_package, measure};
 
-use crate::context::{Context, has};
+use crate::context::{Context, has, path_of};
 use crate::report::Outcome;
 use crate::step::{Counts, Failure, output, run};
 
@@ -61,7 +61,7 @@ pub fn browser(context: &Context) -> Result<Outcome, Failure> {
     if !has("npm") {
         return Ok(Outcome::Skipped("npm is not installed".to_owned()));
     }
-    let Some(chromium) = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| has(name))
+    let Some(chromium) = ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(path_of)
     else {
         return Ok(Outcome::Skipped("no Chromium is installed".to_owned()));
     };
@@ -74,7 +74,7 @@ pub fn browser(context: &Context) -> Result<Outcome, Failure> {
         .current_dir(&folder)
         .env("QUIVIVE_SERVER", context.server())
         .env("QUIVIVE_WASM_INSTALLED", installed)
-        .env("QUIVIVE_CHROMIUM", chromium)
+        .env("QUIVIVE_CHROMIUM_PATH", chromium)
         .env("QUIVIVE_SCREENSHOTS", context.target.join("screenshots"));
     Ok(Outcome::Ran(run(&mut tests)?))
 }
