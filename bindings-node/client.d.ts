@@ -40,7 +40,7 @@ export interface VerdictContext {
 
 /** What to do with a session's request; act on `action` only. */
 export interface SessionVerdict {
-  verdict: "not_computed" | "definite" | "likely_automated" | "likely_human" | "verified";
+  verdict: "not_computed" | "definite" | "confident_automated" | "likely_automated" | "likely_human" | "verified";
   score: number;
   action: "allow" | "challenge" | "block" | "log" | "delay";
   detection_ids: number[];
@@ -91,7 +91,8 @@ export class Client {
   readonly botect: {
     /**
      * A session's verdict; a fault of the service gives one that allows and says `unavailable`. One try, 1 s in all,
-     * so that no visitor waits for a broken service.
+     * so that no visitor waits for a broken service. A session token that cannot be one is not sent, and a verdict
+     * without evidence allows.
      */
     verdict(session: string, context?: VerdictContext): Promise<SessionVerdict>;
   };

@@ -6,10 +6,14 @@ const { Origins, readService, readUrl } = require("./origins.js");
 const { Tokens } = require("./tokens.js");
 const { version } = require("./package.json");
 
-const LARGEST_CHALLENGE = 262_144;
+const LARGEST_ANSWER = 262_144;
 const LONGEST_CONTEXT = 2_048;
 const VERDICT_TIMEOUT = 1_000;
 const DETECT_TIMEOUT = 250;
+const SESSION_TOKEN = /^[A-Za-z0-9_-]{1,128}$/;
+const ACTIONS = ["allow", "challenge", "block", "log", "delay"];
+const BANDS = ["not_computed", "definite", "confident_automated", "likely_automated", "likely_human", "verified"];
+const HIGHEST_SCORE = 99;
 const UNAVAILABLE = {
   verdict: "not_computed",
   score: 0,
@@ -75,7 +79,10 @@ class Client {
     if (!privateKey) {
       throw invalid("a verdict needs the option `privateKey`");
     }
-    const url = this.#endpoint(`/v1/sessions/${encodeURIComponent(session)}/verdict`);
+    if (typeof session !== "string" || !SESSION_TOKEN.test(session)) {
+      return unavailable();
+    }
+    const url = this.#endpoint(`/v1/sessions/${session}/verdict`);
     const logged = loggedIn === undefined ? undefined : String(Number(loggedIn));
     const context = { path, ip, country, ua: userAgent, logged_in: logged };
     for (const [name, text] of Object.entries(context)) {
@@ -84,10 +91,11 @@ class Client {
       }
     }
     try {
-      return await this.#call(url, { headers: bearer(privateKey), timeout: VERDICT_TIMEOUT }, "action");
+      const init = { headers: bearer(privateKey), timeout: VERDICT_TIMEOUT };
+      return readVerdict(await this.#call(url, init, "action")) ?? unavailable();
     } catch (error) {
       if (error instanceof QuiviveError) {
-        return { ...UNAVAILABLE, detection_ids: [] };
+        return unavailable();
       }
       throw error;
     }
@@ -167,7 +175,7 @@ class Client {
     return new URL(this.#service.href.replace(/\/+$/, "") + path);
   }
 
-  /** Calls the service and returns the JSON object of a success that has the member. */
+  /** Calls the service and returns the JSON object of a success that has the member; `timeout` is for all of it. */
   async #call(url, { method = "GET", headers = {}, json, timeout = this.#options.timeout }, member) {
     const sent = new Headers({ Accept: "application/json", ...headers });
     if (json !== undefined) {
@@ -177,9 +185,10 @@ class Client {
     const signal = AbortSignal.timeout(timeout);
     const request = new Request(url, { method, headers: sent, body, redirect: "manual", signal });
     const response = await this.#send(request, timeout);
-    const text = await response.text().catch((cause) => {
-      throw connectionFailed(cause);
-    });
+    const text = await readText(response, signal);
+    if (text === undefined) {
+      throw connectionFailed(new RangeError(`answer is larger than ${LARGEST_ANSWER} bytes`));
+    }
     const answer = parse(text);
     if (!response.ok) {
       throw new ApiError(response.status, codeOf(answer) ?? `HTTP_${response.status}`, answer);
@@ -226,7 +235,8 @@ async function answerTo(target, response) {
     return undefined;
   }
   try {
-    return operations.solveInlineChallenge({ body: parse(await readCopy(response)) }).headers;
+    // A copy is read, so that the response itself stays unread.
+    return operations.solveInlineChallenge({ body: parse((await readText(response.clone())) ?? "") }).headers;
   } catch (error) {
     if (error instanceof QuiviveError) {
       return undefined;
@@ -235,31 +245,54 @@ async function answerTo(target, response) {
   }
 }
 
-/** Reads a copy of the body up to the limit, so that the response itself stays unread. */
-async function readCopy(response) {
-  const reader = response.clone().body?.getReader();
+/** Reads a body until the signal; undefined when it is larger than the limit. */
+async function readText(response, signal = undefined) {
+  const reader = response.body?.getReader();
   if (reader === undefined) {
     return "";
   }
+  // A read that waits ends so as well, whether or not the signal of the request reaches the body.
+  const stop = () => reader.cancel().catch(() => undefined);
+  signal?.addEventListener("abort", stop);
   const decoder = new TextDecoder();
   let [text, length] = ["", 0];
   try {
     for (;;) {
+      signal?.throwIfAborted();
       const { done, value } = await reader.read();
+      signal?.throwIfAborted();
       if (done) {
         return text + decoder.decode();
       }
       length += value.length;
-      if (length > LARGEST_CHALLENGE) {
-        return "";
+      if (length > LARGEST_ANSWER) {
+        return undefined;
       }
       text += decoder.decode(value, { stream: true });
     }
   } catch (cause) {
     throw connectionFailed(cause);
   } finally {
-    reader.cancel().catch(() => undefined);
+    signal?.removeEventListener("abort", stop);
+    stop();
   }
+}
+
+/** Reads the service's answer, undefined when it cannot be a verdict; further members are left out. */
+function readVerdict({ verdict, score, action, detection_ids: ids, reason }) {
+  const isScore = Number.isInteger(score) && score >= 0 && score <= HIGHEST_SCORE;
+  const areIds = Array.isArray(ids) && ids.every((id) => id === (id | 0));
+  if (!BANDS.includes(verdict) || !isScore || !ACTIONS.includes(action) || !areIds || typeof reason !== "string") {
+    return undefined;
+  }
+  // Without a score there is no evidence, and without evidence nobody is refused.
+  const hasEvidence = verdict === "verified" || (verdict !== "not_computed" && score > 0);
+  return { verdict, score, action: hasEvidence ? action : "allow", detection_ids: ids, reason };
+}
+
+/** What stands in for a verdict after a fault. */
+function unavailable() {
+  return { ...UNAVAILABLE, detection_ids: [] };
 }
 
 function canBeSentAgain(url, { body }) {

@@ -225,6 +225,86 @@ test("fault of the service gives a verdict that allows", async (t) => {
   }
 });
 
+const VERDICT = { verdict: "likely_automated", score: 15, action: "block", detection_ids: [50331649], reason: "Bot." };
+
+test("verdict is handed on without further members", async (t) => {
+  const site = await Site.start(t);
+  const client = new Client({ url: site.url, privateKey: "sk_test" });
+  for (const verdict of ["definite", "confident_automated", "likely_automated", "likely_human", "verified"]) {
+    site.verdict = { ...VERDICT, verdict, later: 1, unavailable: true };
+    assert.deepEqual(await client.botect.verdict("known"), { ...VERDICT, verdict });
+  }
+  for (const action of ["allow", "challenge", "block", "log", "delay"]) {
+    site.verdict = { ...VERDICT, action };
+    assert.deepEqual(await client.botect.verdict("known"), site.verdict);
+  }
+});
+
+test("answers that cannot be verdicts allow", async (t) => {
+  const site = await Site.start(t);
+  const client = new Client({ url: site.url, privateKey: "sk_test" });
+  const changes = [
+    ["verdict", ["bot", null, 1, ["definite"]]],
+    ["score", [100, 15.5, "15", -1, null, true]],
+    ["action", ["redirect", "BLOCK", null, ["block"]]],
+    ["detection_ids", [["a"], [1.5], [2 ** 31], [true], {}, null]],
+    ["reason", [null, 1, ["x"]]],
+  ].flatMap(([name, values]) => values.map((value) => ({ ...VERDICT, [name]: value })));
+  for (const answer of [{ action: "block" }, [], "<html>", ...changes]) {
+    site.verdict = answer;
+    const { action, unavailable } = await client.botect.verdict("known");
+    assert.deepEqual([action, unavailable], ["allow", true], JSON.stringify(answer));
+  }
+});
+
+test("without evidence nobody is refused", async (t) => {
+  const site = await Site.start(t);
+  const client = new Client({ url: site.url, privateKey: "sk_test" });
+  for (const [verdict, score, action] of [["not_computed", 50, "allow"], ["definite", 0, "allow"], ["verified", 0, "block"]]) {
+    site.verdict = { ...VERDICT, verdict, score };
+    assert.deepEqual(await client.botect.verdict("known"), { ...VERDICT, verdict, score, action });
+  }
+});
+
+test("what cannot be a session token is not sent", async (t) => {
+  const site = await Site.start(t);
+  const client = new Client({ url: site.url, privateKey: "sk_test" });
+  for (const session of ["", ".", "..", "a/b", "a%2Fb", "known\n", "k\u00e9", "\ud800", "a".repeat(129), undefined, ["known"]]) {
+    const { action, unavailable } = await client.botect.verdict(session);
+    assert.deepEqual([action, unavailable], ["allow", true]);
+  }
+  assert.deepEqual(site.asked, []);
+  await client.botect.verdict(`${"a".repeat(126)}_-`);
+  assert.equal(site.asked.length, 1);
+});
+
+test("only the beginning of a large answer is read", async (t) => {
+  const site = await Site.start(t);
+  const client = new Client({ url: site.url, privateKey: "sk_test" });
+  const room = 262_144 - JSON.stringify({ ...VERDICT, reason: "" }).length;
+  site.verdict = { ...VERDICT, reason: "x".repeat(room) };
+  assert.equal((await client.botect.verdict("known")).action, "block");
+  site.verdict = { ...VERDICT, reason: "x".repeat(room + 1) };
+  assert.deepEqual((await client.botect.verdict("known")).unavailable, true);
+});
+
+for (const [part, start] of [
+  ["header", "HTTP/1.1 200 OK\r\nX-Slow: "],
+  ["body", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"],
+]) {
+  test(`nobody waits for a ${part} that comes byte by byte`, async (t) => {
+    const site = await Site.start(t);
+    site.drips = start;
+    const client = new Client({ url: site.url, privateKey: "sk_test", apiKey: "as_test" });
+    const began = performance.now();
+    assert.equal((await client.botect.verdict("known")).unavailable, true);
+    const late = { code: "CONNECTION_FAILED", message: "no answer in time" };
+    await assert.rejects(client.agentshield.detect({ userAgent: "GPTBot" }), late);
+    const took = performance.now() - began;
+    assert.ok(took > 1_200 && took < 4_000, `${took} ms`);
+  });
+}
+
 test("detection sends the facts", async (t) => {
   const site = await Site.start(t);
   const client = new Client({ url: site.url, apiKey: "as_test" });

@@ -16,6 +16,8 @@ export class Site {
   asked = [];
   lifetime = 3600;
   malformed = "";
+  verdict = undefined;
+  drips = undefined;
   delay = 0;
   asksByBearer = true;
   #open = new Map();
@@ -43,6 +45,9 @@ export class Site {
     const content = await text(request);
     const body = request.headers["content-type"] === "application/json" ? JSON.parse(content) : content;
     this.asked.push({ path: pathname, headers: request.headers, method: request.method });
+    if (this.drips !== undefined) {
+      return drip(request.socket, this.drips);
+    }
     const routes = {
       "/inline": () => this.#inline(request, body),
       "/token": () => this.#token(request),
@@ -117,6 +122,9 @@ export class Site {
     if (headers.authorization !== "Bearer sk_test") {
       return [401, { error: "Authentication required", code: "UNAUTHENTICATED" }];
     }
+    if (this.verdict !== undefined) {
+      return [200, this.verdict];
+    }
     const reason = JSON.stringify(Object.fromEntries(query));
     return [200, { verdict: "likely_human", score: 75, action: "allow", detection_ids: [], reason }];
   }
@@ -128,6 +136,16 @@ export class Site {
     const details = { userAgentBot: true, behavioralBot: false, ipBot: false };
     const metadata = { engine: JSON.stringify(body), processingTime: 0 };
     return [200, { isBot: true, confidence: 0.95, botType: "ai_agent", details, metadata }];
+  }
+}
+
+/** Sends the start of an answer, then one byte now and then. */
+async function drip(socket, start) {
+  socket.on("error", () => undefined);
+  socket.write(start);
+  for (let sent = 0; sent < 100 && !socket.destroyed; sent += 1) {
+    socket.write("a");
+    await sleep(100);
   }
 }
 

@@ -24,6 +24,7 @@ class Site(ThreadingHTTPServer):
         self.verifier = quivive.Verifier(keys=quivive.public_keys(keys=[self.key]))
         self.open, self.revoked, self.refreshable, self.asked = {}, set(), set(), []
         self.lifetime, self.gives_refresh, self.asks_by_bearer, self.delay = 3600, True, True, 0.0
+        self.verdict = self.drips = None
         self.lock = threading.Lock()
 
     def asked_for(self, path):
@@ -72,6 +73,8 @@ class Door(BaseHTTPRequestHandler):
     def do_GET(self):
         parts = urlsplit(self.path)
         self.server.asked.append((parts.path, dict(self.headers.items())))
+        if self.server.drips is not None:
+            return self.drip(self.server.drips)
         {
             "/inline": self.inline,
             "/token": self.token,
@@ -83,7 +86,9 @@ class Door(BaseHTTPRequestHandler):
         content = self.rfile.read(int(self.headers["Content-Length"]))
         body = json.loads(content) if self.headers["Content-Type"] == "application/json" else None
         self.server.asked.append((self.path, dict(self.headers.items())))
-        if self.path == "/v1/token/verify":
+        if self.server.drips is not None:
+            self.drip(self.server.drips)
+        elif self.path == "/v1/token/verify":
             self.token_verify(body)
         elif self.path == "/v1/token/refresh":
             self.token_refresh(body)
@@ -130,7 +135,8 @@ class Door(BaseHTTPRequestHandler):
         if self.headers.get("Authorization") == "Bearer sk_test":
             query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
             verdict = {"verdict": "likely_human", "score": 75, "action": "allow", "detection_ids": []}
-            self.answer(200, {**verdict, "reason": json.dumps(query, sort_keys=True)})
+            verdict["reason"] = json.dumps(query, sort_keys=True)
+            self.answer(200, verdict if self.server.verdict is None else self.server.verdict)
         else:
             self.answer(401, {"error": "Authentication required", "code": "UNAUTHENTICATED"})
 
@@ -145,6 +151,17 @@ class Door(BaseHTTPRequestHandler):
 
     def not_found(self):
         self.answer(404, {"error": "NOT_FOUND", "message": "nothing here"})
+
+    def drip(self, start):
+        """Sends the start of an answer, then one byte now and then."""
+        self.close_connection = True
+        try:
+            self.wfile.write(start)
+            for _ in range(100):
+                self.wfile.write(b"a")
+                time.sleep(0.1)
+        except OSError:
+            pass
 
     def answer(self, status, body, headers=None):
         text = json.dumps(body).encode()

@@ -1,13 +1,16 @@
 """The clients against a local site; each test runs with the synchronous and with the asynchronous one."""
 
 import asyncio
+import gzip
 import json
 import threading
+import time
 
 import httpx
 import pytest
 
 import quivive
+from quivive._answers import Workers
 
 
 class Blocking:
@@ -225,6 +228,110 @@ def test_fault_of_the_service_gives_a_verdict_that_allows(make, site, key):
     session = "known" if key == "sk_wrong" else "../v1/token"
     verdict = make(site.url, private_key=key).verdict(session)
     assert (verdict["action"], verdict["verdict"], verdict["unavailable"]) == ("allow", "not_computed", True)
+
+
+VERDICT = {"verdict": "likely_automated", "score": 15, "action": "block", "detection_ids": [50331649], "reason": "Bot."}
+
+
+def test_verdict_is_handed_on_without_further_members(make, site):
+    client = make(site.url, private_key="sk_test")
+    for band in ["definite", "confident_automated", "likely_automated", "likely_human", "verified"]:
+        site.verdict = {**VERDICT, "verdict": band, "later": 1, "unavailable": True}
+        assert client.verdict("known") == {**VERDICT, "verdict": band}
+    for action in ["allow", "challenge", "block", "log", "delay"]:
+        site.verdict = {**VERDICT, "action": action}
+        assert client.verdict("known") == site.verdict
+
+
+def test_answers_that_cannot_be_verdicts_allow(make, site):
+    client = make(site.url, private_key="sk_test")
+    changes = {
+        "verdict": ["bot", None, 1, ["definite"]],
+        "score": [100, 15.5, 15.0, "15", -1, None, True],
+        "action": ["redirect", "BLOCK", None, ["block"]],
+        "detection_ids": [["a"], [1.5], [2**31], [True], {}, None],
+        "reason": [None, 1, ["x"]],
+    }
+    changed = [{**VERDICT, name: value} for name, values in changes.items() for value in values]
+    for answer in [{"action": "block"}, [], "block", *changed]:
+        site.verdict = answer
+        verdict = client.verdict("known")
+        assert (verdict["action"], verdict.get("unavailable")) == ("allow", True), answer
+
+
+@pytest.mark.parametrize(
+    "band, score, action", [("not_computed", 50, "allow"), ("definite", 0, "allow"), ("verified", 0, "block")]
+)
+def test_without_evidence_nobody_is_refused(make, site, band, score, action):
+    site.verdict = {**VERDICT, "verdict": band, "score": score}
+    verdict = make(site.url, private_key="sk_test").verdict("known")
+    assert verdict == {**VERDICT, "verdict": band, "score": score, "action": action}
+
+
+def test_what_cannot_be_a_session_token_is_not_sent(make, site):
+    client = make(site.url, private_key="sk_test")
+    for session in ["", ".", "..", "a/b", "a%2Fb", "known\n", "k\u00e9", "\ud800", "a" * 129, None, b"known"]:
+        verdict = client.verdict(session)
+        assert (verdict["action"], verdict["unavailable"]) == ("allow", True)
+    assert site.asked == []
+    client.verdict("a" * 126 + "_-")
+    assert len(site.asked) == 1
+
+
+def test_only_the_beginning_of_a_large_answer_is_read(make, site):
+    client = make(site.url, private_key="sk_test")
+    room = 262_144 - len(json.dumps({**VERDICT, "reason": ""}))
+    site.verdict = {**VERDICT, "reason": "x" * room}
+    assert client.verdict("known")["action"] == "block"
+    site.verdict = {**VERDICT, "reason": "x" * (room + 1)}
+    assert client.verdict("known")["unavailable"] is True
+
+
+def test_compressed_answer_is_not_unpacked():
+    headers = {"Content-Encoding": "gzip"}
+    body = gzip.compress(json.dumps(VERDICT).encode())
+    seen = []
+
+    def answer(request):
+        seen.append(request.headers["Accept-Encoding"])
+        return httpx.Response(200, headers=headers, content=body)
+
+    with quivive.Client("https://door.example", private_key="sk_test", transport=httpx.MockTransport(answer)) as client:
+        assert client.botect.verdict("known")["unavailable"] is True
+    assert seen == ["identity"]
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"HTTP/1.1 200 OK\r\nX-Slow: ",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n",
+    ],
+    ids=["header", "body"],
+)
+def test_nobody_waits_for_an_answer_that_comes_byte_by_byte(make, site, start):
+    site.drips = start
+    client = make(site.url, private_key="sk_test", api_key="as_test", timeout=0.5)
+    began = time.monotonic()
+    assert client.verdict("known")["unavailable"] is True
+    for call in [lambda: client.detect(user_agent="GPTBot"), client.token]:
+        with pytest.raises(quivive.ConnectionFailed, match="no answer in time"):
+            call()
+    assert 1.7 < time.monotonic() - began < 4.5
+
+
+def test_calls_that_hang_do_not_pile_up():
+    workers, release = Workers(), threading.Event()
+    for _ in range(32):
+        with pytest.raises(quivive.ConnectionFailed, match="no answer in time"):
+            workers.run(0.001, release.wait)
+    with pytest.raises(quivive.ConnectionFailed, match="too many"):
+        workers.run(1.0, lambda: 7)
+    release.set()
+    time.sleep(0.2)
+    assert workers.run(5.0, lambda: 7) == 7
+    with pytest.raises(ZeroDivisionError):
+        workers.run(5.0, lambda: 1 // 0)
 
 
 def test_detection_sends_the_facts(make, site):

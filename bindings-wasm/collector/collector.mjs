@@ -84,12 +84,23 @@ const measure = (name, ...numbers) => {
   else if (waiting.length < MOVES_BEFORE_WASM) waiting.push([name, ...numbers]);
 };
 
-const measured = (name, digits) => {
+const measured = (name, digits, most) => {
   const value = measures ? measures[name]() : NaN;
-  return Number.isFinite(value) ? Number(value.toFixed(digits)) : null;
+  return Number.isFinite(value) ? Math.min(most, Math.max(0, Number(value.toFixed(digits)))) : null;
 };
 
 // One page view and what was seen in it.
+
+/** The largest values that the server takes. */
+const MOST_COUNTED = {
+  visibility_changes: 10000,
+  mouse_moves: 1000000,
+  pointer_moves: 1000000,
+  scroll_events: 1000000,
+  click_events: 100000,
+  key_events: 100000,
+};
+const DAY_MS = 86400000;
 
 let view;
 
@@ -123,17 +134,23 @@ const beginView = (start) => {
   measure("begin");
 };
 
+const count = (name) => {
+  view.counts[name] = Math.min(MOST_COUNTED[name], view.counts[name] + 1);
+};
+
+const bounded = (milliseconds) => Math.min(DAY_MS, Math.max(0, Math.round(milliseconds)));
+
 const countMove = (name, event) => {
   if (event.timeStamp - (view.lastMove[name] ?? -MOVE_INTERVAL_MS) < MOVE_INTERVAL_MS) return false;
   view.lastMove[name] = event.timeStamp;
-  view.counts[name] += 1;
+  count(name);
   return true;
 };
 
 const noteFirstInput = (event) => {
   if (view.counts.time_to_first_input_ms !== null || event.timeStamp < view.start) return;
-  view.counts.time_to_first_input_ms = Math.round(event.timeStamp - view.start);
-  view.counts.first_input_delay_ms = Math.max(1, Math.round(now() - event.timeStamp));
+  view.counts.time_to_first_input_ms = bounded(event.timeStamp - view.start);
+  view.counts.first_input_delay_ms = Math.max(1, bounded(now() - event.timeStamp));
 };
 
 const notePointerType = (event) => {
@@ -142,7 +159,7 @@ const notePointerType = (event) => {
 
 /** Only the page itself is measured; scrolling of a part of it is counted. */
 const noteScroll = (event) => {
-  view.counts.scroll_events += 1;
+  count("scroll_events");
   const page = document.scrollingElement;
   if (event.target !== document || !page) return;
   const place = [page.scrollTop, innerHeight, page.scrollHeight];
@@ -177,11 +194,11 @@ const HANDLERS = {
   keydown: (event) => {
     noteFirstInput(event);
     noteLeap(event);
-    if (!event.repeat) view.counts.key_events += 1;
+    if (!event.repeat) count("key_events");
   },
   click: (event) => {
     noteLeap(event);
-    view.counts.click_events += 1;
+    count("click_events");
     setTimeout(noteNavigation);
   },
   scroll: noteScroll,
@@ -231,11 +248,13 @@ const probePayload = () => {
   const { userAgent, languages = [], language, platform, plugins } = navigator;
   const isDesktopChromium = /Chrom(e|ium)\//.test(userAgent) && !/Mobile|Android/.test(userAgent);
   const claimed = PLATFORMS.find(([agent]) => agent.test(userAgent));
+  // A page in a background tab may have no window yet.
+  const isVisible = document.visibilityState === "visible";
   const flags = {
     webdriver: navigator.webdriver === true,
-    headless: (outerWidth === 0 && outerHeight === 0) || (isDesktopChromium && !window.chrome),
+    headless: (isVisible && outerWidth === 0 && outerHeight === 0) || (isDesktopChromium && !window.chrome),
     headless_ua: /Headless|PhantomJS/.test(userAgent),
-    zero_viewport: document.visibilityState === "visible" && (innerWidth === 0 || innerHeight === 0),
+    zero_viewport: isVisible && (innerWidth === 0 || innerHeight === 0),
   };
   return {
     collector_version: VERSION,
@@ -250,8 +269,6 @@ const probePayload = () => {
 
 const visibleMs = (at) => view.visibleMs + (view.visibleSince === null ? 0 : at - view.visibleSince);
 
-const bounded = (milliseconds) => Math.min(86400000, Math.max(0, Math.round(milliseconds)));
-
 const snapshotPayload = () => {
   const at = now();
   return {
@@ -260,8 +277,8 @@ const snapshotPayload = () => {
     visible_ms: bounded(visibleMs(at)),
     ...view.counts,
     pointer_types: [...view.pointerTypes],
-    mouse_entropy: measured("mouse_entropy", 3),
-    scroll_velocity: measured("scroll_velocity", 0),
+    mouse_entropy: measured("mouse_entropy", 3, 1),
+    scroll_velocity: measured("scroll_velocity", 0, 1000000),
     max_touch_points: Math.min(100, navigator.maxTouchPoints ?? 0),
     coarse_pointer: matchMedia("(pointer: coarse)").matches ? 1 : 0,
   };
@@ -393,7 +410,7 @@ const noteNavigation = () => {
 
 const noteVisibility = () => {
   const at = now();
-  view.counts.visibility_changes += 1;
+  count("visibility_changes");
   if (document.visibilityState === "visible") {
     view.visibleSince = at;
     return;

@@ -45,7 +45,7 @@ struct CompiledRule {
 #[derive(Clone, Debug)]
 enum Test {
     Conditions(Vec<condition::Compiled>),
-    Path { pattern: PathPattern, least_confidence: Option<f64> },
+    Path { pattern: PathPattern, least_confidence: Option<f64>, lets_pass: bool },
 }
 
 impl Decider {
@@ -82,7 +82,7 @@ impl Decider {
         let path = facts.path.as_deref().map(path::normalized);
         let path = path.as_deref();
         let outcome = self
-            .scope(path)
+            .scope(facts.path.as_deref(), path)
             .or_else(|| self.proof(facts))
             .or_else(|| self.lists(facts))
             .or_else(|| self.rules(facts, path))
@@ -94,13 +94,22 @@ impl Decider {
     }
 
     /// Switched off, or not for this path.
-    fn scope(&self, path: Option<&str>) -> Option<Outcome> {
+    ///
+    /// What the policy leaves alone it leaves alone in every reading of the path: as it came, and in its normal form.
+    /// Else `/admin/..%2fhealth` would be taken for `/health`, although a program that does not decode `%2f` serves
+    /// it as something below `/admin`. A path with dot segments or of more than 8 KiB is never left alone.
+    fn scope(&self, raw: Option<&str>, normalized: Option<&str>) -> Option<Outcome> {
         if !self.policy.enabled {
             return Some(Outcome::new(Action::Allow, Reason::Disabled, MatchType::Excluded));
         }
-        let path = path?;
-        let is_in = |patterns: &[PathPattern]| patterns.iter().any(|pattern| pattern.matches(path));
-        let is_out = is_in(&self.excluded) || (!self.included.is_empty() && !is_in(&self.included));
+        let (raw, normalized) = (raw?, normalized?);
+        let is_in =
+            |patterns: &[PathPattern], path: &str| patterns.iter().any(|pattern| pattern.matches(path));
+        let is_out = |path: &str| {
+            is_in(&self.excluded, path)
+                || (!self.included.is_empty() && !self.included.iter().any(|pattern| pattern.may_match(path)))
+        };
+        let is_out = is_out(normalized) && is_out(path::bare(raw)) && !path::has_dot_segments(raw);
         is_out.then(|| Outcome::new(Action::Allow, Reason::Excluded, MatchType::Excluded))
     }
 
@@ -379,10 +388,11 @@ impl Test {
     fn holds(&self, facts: &DecisionFacts, path: Option<&str>) -> bool {
         match self {
             Self::Conditions(conditions) => conditions.iter().all(|condition| condition.holds(facts, path)),
-            Self::Path { pattern, least_confidence } => {
+            Self::Path { pattern, least_confidence, lets_pass } => {
                 let confidence =
                     facts.classification.as_ref().map(|classification| classification.confidence);
-                path.is_some_and(|path| pattern.matches(path))
+                let is_of = |path| if *lets_pass { pattern.matches(path) } else { pattern.may_match(path) };
+                path.is_some_and(is_of)
                     && least_confidence
                         .is_none_or(|least| confidence.is_some_and(|confidence| confidence >= least))
             }
@@ -491,7 +501,11 @@ fn compile_rules(policy: &Policy) -> Result<Vec<CompiledRule>> {
             priority: rule.priority,
             id: None,
             name: Some(rule.pattern.clone()),
-            test: Test::Path { pattern, least_confidence: rule.min_confidence },
+            test: Test::Path {
+                pattern,
+                least_confidence: rule.min_confidence,
+                lets_pass: matches!(rule.action, Action::Allow | Action::Log),
+            },
             action: rule.action,
             message: None,
             redirect_url: None,
@@ -549,3 +563,57 @@ fn check_addresses(policy: &Policy) -> Result<()> {
 
 /// The confidence from which a bot is refused and not asked to prove itself a person.
 const SURE_CONFIDENCE: f64 = 0.95;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(policy: &Policy, path: &str) -> Reason {
+        let facts = DecisionFacts { path: Some(path.to_owned()), ..DecisionFacts::default() };
+        Decider::new(policy.clone()).unwrap().decide(&facts).reason
+    }
+
+    #[test]
+    fn a_path_is_left_alone_only_in_every_reading() {
+        let excluding = Policy { excluded_paths: vec!["/health".to_owned()], ..Policy::default() };
+        for path in ["/health", "/health/live", "/health?x=/../admin", "/health#f"] {
+            assert_eq!(reason(&excluding, path), Reason::Excluded, "{path}");
+        }
+        for path in [
+            "/admin/..%2fhealth",
+            "/admin/../health",
+            "/admin/%2e%2e/health",
+            "/health/..%2fadmin",
+            "/health/../admin/..%2fhealth",
+            "/health/%2e%2e/admin/..%2fhealth",
+            "/%68ealth",
+        ] {
+            assert_ne!(reason(&excluding, path), Reason::Excluded, "{path}");
+        }
+        let long = format!("/health/{}", "a".repeat(8_192));
+        assert_ne!(reason(&excluding, &long), Reason::Excluded);
+        let including = Policy { included_paths: vec!["/admin".to_owned()], ..Policy::default() };
+        assert_eq!(reason(&including, "/blog/%61"), Reason::Excluded);
+        for path in ["/admin", "/%61dmin", "/blog/..%2fadmin", "/admin/..%2fblog", "/blog/..%2fother"] {
+            assert_ne!(reason(&including, path), Reason::Excluded, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_too_long_to_look_at_gets_no_favour() {
+        let policy = |pattern: &str, action| Policy {
+            path_rules: vec![PathRule {
+                pattern: pattern.to_owned(),
+                action,
+                min_confidence: None,
+                priority: 100,
+            }],
+            ..Policy::default()
+        };
+        let long = format!("/admin/{}", "a".repeat(8_192));
+        assert_eq!(reason(&policy("/admin/**", Action::Block), &long), Reason::Rule);
+        assert_eq!(reason(&policy("/blog/**", Action::Block), &long), Reason::Default);
+        assert_eq!(reason(&policy("/admin/**", Action::Allow), &long), Reason::Default);
+        assert_eq!(reason(&policy("/admin/**", Action::Allow), "/admin/a"), Reason::Rule);
+    }
+}

@@ -13,7 +13,7 @@
 //! }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let guard = RequireAgent::at("https://quivive.example")?;
+//! let guard = RequireAgent::at("https://quivive.example")?.audience("https://shop.example");
 //! let app = App::new().service(
 //!     web::resource("/for-agents").wrap(GuardTransform::new(guard)).route(web::get().to(for_agents)),
 //! );
@@ -114,6 +114,7 @@ fn facts(request: &ServiceRequest) -> Facts {
     let peer = request.peer_addr().map(|address| address.ip());
     let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     Facts::read(request.method().as_str(), request.path(), peer, session, headers)
+        .with_route(request.match_pattern())
 }
 
 fn response(answer: Answer) -> HttpResponse {

@@ -1,15 +1,12 @@
 //! Guard that lets in verified agents only; closed when a token cannot be checked.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures::FutureExt;
 use quivive::Client;
 use quivive::keys::RemoteVerifier;
 use quivive_core::challenge::{NOT_FOUND, check_speed};
-use quivive_core::decision::{
-    Action, Decider, Decision, DecisionFacts, Policy, Require, TokenOutcome, TokenStatus,
-};
+use quivive_core::decision::{Action, Decision, DecisionFacts, Policy, Require, TokenOutcome, TokenStatus};
 use quivive_core::token::{Claims, Jwks, VerifyPolicy};
 use quivive_core::{Error as CoreError, ErrorKind, Timestamp};
 use serde_json::Value;
@@ -17,14 +14,19 @@ use serde_json::Value;
 use crate::challenges::{ChallengeStore, MemoryStore};
 use crate::facts::{Facts, TrustedProxies};
 use crate::guard::{Admission, Check, Guard, Outcome};
+use crate::known::{Judge, now};
 use crate::refusal;
 
 /// Requires a verified agent: an agent token, checked offline, or a challenge solved on the spot.
 ///
 /// Without a credential the answer is 403 with a challenge inside, or 401 when
 /// [`inline_challenge`](Self::inline_challenge) is off; a token that does not hold is answered with 401, a token that
-/// cannot be checked because no keys were ever had with 503. The [`AgentIdentity`] and the [`Decision`] are attached
+/// cannot be checked because no keys were ever had with 503. Whom the site's policy keeps out gets 403, or 302 where
+/// it redirects. The [`AgentIdentity`] and the [`Decision`] are attached
 /// to the request as extensions.
+///
+/// **Name your site with [`audience`](Self::audience).** Without it, every token of the service is accepted, also one
+/// that was made for another site and that its owner, or whoever it was sent to, brings here.
 #[derive(Clone)]
 pub struct RequireAgent {
     inner: Arc<Inner>,
@@ -34,9 +36,8 @@ pub struct RequireAgent {
 struct Inner {
     verifier: RemoteVerifier,
     tokens: VerifyPolicy,
-    decider: Decider,
+    judge: Judge,
     challenges: Arc<dyn ChallengeStore>,
-    proxies: TrustedProxies,
     docs: String,
     poses_challenges: bool,
     needs_bound_tokens: bool,
@@ -49,7 +50,8 @@ impl std::fmt::Debug for RequireAgent {
 }
 
 impl RequireAgent {
-    /// Accepts tokens of the service at this URL, whose public keys are fetched when first needed.
+    /// Accepts tokens of the service at this URL, whose public keys are fetched when first needed; add
+    /// [`audience`](Self::audience), or tokens for other sites are accepted, too.
     ///
     /// # Errors
     /// `INVALID_INPUT` for a URL that cannot be used, `CONNECTION_FAILED` when TLS cannot be set up.
@@ -70,14 +72,13 @@ impl RequireAgent {
     /// Accepts the tokens that this verifier accepts; guards with clones of one verifier share its keys.
     ///
     /// # Errors
-    /// As [`Decider::new`]; the default policy is always right.
+    /// As [`Decider::new`](quivive_core::decision::Decider::new); the default policy is always right.
     pub fn new(verifier: RemoteVerifier) -> quivive::Result<Self> {
         let inner = Inner {
             verifier,
             tokens: VerifyPolicy::default(),
-            decider: Decider::new(demand(Policy::default()))?,
+            judge: Judge::new(demand(Policy::default()))?,
             challenges: Arc::new(MemoryStore::default()),
-            proxies: TrustedProxies::default(),
             docs: env!("CARGO_PKG_REPOSITORY").to_owned(),
             poses_challenges: true,
             needs_bound_tokens: false,
@@ -85,7 +86,8 @@ impl RequireAgent {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// The audience that a token must name, usually this site's origin; not looked at unless set.
+    /// The audience that a token must name, usually this site's origin. Set it: unless it is set, here or in the
+    /// policy, tokens for any site are accepted.
     #[must_use]
     pub fn audience(self, audience: impl Into<String>) -> Self {
         self.with(|inner| inner.tokens.audience = Some(audience.into()))
@@ -125,7 +127,7 @@ impl RequireAgent {
     /// Proxies whose `X-Forwarded-For` is believed; none unless set.
     #[must_use]
     pub fn trusted_proxies(self, proxies: TrustedProxies) -> Self {
-        self.with(|inner| inner.proxies = proxies)
+        self.with(|inner| inner.judge.proxies = proxies)
     }
 
     /// The address of the documentation that refusals name.
@@ -134,17 +136,20 @@ impl RequireAgent {
         self.with(|inner| url.clone_into(&mut inner.docs))
     }
 
-    /// Paths, lists and capability of the site; an agent is demanded whatever `require` says.
+    /// Paths, lists, rules and capability of the site; an agent is demanded whatever `require` says. With a policy,
+    /// every request is classified by its headers, for the rules and lists that ask what it comes from.
+    ///
+    /// Paths are compared with the whole path of the request. A framework that nests routers may show less of it to
+    /// the guard: see [`GuardLayer::path`](crate::tower::GuardLayer::path).
     ///
     /// # Errors
-    /// As [`Decider::new`].
-    pub fn policy(self, policy: Policy) -> quivive_core::Result<Self> {
+    /// As [`Decider::new`](quivive_core::decision::Decider::new).
+    pub fn policy(mut self, policy: Policy) -> quivive_core::Result<Self> {
+        let inner = Arc::make_mut(&mut self.inner);
         let audience = policy.audience.clone();
-        let decider = Decider::new(demand(policy))?;
-        Ok(self.with(|inner| {
-            inner.decider = decider;
-            inner.tokens.audience = audience.or(inner.tokens.audience.take());
-        }))
+        inner.judge.set_policy(demand(policy))?;
+        inner.tokens.audience = audience.or(inner.tokens.audience.take());
+        Ok(self)
     }
 
     /// Fetches the keys now, so that the first request does not wait for them.
@@ -288,7 +293,7 @@ impl Inner {
         if claims.client_ip.is_some() || self.needs_bound_tokens {
             let unknown =
                 || CoreError::new(ErrorKind::ClientMismatch, "client address is not known to this guard");
-            let address = facts.client_ip(&self.proxies).ok_or_else(unknown).map_err(Lack::Invalid)?;
+            let address = facts.client_ip(&self.judge.proxies).ok_or_else(unknown).map_err(Lack::Invalid)?;
             claims.require_client(&address.to_string()).map_err(Lack::Invalid)?;
         }
         Ok(AgentIdentity {
@@ -333,14 +338,10 @@ impl Inner {
     }
 
     fn decide(&self, facts: &Facts, proof: &Result<AgentIdentity, Lack>) -> Decision {
-        self.decider.decide(&DecisionFacts {
-            path: Some(facts.path().to_owned()),
-            method: Some(facts.method().to_owned()),
-            user_agent: facts.header("user-agent").map(str::to_owned),
-            ip: facts.client_ip(&self.proxies),
+        self.judge.decide(&DecisionFacts {
             token: Some(self.token_outcome(proof)),
             unavailable: matches!(proof, Err(Lack::Unavailable)),
-            ..DecisionFacts::default()
+            ..self.judge.known(facts)
         })
     }
 
@@ -356,7 +357,7 @@ impl Inner {
             Ok(identity) => {
                 let claims = identity.claims.as_ref();
                 // A challenge of this guard is answered for this guard's audience.
-                let own = || self.decider.policy().audience.clone().into_iter().collect();
+                let own = || self.judge.policy().audience.clone().into_iter().collect();
                 TokenOutcome {
                     status: TokenStatus::Verified,
                     code: None,
@@ -404,9 +405,4 @@ fn bearer(facts: &Facts) -> Option<&str> {
     let (value, None) = (values.next()?, values.next()) else { return None };
     let (scheme, token) = value.trim().split_once(|character: char| character.is_ascii_whitespace())?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
-fn now() -> Timestamp {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_milliseconds(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
 }

@@ -2,31 +2,20 @@
 
 use std::net::IpAddr;
 
-/// The headers that are read; all others stay with the framework.
-const READ: [&str; 9] = [
-    "authorization",
-    "cookie",
-    "user-agent",
-    "x-botcha-answers",
-    "x-botcha-challenge-id",
-    "x-botcha-id",
-    "x-botcha-solution",
-    "x-client-timestamp",
-    "x-forwarded-for",
-];
-
 /// What a guard knows about a request.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     method: String,
     path: String,
+    route: Option<String>,
     peer: Option<IpAddr>,
     session: Option<String>,
-    headers: Vec<(&'static str, String)>,
+    headers: Vec<(String, String)>,
 }
 
 impl Facts {
-    /// Reads the facts; `peer` is the address of the connection, `session` the session that the site itself knows.
+    /// Reads the facts; `path` is the whole path as the visitor asked for it, `peer` the address of the connection,
+    /// `session` the session that the site itself knows.
     ///
     /// A header value that is not visible ASCII counts as not sent.
     pub fn read<'a>(
@@ -37,17 +26,23 @@ impl Facts {
         headers: impl Iterator<Item = (&'a str, &'a [u8])>,
     ) -> Self {
         let headers = headers.filter_map(|(name, value)| {
-            let name = READ.iter().find(|read| name.eq_ignore_ascii_case(read))?;
             let value = std::str::from_utf8(value).ok().filter(|text| text.is_ascii())?;
-            Some((*name, value.to_owned()))
+            Some((name.to_ascii_lowercase(), value.to_owned()))
         });
         Self {
             method: method.to_owned(),
             path: path.to_owned(),
+            route: None,
             peer: peer.map(|address| address.to_canonical()),
             session,
             headers: headers.collect(),
         }
+    }
+
+    /// Adds the template of the route that was matched, for example `/orders/{order}`.
+    #[must_use]
+    pub fn with_route(self, route: Option<String>) -> Self {
+        Self { route, ..self }
     }
 
     /// The HTTP method.
@@ -60,19 +55,29 @@ impl Facts {
         &self.path
     }
 
+    /// The template of the matched route; the path where it is not known.
+    pub fn route(&self) -> &str {
+        self.route.as_deref().unwrap_or(&self.path)
+    }
+
     /// The session that the site put into the request.
     pub fn session(&self) -> Option<&str> {
         self.session.as_deref()
     }
 
-    /// The first header of this lower-case name; only those that guards need are kept.
+    /// The first header of this lower-case name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.all(name).next()
     }
 
     /// All headers of this lower-case name.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.headers.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value.as_str())
+        self.headers.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// All headers by lower-case name, in order.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// Every value that cookies of this name have, in order.

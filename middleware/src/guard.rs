@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, LOCATION};
 use http::{HeaderValue, Response, StatusCode};
-use quivive_core::decision::Decision;
+use quivive_core::decision::{Action, Decision};
 use serde_json::Value;
 
 use crate::facts::Facts;
@@ -63,6 +63,15 @@ pub(crate) fn with_header(mut answer: Answer, name: HeaderName, value: &str) -> 
         answer.headers_mut().insert(name, value);
     }
     answer
+}
+
+/// 302 to where the policy sends a visitor; `None` when it does not, or to no address that a header can hold.
+pub(crate) fn redirected(decision: &Decision) -> Option<Answer> {
+    let address = decision.redirect_url.as_deref().filter(|_| decision.action == Action::Redirect)?;
+    let address = HeaderValue::from_str(address).ok()?;
+    let mut answer = text(StatusCode::FOUND, "Found");
+    answer.headers_mut().insert(LOCATION, address);
+    Some(answer)
 }
 
 fn private(status: StatusCode, media: &'static str, body: String) -> Answer {

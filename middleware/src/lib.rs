@@ -8,6 +8,7 @@ mod agent;
 pub mod challenges;
 pub mod facts;
 pub mod guard;
+mod known;
 mod refusal;
 mod session;
 #[cfg(feature = "tower")]

@@ -8,7 +8,7 @@ use quivive_core::{Error as CoreError, Timestamp};
 use serde_json::{Value, json};
 
 use crate::facts::Facts;
-use crate::guard::{Answer, json as json_answer, with_header};
+use crate::guard::{Answer, json as json_answer, redirected, with_header};
 
 /// The version of the API whose forms the answers have.
 const API_VERSION: &str = "0.23.0";
@@ -85,8 +85,11 @@ pub(crate) fn keys_unavailable() -> Answer {
     )
 }
 
-/// 403 for an agent whom the site's policy keeps out.
+/// 403 for an agent whom the site's policy keeps out, or 302 where it is sent elsewhere.
 pub(crate) fn denied(decision: &Decision) -> Answer {
+    if let Some(answer) = redirected(decision) {
+        return answer;
+    }
     let (code, message) = match decision.reason {
         Reason::CapabilityMissing => {
             ("CAPABILITY_MISSING", "The token lacks the capability for this resource.")

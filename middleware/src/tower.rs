@@ -10,7 +10,7 @@
 //! }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let guard = RequireAgent::at("https://quivive.example")?;
+//! let guard = RequireAgent::at("https://quivive.example")?.audience("https://shop.example");
 //! let app: Router = Router::new()
 //!     .route("/for-agents", get(for_agents))
 //!     .layer(GuardLayer::new(guard));
@@ -18,8 +18,35 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The address of a connection is not part of an HTTP request. Where a guard needs it, say how your server stores
-//! it, with [`GuardLayer::peer`].
+//! # Nested routers: tell the layer the whole path
+//!
+//! Inside `Router::nest`, axum cuts the prefix off the request's URI: a guard there sees `/orders` where the visitor
+//! asked for `/api/orders`, and **a policy's paths do not match: with `included_paths: ["/api/**"]`, everybody gets
+//! in.** Put the guard outside of the nested router, or tell it the whole path with [`GuardLayer::path`]:
+//!
+//! ```
+//! use std::net::SocketAddr;
+//!
+//! use axum::extract::{ConnectInfo, MatchedPath, OriginalUri};
+//! use axum::{Router, routing::get};
+//! use quivive_middleware::tower::GuardLayer;
+//! use quivive_middleware::{Policy, RequireAgent};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let policy = Policy { included_paths: vec!["/api/**".to_owned()], ..Policy::default() };
+//! let guard = RequireAgent::at("https://quivive.example")?.audience("https://shop.example").policy(policy)?;
+//! let layer = GuardLayer::new(guard)
+//!     .path(|request| request.get::<OriginalUri>().map(|uri| uri.path().to_owned()))
+//!     .route(|request| request.get::<MatchedPath>().map(|route| route.as_str().to_owned()))
+//!     .peer(|request| request.get::<ConnectInfo<SocketAddr>>().map(|connection| connection.0.ip()));
+//! let orders = Router::new().route("/orders/{order}", get(|| async { "an order" })).layer(layer);
+//! let app: Router = Router::new().nest("/api", orders);
+//! # let _ = app;
+//! # Ok(()) }
+//! ```
+//!
+//! The address of a connection is not part of an HTTP request either. Where a guard needs it, say how your server
+//! stores it, with [`GuardLayer::peer`].
 
 mod future;
 
@@ -39,13 +66,24 @@ use crate::facts::Facts;
 use crate::guard::Guard;
 use crate::session::Session;
 
-type FindPeer = dyn Fn(&Extensions) -> Option<IpAddr> + Send + Sync;
+type Find<T> = Arc<dyn Fn(&Extensions) -> Option<T> + Send + Sync>;
 
 /// Puts a guard in front of a service.
+///
+/// Inside a nested router a guard sees a part of the path only, and a policy's paths do not match it, unless
+/// [`path`](Self::path) is set.
 #[derive(Clone)]
 pub struct GuardLayer<G> {
     guard: G,
-    peer: Arc<FindPeer>,
+    hooks: Hooks,
+}
+
+/// How to find in a request's extensions what is not part of every request.
+#[derive(Clone)]
+struct Hooks {
+    peer: Find<IpAddr>,
+    path: Find<String>,
+    route: Find<String>,
 }
 
 impl<G: Guard> GuardLayer<G> {
@@ -55,14 +93,38 @@ impl<G: Guard> GuardLayer<G> {
             let socket = || extensions.get::<std::net::SocketAddr>().map(std::net::SocketAddr::ip);
             extensions.get::<IpAddr>().copied().or_else(socket)
         };
-        Self { guard, peer: Arc::new(peer) }
+        let hooks = Hooks { peer: Arc::new(peer), path: Arc::new(|_| None), route: Arc::new(|_| None) };
+        Self { guard, hooks }
     }
 
     /// How to find the address of the connection; with axum
     /// `|extensions| extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip())`.
     #[must_use]
     pub fn peer(mut self, find: impl Fn(&Extensions) -> Option<IpAddr> + Send + Sync + 'static) -> Self {
-        self.peer = Arc::new(find);
+        self.hooks.peer = Arc::new(find);
+        self
+    }
+
+    /// How to find the whole path of the request, without query; with axum
+    /// `|extensions| extensions.get::<OriginalUri>().map(|uri| uri.path().to_owned())`.
+    ///
+    /// **Set it wherever the guard stands inside `Router::nest`** or another service that changes the request's URI.
+    /// Without it, or when it finds nothing, the path is that of the URI, as far as it is left; paths of a policy do
+    /// not match then, and `included_paths` let everybody in.
+    #[must_use]
+    pub fn path(mut self, find: impl Fn(&Extensions) -> Option<String> + Send + Sync + 'static) -> Self {
+        self.hooks.path = Arc::new(find);
+        self
+    }
+
+    /// How to find the template of the matched route, for example `/orders/{order}`; with axum
+    /// `|extensions| extensions.get::<MatchedPath>().map(|route| route.as_str().to_owned())`.
+    ///
+    /// [`EnforceVerdict`](crate::EnforceVerdict) tells it to the service and keeps verdicts under it. Without it, the
+    /// path takes its place: ids in paths then reach the service, and each new path asks for a new verdict.
+    #[must_use]
+    pub fn route(mut self, find: impl Fn(&Extensions) -> Option<String> + Send + Sync + 'static) -> Self {
+        self.hooks.route = Arc::new(find);
         self
     }
 }
@@ -77,7 +139,7 @@ impl<G: Clone, S> Layer<S> for GuardLayer<G> {
     type Service = GuardService<G, S>;
 
     fn layer(&self, service: S) -> Self::Service {
-        GuardService { guard: self.guard.clone(), peer: Arc::clone(&self.peer), service }
+        GuardService { guard: self.guard.clone(), hooks: self.hooks.clone(), service }
     }
 }
 
@@ -85,7 +147,7 @@ impl<G: Clone, S> Layer<S> for GuardLayer<G> {
 #[derive(Clone)]
 pub struct GuardService<G, S> {
     guard: G,
-    peer: Arc<FindPeer>,
+    hooks: Hooks,
     service: S,
 }
 
@@ -126,12 +188,9 @@ impl<G, S> GuardService<G, S> {
         let extensions = request.extensions();
         let session = extensions.get::<Session>().map(|session| session.0.clone());
         let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-        Facts::read(
-            request.method().as_str(),
-            request.uri().path(),
-            (self.peer)(extensions),
-            session,
-            headers,
-        )
+        let path = (self.hooks.path)(extensions);
+        let path = path.as_deref().unwrap_or_else(|| request.uri().path());
+        Facts::read(request.method().as_str(), path, (self.hooks.peer)(extensions), session, headers)
+            .with_route((self.hooks.route)(extensions))
     }
 }

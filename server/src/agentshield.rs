@@ -27,7 +27,7 @@ pub async fn skin(State(app): State<App>, mut request: Request, next: Next) -> R
     let request_id = request.extensions().get::<RequestId>().cloned();
     let ip = request.extensions().get::<ClientIp>().copied();
     let caller = auth::identify(&app, request.headers()).await;
-    let standing = limits::admit(&app, caller.as_deref().ok(), ip).await;
+    let standing = limits::admit(&app, caller.as_deref().map_err(|denied| *denied), ip).await;
     let mut response = match standing.refusal(&app) {
         Some(failure) => failure.into_response(),
         None => {

@@ -13,6 +13,7 @@ use crate::flows::detection::Detection;
 use crate::flows::scoring::Scoring;
 use crate::jobs::Jobs;
 use crate::keys::KeyRing;
+use crate::openapi::Documents;
 use crate::storage::Storage;
 use crate::tenant::Callers;
 
@@ -38,6 +39,8 @@ pub struct Inner {
     pub scoring: Scoring,
     /// The classifier of requests, and detections that wait to be recorded.
     pub detection: Detection,
+    /// The OpenAPI documents as they are sent.
+    pub documents: Documents,
     /// Work off the request path.
     pub jobs: Jobs,
     /// Whether new requests are still wanted; false from the first shutdown signal on.
@@ -57,6 +60,7 @@ impl App {
             scoring,
             detection: Detection::default(),
             callers: Callers::default(),
+            documents: Documents::default(),
             jobs: Jobs::default(),
             is_accepting: AtomicBool::new(true),
         }))

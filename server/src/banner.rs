@@ -3,17 +3,17 @@
 use std::io::Write;
 use std::net::SocketAddr;
 
-use crate::seed;
+use crate::demo::Demo;
 
-/// Writes the banner to standard output: where to look, what to paste.
-pub fn print(address: SocketAddr) {
+/// Writes the banner to standard output: where to look, and what to paste if the demo project is there.
+pub fn print(address: SocketAddr, demo: Option<&Demo>) {
     // Nobody may be reading; that is no reason not to serve.
-    let _ = std::io::stdout().lock().write_all(text(address).as_bytes());
+    let _ = std::io::stdout().lock().write_all(text(address, demo).as_bytes());
 }
 
-fn text(address: SocketAddr) -> String {
+fn text(address: SocketAddr, demo: Option<&Demo>) -> String {
     let base = format!("http://{address}");
-    let Some(demo) = seed::demo() else { return format!("\n  Quivive is listening on {base}\n\n") };
+    let Some(demo) = demo else { return format!("\n  Quivive is listening on {base}\n\n") };
     let session = "bt_a-visit-of-the-demo-site";
     format!(
         r#"
@@ -53,12 +53,19 @@ fn text(address: SocketAddr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seed;
 
     #[test]
     fn the_banner_names_the_address_and_three_commands() {
-        let text = text("127.0.0.1:8080".parse().unwrap());
+        let text = text("127.0.0.1:8080".parse().unwrap(), seed::demo().as_ref());
         assert_eq!(text.matches("\n    curl ").count(), 3);
         assert!(text.contains("http://127.0.0.1:8080/\n"));
         assert!(text.contains("bt_a-visit-of-the-demo-site"));
+    }
+
+    #[test]
+    fn without_the_demo_project_no_keys_are_shown() {
+        let text = text("127.0.0.1:8080".parse().unwrap(), None);
+        assert!(text.contains("http://127.0.0.1:8080") && !text.contains("pk_") && !text.contains("sk_"));
     }
 }

@@ -158,6 +158,7 @@ pub enum LogFormat {
 #[expect(missing_docs, reason = "config.default.toml documents every setting, once")]
 pub struct LimitsConfig {
     pub body_bytes: usize,
+    pub connections: usize,
     pub challenges_per_hour: u32,
     pub validations_per_minute: u32,
     pub verifications_per_hour: u32,
@@ -213,6 +214,7 @@ pub struct BotchaConfig {
     pub app_gate: AppGate,
     pub internal_app_id: String,
     pub rtt_cap_ms: i64,
+    pub landing_legacy: bool,
     pub owner_auth: OwnerAuth,
 }
 
@@ -253,22 +255,26 @@ pub struct CompatConfig {
 }
 
 impl CompatConfig {
-    /// The names of the switches that are on.
+    /// The names of the switches that are on and that this version acts upon.
     pub fn open(&self) -> Vec<&'static str> {
-        [
-            ("vocabulary", self.vocabulary),
-            ("limits", self.limits),
+        names_of([("vocabulary", self.vocabulary), ("limits", self.limits)])
+    }
+
+    /// The names of the switches that are on for parts of the originals that this version does not have yet.
+    pub fn without_effect(&self) -> Vec<&'static str> {
+        names_of([
             ("iss", self.iss),
             ("dashboard_login", self.dashboard_login),
             ("grant_self_resolve", self.grant_self_resolve),
             ("expose_verification_code", self.expose_verification_code),
             ("log_codes", self.log_codes),
             ("provider_auth", self.provider_auth),
-        ]
-        .into_iter()
-        .filter_map(|(name, is_on)| is_on.then_some(name))
-        .collect()
+        ])
     }
+}
+
+fn names_of<const N: usize>(switches: [(&'static str, bool); N]) -> Vec<&'static str> {
+    switches.into_iter().filter_map(|(name, is_on)| is_on.then_some(name)).collect()
 }
 
 /// `[botect]`.

@@ -34,7 +34,7 @@ async fn health() -> Json<Health> {
     Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
 }
 
-/// Whether the server wants requests: storage answers, and no shutdown has begun.
+/// Whether the server wants requests: storage answers, background tasks run, and no shutdown has begun.
 #[utoipa::path(
     get, path = "/-/ready", tag = "native", operation_id = "native_read_readiness",
     responses((status = 200, body = Health), (status = 503, description = "Storage does not answer, or shutting down")),
@@ -42,6 +42,9 @@ async fn health() -> Json<Health> {
 async fn ready(State(app): State<App>) -> Result<Json<Health>> {
     if !app.is_accepting.load(Ordering::SeqCst) {
         return Err(Error::unavailable("shutting down"));
+    }
+    if !app.jobs.are_running() {
+        return Err(Error::unavailable("a background task is started again"));
     }
     app.storage.check().await?;
     Ok(health().await)

@@ -1,26 +1,31 @@
 //! Work off the request path: tasks that start with the server and end with it, after finishing what they hold.
 
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::app::App;
 use crate::flows::scoring::audit;
 use crate::flows::{detection, scoring};
-use crate::storage;
+use crate::{storage, telemetry};
 
 /// The running tasks.
 pub struct Jobs {
     stop: watch::Sender<bool>,
     tasks: Mutex<Vec<(&'static str, JoinHandle<()>)>>,
+    /// How many tasks failed and wait to be started again.
+    down: Arc<AtomicUsize>,
 }
 
 impl Default for Jobs {
     fn default() -> Self {
-        Self { stop: watch::Sender::new(false), tasks: Mutex::default() }
+        Self { stop: watch::Sender::new(false), tasks: Mutex::default(), down: Arc::default() }
     }
 }
 
@@ -42,14 +47,21 @@ impl Stop {
 }
 
 impl Jobs {
-    /// Starts a task. It gets a [`Stop`] and must return soon after that is requested, its work saved.
+    /// Starts a task. It gets a [`Stop`] and must return soon after that is requested, its work saved. One that ends
+    /// before is started again.
     pub fn start<F: Future<Output = ()> + Send + 'static>(
         &self,
         name: &'static str,
-        task: impl FnOnce(Stop) -> F,
+        task: impl Fn(Stop) -> F + Send + 'static,
     ) {
-        let task = tokio::spawn(task(Stop(self.stop.subscribe())));
+        let stop = Stop(self.stop.subscribe());
+        let task = tokio::spawn(keep_running(name, task, stop, self.down.clone()));
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push((name, task));
+    }
+
+    /// Whether no task has failed and waits to be started again.
+    pub fn are_running(&self) -> bool {
+        self.down.load(Ordering::SeqCst) == 0
     }
 
     /// Asks all tasks to end and waits for them, at most so long.
@@ -70,10 +82,46 @@ impl Jobs {
     }
 }
 
+async fn keep_running<F: Future<Output = ()> + Send + 'static>(
+    name: &'static str,
+    task: impl Fn(Stop) -> F + Send + 'static,
+    mut stop: Stop,
+    down: Arc<AtomicUsize>,
+) {
+    loop {
+        let ended = AssertUnwindSafe(task(stop.clone())).catch_unwind().await;
+        match ended {
+            Ok(()) if stop.is_requested() => return,
+            Err(_) if stop.is_requested() => {
+                tracing::error!(task = name, "a background task panicked");
+                return;
+            }
+            ended => {
+                let has_panicked = ended.is_err();
+                tracing::error!(
+                    task = name,
+                    has_panicked,
+                    "a background task ended early; it is started again"
+                );
+            }
+        }
+        down.fetch_add(1, Ordering::SeqCst);
+        tokio::select! {
+            // Started once more, it saves what it holds and ends.
+            () = stop.requested() => {}
+            () = tokio::time::sleep(RESTART_PAUSE) => {}
+        }
+        down.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// Starts the tasks that every server has.
 pub fn start(app: &App) {
     let swept = app.clone();
-    app.jobs.start("sweep", move |stop| sweep(swept, stop));
+    app.jobs.start("sweep", move |stop| sweep(swept.clone(), stop));
+    if telemetry::counts_metrics() {
+        app.jobs.start("metrics", fold_metrics);
+    }
     scoring::start(app);
     detection::start(app);
 }
@@ -89,6 +137,16 @@ async fn sweep(app: App, mut stop: Stop) {
             Ok(0) => {}
             Ok(rows) => tracing::debug!(rows, "expired rows removed"),
             Err(error) => tracing::warn!(%error, "expired rows not removed"),
+        }
+    }
+}
+
+/// Keeps the memory of metrics bounded, whether anybody reads them or not.
+async fn fold_metrics(mut stop: Stop) {
+    loop {
+        tokio::select! {
+            () = stop.requested() => return,
+            () = tokio::time::sleep(Duration::from_secs(5)) => telemetry::fold_metrics(),
         }
     }
 }
@@ -110,3 +168,38 @@ pub async fn remove_expired(app: &App) -> storage::Result<u64> {
 }
 
 const DAY: i64 = 86_400_000;
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_ends_early_is_started_again() {
+        let jobs = Jobs::default();
+        let starts = Arc::<AtomicUsize>::default();
+        let counted = starts.clone();
+        jobs.start("fragile", move |mut stop| {
+            let start = counted.fetch_add(1, Ordering::SeqCst);
+            async move {
+                match start {
+                    0 => panic!("the first start fails"),
+                    1 => {}
+                    _ => stop.requested().await,
+                }
+            }
+        });
+        let until = async |are_running: bool, count: usize| {
+            while (jobs.are_running(), starts.load(Ordering::SeqCst)) != (are_running, count) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let steps = async {
+            until(false, 1).await;
+            until(true, 3).await;
+        };
+        tokio::time::timeout(Duration::from_secs(30), steps).await.unwrap();
+        jobs.stop(Duration::from_secs(1)).await;
+        assert_eq!(starts.load(Ordering::SeqCst), 3);
+    }
+}

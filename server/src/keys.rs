@@ -14,6 +14,9 @@ use crate::storage::{self, Record, Storage};
 /// The id of the first key; the next ones count up.
 pub const FIRST_KEY_ID: &str = "botcha-signing-1";
 
+/// The id of a configured key that has none, where a first one was generated before.
+const SECOND_KEY_ID: &str = "botcha-signing-2";
+
 /// The keys of a running server.
 pub struct KeyRing {
     master: MasterSecret,
@@ -24,7 +27,8 @@ pub struct KeyRing {
 }
 
 impl KeyRing {
-    /// Takes the configured keys, or the stored one, or makes one and stores it sealed.
+    /// Takes the configured keys, or the stored one, or makes one and stores it sealed. Beside configured keys the
+    /// stored one, if there is one, stays published and accepted: what it signed may still be in use.
     ///
     /// # Errors
     /// A message for the owner if a configured or stored key cannot be used; such a key is never passed over.
@@ -36,15 +40,17 @@ impl KeyRing {
         now: Timestamp,
     ) -> Result<Self, ConfigError> {
         let secret = config.keys.jwt_secret.as_deref();
-        let key = match &config.keys.jwt_signing_key {
-            Some(text) => Some(read_key(text)?),
-            None if secret.is_some() => None,
-            None => Some(stored_key(storage, &master, entropy, now).await?),
+        let configured = config.keys.jwt_signing_key.as_deref();
+        let stored = if configured.is_some() || secret.is_some() {
+            former_key(storage, &master).await?
+        } else {
+            Some(stored_key(storage, &master, entropy, now).await?)
         };
-        let published = match &key {
-            Some(key) => Jwks::publish(std::slice::from_ref(key)).map_err(unusable)?,
-            None => Jwks { keys: Vec::new() },
+        let key = match configured {
+            Some(text) => Some(read_key(text, stored.as_ref())?),
+            None => stored.clone().filter(|_| secret.is_none()),
         };
+        let published = publish(key.as_ref(), stored)?;
         let signer = match (&key, secret) {
             (Some(key), _) => Signer::from_jwk(key).map_err(unusable)?,
             (None, Some(secret)) => Signer::from_secret(secret.as_bytes())
@@ -107,6 +113,38 @@ impl Record for StoredKey {
     }
 }
 
+/// The key that signs, then the stored one if that is another.
+fn publish(key: Option<&Jwk>, stored: Option<Jwk>) -> Result<Jwks, ConfigError> {
+    let mut keys: Vec<Jwk> = key.into_iter().cloned().collect();
+    match (key, stored) {
+        (Some(key), Some(stored)) if key.kid == stored.kid => {
+            if !is_same(key, &stored) {
+                return Err(ConfigError(format!(
+                    "`keys.jwt_signing_key` has the id of the generated key, which stays published: give it another \
+                     `kid`, such as {SECOND_KEY_ID}"
+                )));
+            }
+        }
+        (_, stored) => keys.extend(stored),
+    }
+    Jwks::publish(&keys).map_err(unusable)
+}
+
+/// The stored key beside configured ones; they are also the way out when it does not open any more.
+async fn former_key(storage: &Storage, master: &MasterSecret) -> Result<Option<Jwk>, ConfigError> {
+    let found = storage.get::<StoredKey>(FIRST_KEY_ID).await;
+    let found =
+        found.map_err(|error| ConfigError(format!("the stored signing key cannot be read: {error}")))?;
+    let Some(stored) = found else { return Ok(None) };
+    match open(&stored, master) {
+        Ok(key) => Ok(Some(key)),
+        Err(error) => {
+            tracing::warn!(%error, "tokens of the stored signing key are no longer accepted");
+            Ok(None)
+        }
+    }
+}
+
 async fn stored_key(
     storage: &Storage,
     master: &MasterSecret,
@@ -127,6 +165,10 @@ async fn stored_key(
     }
     let stored = storage.get::<StoredKey>(FIRST_KEY_ID).await.map_err(failed)?;
     let stored = stored.ok_or_else(|| ConfigError("the signing key was not stored".to_owned()))?;
+    open(&stored, master)
+}
+
+fn open(stored: &StoredKey, master: &MasterSecret) -> Result<Jwk, ConfigError> {
     let text = master.open(FIRST_KEY_ID, &stored.sealed).map_err(|_| {
         ConfigError(
             "the stored signing key does not open: the master secret is not the one that sealed it. Bring back the \
@@ -152,13 +194,20 @@ fn generate(entropy: &Entropy) -> Result<Jwk, ConfigError> {
     )))
 }
 
-fn read_key(text: &str) -> Result<Jwk, ConfigError> {
+fn read_key(text: &str, stored: Option<&Jwk>) -> Result<Jwk, ConfigError> {
     let mut key: Jwk = serde_json::from_str(text).map_err(|_| {
         ConfigError("`keys.jwt_signing_key` is no JWK: it must be JSON with kty, crv, x, y and d".to_owned())
     })?;
-    key.kid.get_or_insert_with(|| FIRST_KEY_ID.to_owned());
+    if key.kid.is_none() {
+        let is_second = stored.is_some_and(|stored| !is_same(&key, stored));
+        key.kid = Some(if is_second { SECOND_KEY_ID } else { FIRST_KEY_ID }.to_owned());
+    }
     Signer::from_jwk(&key).map_err(unusable)?;
     Ok(key)
+}
+
+fn is_same(left: &Jwk, right: &Jwk) -> bool {
+    matches!((left.thumbprint(), right.thumbprint()), (Ok(left), Ok(right)) if left == right)
 }
 
 fn unusable(error: quivive_core::Error) -> ConfigError {

@@ -11,6 +11,7 @@ pub mod botect;
 pub mod browser;
 pub mod cli;
 pub mod config;
+pub mod connections;
 pub mod demo;
 pub mod error;
 pub mod extract;

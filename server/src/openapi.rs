@@ -1,7 +1,11 @@
 //! The OpenAPI documents: one per family and one of everything, made from the routes.
 
-use axum::Json;
+use std::sync::OnceLock;
+
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -25,6 +29,36 @@ use crate::{agentshield, botcha, botect, browser, demo, health};
     ),
 )]
 struct Base;
+
+/// The documents as they are sent, each made when it is first asked for.
+#[derive(Debug, Default)]
+pub struct Documents {
+    whole: OnceLock<Bytes>,
+    agentshield: OnceLock<Bytes>,
+    botcha: OnceLock<Bytes>,
+    botect: OnceLock<Bytes>,
+}
+
+/// The answer with the document of one family, or of everything.
+///
+/// # Errors
+/// `INTERNAL_ERROR` if the document has no JSON form.
+pub fn answer(app: &App, family: Option<Family>) -> Result<Response> {
+    let kept = match family {
+        None => &app.documents.whole,
+        Some(Family::Agentshield) => &app.documents.agentshield,
+        Some(Family::Botcha) => &app.documents.botcha,
+        Some(Family::Botect) => &app.documents.botect,
+    };
+    let bytes = if let Some(bytes) = kept.get() {
+        bytes.clone()
+    } else {
+        let made = serde_json::to_vec(&document(app, family))
+            .map_err(|error| Error::internal("the OpenAPI document has no JSON form").because(error))?;
+        kept.get_or_init(|| Bytes::from(made)).clone()
+    };
+    Ok(([(CONTENT_TYPE, "application/json")], bytes).into_response())
+}
 
 /// The document of one family, or of everything.
 pub fn document(app: &App, family: Option<Family>) -> OpenApi {
@@ -62,8 +96,8 @@ pub fn document(app: &App, family: Option<Family>) -> OpenApi {
     get, path = "/-/openapi.json", tag = "native", operation_id = "native_read_openapi",
     responses((status = 200, description = "OpenAPI 3.1 document")),
 )]
-async fn whole(State(app): State<App>) -> Json<OpenApi> {
-    Json(document(&app, None))
+async fn whole(State(app): State<App>) -> Result<Response> {
+    answer(&app, None)
 }
 
 /// One family: `botect.json`, `botcha.json` or `agentshield.json`.
@@ -72,7 +106,7 @@ async fn whole(State(app): State<App>) -> Json<OpenApi> {
     params(("family" = String, Path, description = "The family's name and `.json`")),
     responses((status = 200, description = "OpenAPI 3.1 document"), (status = 404, description = "No such family")),
 )]
-async fn one(State(app): State<App>, Path(family): Path<String>) -> Result<Json<OpenApi>> {
+async fn one(State(app): State<App>, Path(family): Path<String>) -> Result<Response> {
     let family = match family.as_str() {
         "agentshield.json" => Family::Agentshield,
         "botcha.json" => Family::Botcha,
@@ -81,7 +115,7 @@ async fn one(State(app): State<App>, Path(family): Path<String>) -> Result<Json<
             return Err(Error::not_found("no such family: use botect.json, botcha.json or agentshield.json"));
         }
     };
-    Ok(Json(document(&app, Some(family))))
+    answer(&app, Some(family))
 }
 
 /// The routes.

@@ -165,13 +165,25 @@ fn wrong_method(method: &Method, uri: &Uri) -> Error {
     Error::method_not_allowed(format!("Method {method} is not allowed on {}", uri.path()))
 }
 
-/// No panic and no endless request reaches the caller as anything but an error of the family.
+/// No panic and no endless request reaches the caller as anything but an error of the family, or what the family
+/// answers instead.
 async fn guard(skin: Skin, patience: Duration, request: Request, next: Next) -> Response {
+    let stand_in = match skin {
+        Skin::Botect => botect::stand_in(request.method(), request.uri().path()),
+        _ => None,
+    };
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
-    match tokio::time::timeout(patience, answer).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(_)) => skin.render(Error::internal("a handler panicked")),
-        Err(_) => skin.render(Error::unavailable("the request took too long")),
+    let error = match tokio::time::timeout(patience, answer).await {
+        Ok(Ok(response)) => return response,
+        Ok(Err(_)) => Error::internal("a handler panicked"),
+        Err(_) => Error::unavailable("the request took too long"),
+    };
+    match stand_in {
+        Some(answer) => {
+            error.log();
+            answer()
+        }
+        None => skin.render(error),
     }
 }
 
@@ -198,6 +210,37 @@ mod tests {
             ("/v1/token/nothing", Skin::Botcha),
         ] {
             assert_eq!(Skin::of_path(path), skin, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn verdicts_and_batches_never_see_a_fault() {
+        use axum::body::Body;
+        use axum::routing::get;
+        let panics = async || -> &'static str { panic!("a secret of the inside") };
+        let is_late = async || tokio::time::sleep(Duration::from_secs(5)).await;
+        for route in [get(panics).post(panics), get(is_late).post(is_late)] {
+            let service = Router::new()
+                .route("/v1/sessions/{session}/verdict", route.clone())
+                .route("/v1/events", route.clone())
+                .layer(from_fn(|request: Request, next: Next| {
+                    guard(Skin::Botect, Duration::from_millis(50), request, next)
+                }));
+            let call = async |method: &str, path: &str| {
+                let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+                let response = service.clone().oneshot(request).await.unwrap();
+                let status = response.status().as_u16();
+                let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+                (status, serde_json::from_slice::<serde_json::Value>(&body).unwrap_or_default())
+            };
+            let (status, body) = call("GET", "/v1/sessions/sess_1/verdict").await;
+            assert_eq!(
+                (status, &body["action"], &body["verdict"]),
+                (200, &"allow".into(), &"not_computed".into())
+            );
+            assert_eq!(call("POST", "/v1/events").await, (204, serde_json::Value::Null));
+            assert_eq!(call("POST", "/v1/sessions/sess_1/verdict").await.0, 500);
+            assert_eq!(call("GET", "/v1/events").await.0, 500);
         }
     }
 

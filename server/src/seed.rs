@@ -1,17 +1,19 @@
 //! Seeds: tenants with fixed ids, keys and tokens for development and tests, read from TOML.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use config::{File, FileFormat};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::config::ConfigError;
 use crate::demo::Demo;
-use crate::error::Result;
-use crate::tenant::detection_key::{self, NewKey, Scope};
+use crate::error::{Error, Result};
+use crate::storage::Record;
+use crate::tenant::detection_key::{self, DetectionKey, NewKey, Scope};
 use crate::tenant::directory::{self, NewAccount, NewProject, NewUser, ScoringKeys};
-use crate::tenant::{Account, Plan};
+use crate::tenant::{Account, Plan, Project, User, credentials};
 
 /// What a seed holds; see `seeds/demo.toml`.
 #[derive(Clone, Debug, Deserialize)]
@@ -121,19 +123,72 @@ pub fn demo() -> Option<Demo> {
     })
 }
 
-/// Puts a seed into an empty database; one that has an account is left as it is. Tells whether it did.
+/// Puts a seed into an empty database; one that has an account is left as it is. What an earlier start began and did
+/// not end is finished. Tells whether it did anything.
 ///
 /// # Errors
 /// If the seed contradicts itself (an id twice, a project without its account) or storage does not answer.
 pub async fn apply(app: &App, seed: &Seed) -> Result<bool> {
-    if !app.storage.list::<Account>("", None, 1).await?.is_empty() {
-        return Ok(false);
+    seed.refuse_repetition()?;
+    match app.storage.get::<Seeding>(Seeding::ID).await? {
+        Some(seeding) if seeding.is_complete => return Ok(false),
+        Some(_) => {}
+        None if !app.storage.list::<Account>("", None, 1).await?.is_empty() => return Ok(false),
+        None => app.storage.put(&Seeding { is_complete: false }).await?,
     }
+    put_missing(app, seed).await?;
+    app.storage.put(&Seeding { is_complete: true }).await?;
+    Ok(true)
+}
+
+/// Whether a database was seeded, written before the first and after the last record of the seed.
+#[derive(Deserialize, Serialize)]
+struct Seeding {
+    is_complete: bool,
+}
+
+impl Seeding {
+    const ID: &'static str = "seed";
+}
+
+impl Record for Seeding {
+    const KIND: &'static str = "seeding";
+
+    fn id(&self) -> String {
+        Self::ID.to_owned()
+    }
+}
+
+impl Seed {
+    fn refuse_repetition(&self) -> Result<()> {
+        let mut seen = HashSet::new();
+        let names = (self.accounts.iter().map(|account| format!("account {}", account.id)))
+            .chain(self.users.iter().map(|user| format!("user {}", user.id)))
+            .chain(self.projects.iter().map(|project| format!("project {}", project.id)));
+        for name in names {
+            if !seen.insert(name.clone()) {
+                return Err(Error::invalid(format!("{name} stands in the seed twice")));
+            }
+        }
+        // Their texts are secret: no message names them.
+        let mut seen = HashSet::new();
+        let keys = self.detection_keys.iter().map(|key| &key.key);
+        if !keys.chain(self.api_tokens.iter().map(|token| &token.token)).all(|text| seen.insert(text)) {
+            return Err(Error::invalid("a key or token stands in the seed twice"));
+        }
+        Ok(())
+    }
+}
+
+/// Puts every record that is not there yet; each one is written whole or not at all.
+async fn put_missing(app: &App, seed: &Seed) -> Result<()> {
     for account in seed.accounts.clone() {
+        if is_there::<Account>(app, &account.id.to_string()).await? {
+            continue;
+        }
         let plan = match &account.plan {
-            Some(name) => Plan::named(name).ok_or_else(|| {
-                crate::error::Error::invalid(format!("no plan `{name}`: use free, pro or enterprise"))
-            })?,
+            Some(name) => Plan::named(name)
+                .ok_or_else(|| Error::invalid(format!("no plan `{name}`: use free, pro or enterprise")))?,
             None => Plan::default(),
         };
         let new = NewAccount {
@@ -147,19 +202,26 @@ pub async fn apply(app: &App, seed: &Seed) -> Result<bool> {
         directory::create_account(app, new).await?;
     }
     for SeedUser { id, name, email } in seed.users.clone() {
-        directory::create_user(app, NewUser { id: Some(id), name, email }).await?;
+        if !is_there::<User>(app, &id.to_string()).await? {
+            directory::create_user(app, NewUser { id: Some(id), name, email }).await?;
+        }
     }
     for member in seed.memberships.clone() {
         directory::put_membership(app, member.account, member.user, member.role).await?;
     }
     for SeedToken { account, user, token } in seed.api_tokens.clone() {
-        directory::create_api_token(app, account, user, Some(token)).await?;
+        if directory::api_token(app, &token).await?.is_none() {
+            directory::create_api_token(app, account, user, Some(token)).await?;
+        }
     }
     for project in seed.projects.clone() {
+        if is_there::<Project>(app, &project.id.to_string()).await? {
+            continue;
+        }
         let keys = match (project.site_key, project.private_key) {
             (Some(site_key), Some(private_key)) => Some(ScoringKeys { site_key, private_key }),
             (None, None) => None,
-            _ => return Err(crate::error::Error::invalid("a project has both keys or none")),
+            _ => return Err(Error::invalid("a project has both keys or none")),
         };
         let new = NewProject {
             id: Some(project.id),
@@ -172,13 +234,16 @@ pub async fn apply(app: &App, seed: &Seed) -> Result<bool> {
         directory::create_project(app, new).await?;
     }
     for SeedKey { project, key, scopes } in seed.detection_keys.clone() {
-        detection_key::create(
-            app,
-            NewKey { project_id: project, key: Some(key), scopes, ..NewKey::default() },
-        )
-        .await?;
+        if !is_there::<DetectionKey>(app, &credentials::hash(&key)).await? {
+            let new = NewKey { project_id: project, key: Some(key), scopes, ..NewKey::default() };
+            detection_key::create(app, new).await?;
+        }
     }
-    Ok(true)
+    Ok(())
+}
+
+async fn is_there<T: Record>(app: &App, id: &str) -> Result<bool> {
+    Ok(app.storage.get::<T>(id).await?.is_some())
 }
 
 fn parse(text: &str, name: &str) -> Result<Seed, ConfigError> {

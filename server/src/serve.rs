@@ -16,7 +16,7 @@ use crate::keys::master::MasterSecret;
 use crate::storage::Storage;
 use crate::storage::memory::Memory;
 use crate::storage::sqlite::Sqlite;
-use crate::{botcha, jobs, router};
+use crate::{botcha, connections, jobs, router};
 
 /// Why the server did not start or ended early; the message says what to do.
 pub type StartError = ConfigError;
@@ -61,18 +61,19 @@ pub async fn prepare(
 /// and saves what is waiting.
 ///
 /// # Errors
-/// One line if the address cannot be listened on or serving fails.
+/// One line if the address cannot be listened on.
 pub async fn run(app: App, started: impl FnOnce(SocketAddr)) -> Result<(), StartError> {
     let wanted = app.config.listen;
     let listener = TcpListener::bind(wanted).await.map_err(|error| refused(wanted, &error))?;
     let address = listener.local_addr().map_err(|error| refused(wanted, &error))?;
     jobs::start(&app);
-    let service = router::router(&app).into_make_service_with_connect_info::<SocketAddr>();
+    let service = router::router(&app);
+    let bounds = connections::Bounds::new(app.config.limits.connections);
     started(address);
     let patience = Duration::from_secs(app.config.shutdown_timeout_seconds);
     let stopping = app.clone();
     let (stopped, has_stopped) = tokio::sync::oneshot::channel();
-    let served = axum::serve(listener, service).with_graceful_shutdown(async move {
+    let served = connections::serve(listener, service, bounds, async move {
         stop_signal().await;
         tracing::info!("stopping: no new requests, waiting for those that run");
         stopping.is_accepting.store(false, Ordering::SeqCst);
@@ -84,9 +85,7 @@ pub async fn run(app: App, started: impl FnOnce(SocketAddr)) -> Result<(), Start
         tokio::time::sleep(patience).await;
     };
     tokio::select! {
-        result = served.into_future() => {
-            result.map_err(|error| ConfigError(format!("serving failed: {error}")))?;
-        }
+        () = served => {}
         () = overdue => tracing::warn!("requests that still run are cut off"),
     }
     app.jobs.stop(patience).await;

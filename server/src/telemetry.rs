@@ -85,24 +85,35 @@ pub fn metrics_text() -> String {
     recorder().map(PrometheusHandle::render).unwrap_or_default()
 }
 
-/// Starts counting; without this call metrics cost next to nothing and are empty.
+/// Starts counting; without this call metrics cost next to nothing and are empty. Whoever starts it also runs
+/// [`fold_metrics`] from time to time.
 pub fn start_metrics() {
-    recorder();
+    RECORDER.get_or_init(|| {
+        PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), BUCKETS)
+            .ok()?
+            .install_recorder()
+            .ok()
+    });
+}
+
+/// Whether metrics are counted.
+pub fn counts_metrics() -> bool {
+    recorder().is_some()
+}
+
+/// Adds the single durations that were recorded to their histograms; until then each takes memory.
+pub fn fold_metrics() {
+    if let Some(recorder) = recorder() {
+        recorder.run_upkeep();
+    }
 }
 
 fn recorder() -> Option<&'static PrometheusHandle> {
-    static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
-    HANDLE
-        .get_or_init(|| {
-            PrometheusBuilder::new()
-                .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), BUCKETS)
-                .ok()?
-                .install_recorder()
-                .ok()
-        })
-        .as_ref()
+    RECORDER.get()?.as_ref()
 }
 
+static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 const BUCKETS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 /// Methods are the caller's text; only those that routes know become a label.

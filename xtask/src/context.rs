@@ -43,9 +43,15 @@ impl Context {
         command
     }
 
-    /// A program called in the workspace's root.
+    /// A program called in the workspace's root, with no setting of the product but the target of transcripts: a
+    /// `QUIVIVE_URL` of one's own must not divert the tests.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("QUIVIVE_") && name != "QUIVIVE_TARGET" {
+                command.env_remove(name);
+            }
+        }
         command.args(arguments).current_dir(&self.root);
         command
     }
@@ -73,13 +79,18 @@ impl Context {
     }
 }
 
+/// Chromium, wherever a distribution has put it.
+pub fn chromium() -> Option<PathBuf> {
+    ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(path_of)
+}
+
 /// Whether a program can be called.
 pub fn has(program: &str) -> bool {
     Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
 /// Where a program lies that can be called by its name.
-pub fn path_of(program: &str) -> Option<PathBuf> {
+fn path_of(program: &str) -> Option<PathBuf> {
     let folders = std::env::var_os("PATH")?;
     std::env::split_paths(&folders).map(|folder| folder.join(program)).find(|path| path.is_file())
 }

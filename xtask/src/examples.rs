@@ -16,9 +16,18 @@ const GUARDS: [(&str, &str); 2] =
 /// The guarded routes, and what a program that knows nothing of guards gets there.
 const ROUTES: [(&str, u16); 2] = [("/for-agents", 403), ("/with-token", 401)];
 
+/// Whether this is the run inside `with-server`.
+pub fn is_inner() -> bool {
+    std::env::var_os(INNER).is_some()
+}
+
+/// Tells the run inside `with-server` that its server is up.
+const INNER: &str = "QUIVIVE_EXAMPLES_INNER";
+
 /// Runs all combinations against a server of their own, with the packages as `python` and `node` installed them.
 pub fn test(context: &Context) -> Result<Outcome, Failure> {
-    if let Ok(url) = std::env::var("QUIVIVE_URL") {
+    if is_inner() {
+        let url = std::env::var("QUIVIVE_URL").map_err(|error| error.to_string())?;
         return Ok(run(&context.root, &url).map(Outcome::Ran)?);
     }
     step::run(&mut context.cargo(&["build", "-p", "quivive-server", "-p", "quivive-tests", "--bins"]))?;
@@ -27,6 +36,7 @@ pub fn test(context: &Context) -> Result<Outcome, Failure> {
     command
         .arg(itself)
         .arg("examples")
+        .env(INNER, "1")
         .env("QUIVIVE_BROWSER_DIR", context.browser())
         .env("QUIVIVE_PYTHON", context.target.join("python-clean/bin/python"))
         .env("QUIVIVE_NODE_MODULES", context.target.join("node-clean/node_modules"));

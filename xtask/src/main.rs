@@ -40,7 +40,7 @@ enum Verb {
     Check,
     /// Write the type declarations of the Python and Node packages anew.
     Declarations,
-    /// Run the example agents against the guarded examples; needs the packages of `python` and `node`.
+    /// Run the example agents against the guarded examples.
     Examples,
     /// Format check and clippy, warnings denied.
     Lint,
@@ -80,7 +80,13 @@ fn steps(verb: Verb) -> Vec<Step> {
         ],
         Verb::Check => vec![("browser files", wasm::files), ("check", rust::check)],
         Verb::Declarations => vec![("declarations", declarations::write)],
-        Verb::Examples => vec![("examples", examples::test)],
+        Verb::Examples if examples::is_inner() => vec![("examples", examples::test)],
+        Verb::Examples => vec![
+            ("browser files", wasm::files),
+            ("python package", python::test),
+            ("node package", node::test),
+            ("examples", examples::test),
+        ],
         Verb::Lint => vec![("browser files", wasm::files), ("format and lints", rust::lint)],
         Verb::Node => vec![("node package", node::test)],
         Verb::Python => vec![("python package", python::test)],

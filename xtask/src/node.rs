@@ -55,8 +55,7 @@ fn run_tests(context: &Context, clean: &Path) -> Result<Counts, Failure> {
     }
     let readme = "bindings-node/README.md";
     fs::copy(context.root.join(readme), clean.join(readme)).map_err(|error| error.to_string())?;
-    let mut tests = files_ending(&clean.join("bindings-node/test"), ".test.mjs")?;
-    tests.sort();
+    let tests = files_ending(&clean.join("bindings-node/test"), ".test.mjs")?;
     let mut node = context.command("node", &["--test", "--test-reporter=spec"]);
     run(node.args(tests).current_dir(clean).env("QUIVIVE_VECTORS", context.root.join("tests/vectors")))
 }
@@ -113,10 +112,13 @@ fn architecture() -> &'static str {
     }
 }
 
-fn files_ending(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, Failure> {
+/// The files of a folder whose names end so, in order.
+pub fn files_ending(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, Failure> {
     let entries = fs::read_dir(folder).map_err(|error| error.to_string())?;
     let paths = entries.flatten().map(|entry| entry.path());
-    Ok(paths.filter(|path| path.to_string_lossy().ends_with(ending)).collect())
+    let mut files: Vec<PathBuf> = paths.filter(|path| path.to_string_lossy().ends_with(ending)).collect();
+    files.sort();
+    Ok(files)
 }
 
 fn copy_files(source: &Path, target: &Path) -> Result<(), Failure> {

@@ -1,12 +1,12 @@
 //! What the tests need beyond rustup, Python and Node.
 
-use crate::context::{Context, has};
+use crate::context::{Context, chromium, has};
 use crate::report::Outcome;
 use crate::step::{Counts, Failure, output, run};
 
 /// Installs Debian's Chromium when it is missing and this is root on Debian; the wasm target comes with its build.
 pub fn install(context: &Context) -> Result<Outcome, Failure> {
-    if has("chromium") {
+    if chromium().is_some() {
         return Ok(Outcome::Ran(Counts::ONE));
     }
     let is_root = output(&mut context.command("id", &["-u"])).is_ok_and(|user| user == "0");

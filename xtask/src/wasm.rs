@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 
 use quivive_wasm_build::{FileSize, build, build_package, measure};
 
-use crate::context::{Context, has, path_of};
+use crate::context::{Context, chromium, has};
+use crate::node::files_ending;
 use crate::report::Outcome;
 use crate::step::{Counts, Failure, output, run};
 
+/// What a page with the collector loads, and how large that may be with gzip.
+const COLLECTOR: [&str; 2] = ["collector.wasm", "sdk.js"];
+const LARGEST_COLLECTOR: usize = 30_000;
 /// The registry package that brings `wasm-opt`.
 const BINARYEN: &str = "binaryen@132";
 
@@ -30,7 +34,11 @@ pub fn files(context: &Context) -> Result<Outcome, Failure> {
     let mut sizes = build(&context.root, &staged).map_err(|error| error.to_string())?;
     build_package(&context.root, &package).map_err(|error| error.to_string())?;
     context.place_licences(&package)?;
-    if let Some(optimizer) = optimizer(context) {
+    let optimizer = optimizer(context);
+    if optimizer.is_none() && context.is_ci {
+        return Err("wasm-opt could not be installed".to_owned().into());
+    }
+    if let Some(optimizer) = optimizer {
         for name in ["core_bg.wasm", "collector.wasm"] {
             let size = optimize(context, &optimizer, &staged.join(name))?;
             sizes.retain(|known| known.name != size.name);
@@ -43,6 +51,13 @@ pub fn files(context: &Context) -> Result<Outcome, Failure> {
     for size in &sizes {
         eprintln!("    {size}");
     }
+    let collector: usize =
+        sizes.iter().filter(|size| COLLECTOR.contains(&size.name.as_str())).map(|size| size.gzip).sum();
+    if collector > LARGEST_COLLECTOR {
+        return Err(
+            format!("the collector has {collector} bytes compressed, more than {LARGEST_COLLECTOR}").into()
+        );
+    }
     Ok(Outcome::Ran(Counts::ONE))
 }
 
@@ -52,7 +67,8 @@ pub fn test(context: &Context) -> Result<Outcome, Failure> {
         return Ok(Outcome::Skipped("npm is not installed".to_owned()));
     }
     let installed = install(context)?;
-    let mut tests = context.command("node", &["--test", "bindings-wasm/test/"]);
+    let mut tests = context.command("node", &["--test"]);
+    tests.args(files_ending(&context.root.join("bindings-wasm/test"), ".test.mjs")?);
     Ok(Outcome::Ran(run(tests.env("QUIVIVE_WASM_INSTALLED", installed))?))
 }
 
@@ -61,8 +77,7 @@ pub fn browser(context: &Context) -> Result<Outcome, Failure> {
     if !has("npm") {
         return Ok(Outcome::Skipped("npm is not installed".to_owned()));
     }
-    let Some(chromium) = ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(path_of)
-    else {
+    let Some(chromium) = chromium() else {
         return Ok(Outcome::Skipped("no Chromium is installed".to_owned()));
     };
     let installed = install(context)?;

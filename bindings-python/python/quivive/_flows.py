@@ -11,22 +11,23 @@ from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any, TypeAlias, TypeVar, cast
-from urllib.parse import quote
 
 import httpx
 
 from . import _native
+from ._answers import LARGEST_ANSWER
 from ._origins import Origins, is_safe, origin_of, read_url
 from ._records import Detection, SessionVerdict
 from ._tokens import Tokens
+from ._verdicts import is_session_token, read_verdict, unavailable
 from .errors import ApiError, ConnectionFailed, InvalidInput, QuiviveError
 
 USER_AGENT = f"quivive-python/{version('quivive')}"
 
-_LARGEST_CHALLENGE = 262_144
 _LONGEST_CONTEXT = 2048
-_VERDICT_TIMEOUT = httpx.Timeout(1.0, connect=0.2)
-_DETECT_TIMEOUT = httpx.Timeout(0.25)
+_VERDICT_CONNECT_SECONDS = 0.2
+_VERDICT_SECONDS = 1.0
+_DETECT_SECONDS = 0.25
 
 T = TypeVar("T")
 
@@ -40,13 +41,21 @@ class Send:
 
 
 @dataclass(frozen=True)
+class Call:
+    """Wanted: the service's answer to this request, of bounded size and within this time in all."""
+
+    request: httpx.Request
+    seconds: float | None
+
+
+@dataclass(frozen=True)
 class TokenWanted:
     """Wanted: a token other than the refused one."""
 
     refused: str | None = None
 
 
-Flow: TypeAlias = Generator[Send | TokenWanted, Any, T]
+Flow: TypeAlias = Generator[Send | Call | TokenWanted, Any, T]
 
 
 @dataclass
@@ -60,6 +69,7 @@ class Engine:
     audience: str | None
     private_key: str | None
     api_key: str | None
+    timeout: float | None
     tokens: Tokens = field(default_factory=Tokens)
 
     def fetch(self, method: str, url: str | httpx.URL, options: dict[str, Any]) -> Flow[httpx.Response]:
@@ -114,14 +124,7 @@ class Engine:
         try:
             return (yield from look_up)
         except (ApiError, ConnectionFailed):
-            return {
-                "verdict": "not_computed",
-                "score": 0,
-                "action": "allow",
-                "detection_ids": [],
-                "reason": "Score not available; allowing by default.",
-                "unavailable": True,
-            }
+            return unavailable()
 
     def detect(
         self,
@@ -141,7 +144,7 @@ class Engine:
             "/api/v1/detect",
             json={name: value for name, value in facts.items() if value is not None},
             headers={"X-AgentShield-Key": self.api_key},
-            timeout=_DETECT_TIMEOUT,
+            seconds=_DETECT_SECONDS,
         )
         return cast(Detection, _read(reply, "isBot"))
 
@@ -157,16 +160,19 @@ class Engine:
     ) -> Flow[SessionVerdict]:
         if not self.private_key:
             raise _missing("a verdict needs the option `private_key`")
+        if not is_session_token(session):
+            return unavailable()
         logged = None if logged_in is None else str(int(logged_in))
         context = {"path": path, "ip": ip, "country": country, "ua": user_agent, "logged_in": logged}
         reply = yield self._call(
             "GET",
-            f"/v1/sessions/{quote(session, safe='')}/verdict",
+            f"/v1/sessions/{session}/verdict",
             params={name: text for name, text in context.items() if text and len(text) <= _LONGEST_CONTEXT},
             headers={"Authorization": f"Bearer {self.private_key}"},
-            timeout=_VERDICT_TIMEOUT,
+            seconds=_VERDICT_SECONDS,
+            connect_seconds=_VERDICT_CONNECT_SECONDS,
         )
-        return cast(SessionVerdict, _read(reply, "action"))
+        return read_verdict(_read(reply, "action")) or unavailable()
 
     def _page(
         self, method: str, url: httpx.URL, headers: httpx.Headers, token: str | None, options: dict[str, Any]
@@ -178,12 +184,23 @@ class Engine:
         request = self.http.build_request(method, url, headers=sent, **rest)
         return Send(request, follow_redirects=options.get("follow_redirects", True))
 
-    def _call(self, method: str, path: str, **options: Any) -> Send:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        seconds: float | None = None,
+        connect_seconds: float | None = None,
+        **options: Any,
+    ) -> Call:
         if self.service is None:
             raise _missing("no service: give `url` or set `QUIVIVE_URL`")
         url = str(self.service).rstrip("/") + path
-        headers = {"Accept": "application/json", **options.pop("headers", {})}
-        return Send(self.http.build_request(method, url, headers=headers, **options))
+        sent = {"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})}
+        in_all = self.timeout if seconds is None else seconds
+        timeout = httpx.Timeout(in_all, connect=in_all if connect_seconds is None else connect_seconds)
+        return Call(self.http.build_request(method, url, headers=sent, timeout=timeout, **options), in_all)
 
     def _absolute(self, url: str | httpx.URL) -> httpx.URL:
         target = read_url(url, "URL")
@@ -204,12 +221,13 @@ def engine(
     http: httpx.Client | httpx.AsyncClient,
     url: str | None,
     token_origins: Iterable[str] | None,
+    timeout: float | None,
     **options: str | None,
 ) -> Engine:
     """Checks the options that both clients have."""
     text = url if url is not None else os.environ.get("QUIVIVE_URL", "").strip()
     service = _service(text) if text else None
-    return Engine(http, service, Origins(service, token_origins), **cast(Any, options))
+    return Engine(http, service, Origins(service, token_origins), timeout=timeout, **cast(Any, options))
 
 
 def _service(text: str) -> httpx.URL:
@@ -258,7 +276,7 @@ def _answer(response: httpx.Response) -> dict[str, str] | None:
     """The headers that answer the challenge which a refusal holds."""
     media = response.headers.get("Content-Type", "").split(";")[0].strip().lower()
     is_json = media == "application/json" or media.endswith("+json")
-    if response.status_code != 403 or not is_json or len(response.content) > _LARGEST_CHALLENGE:
+    if response.status_code != 403 or not is_json or len(response.content) > LARGEST_ANSWER:
         return None
     try:
         return _native.solve_inline_challenge(body=response.json())["headers"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
@@ -12,7 +13,8 @@ import httpx
 from typing_extensions import Unpack
 
 from . import _flows
-from ._flows import Flow, Send, TokenWanted
+from ._answers import LATE, Workers, exchange, exchange_async
+from ._flows import Call, Flow, Send, TokenWanted
 from ._records import VerdictContext, Detection, SessionVerdict, Visit
 from .errors import ConnectionFailed, QuiviveError
 
@@ -42,10 +44,12 @@ class Client:
     ) -> None:
         self._http = httpx.Client(headers={"User-Agent": user_agent}, timeout=timeout, transport=transport)
         self._lock = threading.Lock()
+        self._workers = Workers()
         self._engine = _flows.engine(
             self._http,
             url,
             token_origins,
+            timeout,
             app_id=app_id,
             audience=audience,
             private_key=private_key,
@@ -81,7 +85,7 @@ class Client:
             step = next(flow)
             while True:
                 try:
-                    reply = self._send(step) if isinstance(step, Send) else self._token(step)
+                    reply = self._do(step)
                 except QuiviveError as error:
                     step = flow.throw(error)
                 else:
@@ -89,9 +93,13 @@ class Client:
         except StopIteration as done:
             return cast(T, done.value)
 
-    def _send(self, step: Send) -> httpx.Response:
+    def _do(self, step: Send | Call | TokenWanted) -> httpx.Response | str:
         try:
-            return self._http.send(step.request, follow_redirects=step.follow_redirects)
+            if isinstance(step, Send):
+                return self._http.send(step.request, follow_redirects=step.follow_redirects)
+            if isinstance(step, Call):
+                return self._workers.run(step.seconds, partial(exchange, self._http, step.request, step.seconds))
+            return self._token(step)
         except httpx.RequestError as problem:
             raise _connection_failed(problem) from problem
 
@@ -125,6 +133,7 @@ class AsyncClient:
             self._http,
             url,
             token_origins,
+            timeout,
             app_id=app_id,
             audience=audience,
             private_key=private_key,
@@ -155,7 +164,7 @@ class AsyncClient:
             step = next(flow)
             while True:
                 try:
-                    reply = await self._send(step) if isinstance(step, Send) else await self._token(step)
+                    reply = await self._do(step)
                 except QuiviveError as error:
                     step = flow.throw(error)
                 else:
@@ -163,9 +172,13 @@ class AsyncClient:
         except StopIteration as done:
             return cast(T, done.value)
 
-    async def _send(self, step: Send) -> httpx.Response:
+    async def _do(self, step: Send | Call | TokenWanted) -> httpx.Response | str:
         try:
-            return await self._http.send(step.request, follow_redirects=step.follow_redirects)
+            if isinstance(step, Send):
+                return await self._http.send(step.request, follow_redirects=step.follow_redirects)
+            if isinstance(step, Call):
+                return await exchange_async(self._http, step.request, step.seconds)
+            return await self._token(step)
         except httpx.RequestError as problem:
             raise _connection_failed(problem) from problem
 
@@ -208,7 +221,8 @@ class Botect:
     def verdict(self, session: str, **context: Unpack[VerdictContext]) -> SessionVerdict:
         """Return a session's verdict; a fault of the service gives one that allows and says `unavailable`.
 
-        One try, 200 ms to connect and 1 s to answer, so that no visitor waits for a broken service.
+        One try, 200 ms to connect and 1 s in all, so that no visitor waits for a broken service. A session token
+        that cannot be one is not sent, and a verdict without evidence allows.
         """
         return self._client._run(self._client._engine.verdict(session, **context))
 
@@ -248,5 +262,5 @@ class AsyncAgentShield:
 
 def _connection_failed(problem: httpx.RequestError) -> ConnectionFailed:
     # Without the address, because addresses may hold session tokens.
-    what = "no answer in time" if isinstance(problem, httpx.TimeoutException) else "connection failed"
+    what = LATE if isinstance(problem, httpx.TimeoutException) else "connection failed"
     return ConnectionFailed(what)

@@ -2,6 +2,9 @@
 //!
 //! A pattern matches by equality; `*` stands for any run without `/`, `**` for any run; with a final `/` it is
 //! the directory and everything below; without wildcards it also matches as a prefix that ends at a segment.
+//!
+//! Of a path, 8 KiB are looked at. A longer one matches no pattern that lets it pass, and each other pattern unless
+//! its beginning cannot.
 
 use crate::{Error, ErrorKind, Result};
 
@@ -38,74 +41,105 @@ impl PathPattern {
         Ok(Self(parts))
     }
 
-    /// Whether a normalised path matches.
+    /// Whether a normalised path matches. One that is longer than is looked at does not.
     pub fn matches(&self, path: &str) -> bool {
+        path.len() <= MOST_PATH_BYTES && self.compare(path.as_bytes()) == Outcome::Matches
+    }
+
+    /// As [`PathPattern::matches`], but one that is longer than is looked at does unless its beginning cannot.
+    pub fn may_match(&self, path: &str) -> bool {
+        match path.as_bytes().get(..MOST_PATH_BYTES) {
+            Some(beginning) if path.len() > MOST_PATH_BYTES => self.compare(beginning) != Outcome::Fails,
+            _ => self.matches(path),
+        }
+    }
+
+    fn compare(&self, path: &[u8]) -> Outcome {
         let has_wildcard = self.0.iter().any(|part| !matches!(part, Part::Byte(_)));
         let is_directory = self.0.last() == Some(&Part::Byte(b'/'));
         // Where the pattern may stop before the path ends.
-        let may_stop = |rest: &[u8]| {
-            rest.is_empty()
-                || (is_directory && !has_wildcard)
-                || (!has_wildcard && rest.first() == Some(&b'/'))
-        };
-        self.run(path.as_bytes(), |rest| may_stop(rest) || (is_directory && has_wildcard))
-            || (is_directory && self.without_last().run(path.as_bytes(), <[u8]>::is_empty))
-    }
-
-    fn without_last(&self) -> Self {
-        Self(self.0.split_last().map(|(_, front)| front.to_vec()).unwrap_or_default())
-    }
-
-    /// Runs all states of the pattern over the path at once; time is path times pattern, without backtracking.
-    fn run(&self, path: &[u8], may_stop: impl Fn(&[u8]) -> bool) -> bool {
-        let mut states = vec![false; self.0.len() + 1];
-        self.enter(&mut states, 0);
-        let mut rest = path;
-        loop {
-            if states.last() == Some(&true) && may_stop(rest) {
-                return true;
-            }
-            let Some((byte, behind)) = rest.split_first() else { return false };
-            states = self.step(&states, *byte);
-            rest = behind;
-        }
-    }
-
-    fn step(&self, states: &[bool], byte: u8) -> Vec<bool> {
-        let mut next = vec![false; states.len()];
-        for (place, part) in self.0.iter().enumerate() {
-            if states.get(place) != Some(&true) {
-                continue;
-            }
-            match part {
-                Part::Byte(wanted) if *wanted == byte => self.enter(&mut next, place + 1),
-                Part::Segment if byte != b'/' => self.enter(&mut next, place),
-                Part::Anything => self.enter(&mut next, place),
-                Part::Byte(_) | Part::Segment => {}
-            }
-        }
-        next
-    }
-
-    /// Enters a state, and those behind wildcards that may stand for nothing.
-    fn enter(&self, states: &mut [bool], mut place: usize) {
-        loop {
-            match states.get_mut(place) {
-                Some(state) => *state = true,
-                None => return,
-            }
-            match self.0.get(place) {
-                Some(Part::Segment | Part::Anything) => place += 1,
-                _ => return,
-            }
+        let may_stop =
+            |rest: &[u8]| rest.is_empty() || is_directory || (!has_wildcard && rest.first() == Some(&b'/'));
+        let outcome = run(&self.0, path, may_stop);
+        match self.0.split_last() {
+            Some((_, directory)) if is_directory => outcome.max(run(directory, path, <[u8]>::is_empty)),
+            _ => outcome,
         }
     }
 }
 
+/// What comparing a pattern with a path gives.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Outcome {
+    /// No continuation of the path would match either.
+    Fails,
+    /// The path does not match, a continuation might.
+    IsOpen,
+    Matches,
+}
+
+/// Runs all states of the pattern over the path at once; time is path times pattern, without backtracking.
+fn run(parts: &[Part], path: &[u8], may_stop: impl Fn(&[u8]) -> bool) -> Outcome {
+    let mut states = vec![false; parts.len() + 1];
+    let mut next = states.clone();
+    enter(parts, &mut states, 0);
+    let mut rest = path;
+    loop {
+        if states.last() == Some(&true) && may_stop(rest) {
+            return Outcome::Matches;
+        }
+        let Some((byte, behind)) = rest.split_first() else { return Outcome::IsOpen };
+        step(parts, &states, *byte, &mut next);
+        if !next.contains(&true) {
+            return Outcome::Fails;
+        }
+        std::mem::swap(&mut states, &mut next);
+        rest = behind;
+    }
+}
+
+fn step(parts: &[Part], states: &[bool], byte: u8, next: &mut [bool]) {
+    next.fill(false);
+    for (place, part) in parts.iter().enumerate() {
+        if states.get(place) != Some(&true) {
+            continue;
+        }
+        match part {
+            Part::Byte(wanted) if *wanted == byte => enter(parts, next, place + 1),
+            Part::Segment if byte != b'/' => enter(parts, next, place),
+            Part::Anything => enter(parts, next, place),
+            Part::Byte(_) | Part::Segment => {}
+        }
+    }
+}
+
+/// Enters a state, and those behind wildcards that may stand for nothing.
+fn enter(parts: &[Part], states: &mut [bool], mut place: usize) {
+    loop {
+        match states.get_mut(place) {
+            Some(state) => *state = true,
+            None => return,
+        }
+        match parts.get(place) {
+            Some(Part::Segment | Part::Anything) => place += 1,
+            _ => return,
+        }
+    }
+}
+
+/// The path as it came, without query and fragment.
+pub(super) fn bare(path: &str) -> &str {
+    path.split(['?', '#']).next().unwrap_or_default()
+}
+
+/// Whether programs can differ about which path is meant: it holds `.` or `..` as a segment, openly or encoded.
+pub(super) fn has_dot_segments(path: &str) -> bool {
+    percent_decoded(bare(path)).split('/').any(|segment| matches!(segment, "." | ".."))
+}
+
 /// The path without query and fragment, percent-decoded once, without dot segments and repeated slashes.
 pub(super) fn normalized(path: &str) -> String {
-    let path = path.split(['?', '#']).next().unwrap_or_default();
-    let decoded = percent_decoded(path);
+    let decoded = percent_decoded(bare(path));
     let mut segments: Vec<&str> = Vec::new();
     let mut ends_in_slash = false;
     for segment in decoded.split('/') {
@@ -152,6 +186,7 @@ fn digit(hexadecimal: u8) -> u8 {
 }
 
 const LONGEST: usize = 256;
+const MOST_PATH_BYTES: usize = 8_192;
 
 #[cfg(test)]
 mod tests {
@@ -216,6 +251,31 @@ mod tests {
         assert_eq!(normalized("/a%zz%4"), "/a%zz%4");
         assert_eq!(normalized(""), "/");
         assert_eq!(normalized("/a/.."), "/");
+    }
+
+    #[test]
+    fn of_a_long_path_the_beginning_counts() {
+        let (longest, long) = (format!("/{}", "a".repeat(8_191)), format!("/{}/edit", "a".repeat(8_187)));
+        let pattern = |text| PathPattern::new(text).unwrap();
+        assert!(pattern("/*").matches(&longest) && pattern("/*").may_match(&longest));
+        assert!(!pattern("/b*").may_match(&longest));
+        for (text, may_match) in [
+            ("/**", true),
+            ("/", true),
+            ("/*/edit", true),
+            ("/**.json", true),
+            ("/*.json", false),
+            ("/a", false),
+            ("/b**", false),
+        ] {
+            assert!(!pattern(text).matches(&long), "{text}");
+            assert_eq!(pattern(text).may_match(&long), may_match, "{text}");
+        }
+        let below = format!("/admin/{}", "a/".repeat(5_000));
+        for text in ["/admin", "/admin/", "/admin/**", "/*/a/", "**/edit"] {
+            assert!(pattern(text).may_match(&below), "{text}");
+        }
+        assert!(!pattern("/adm").may_match(&below));
     }
 
     proptest! {

@@ -25,6 +25,9 @@ pub const MOST_PAYLOAD_BYTES: usize = 65_536;
 /// Most `motion_*` numbers in one snapshot.
 pub const MOST_MOTION_FEATURES: usize = 64;
 
+/// Most bytes of the key of a `motion_*` number.
+pub const MOST_MOTION_KEY_BYTES: usize = 64;
+
 /// Most characters of a session token or a request id.
 pub const MOST_TOKEN_CHARACTERS: usize = 128;
 

@@ -55,7 +55,31 @@ const CASES: &[Case] = &[
     Case { name: "beside an excluded path", configure: |guard| guard.policy(Policy { excluded_paths: vec!["/health".to_owned()], ..Policy::default() }).unwrap(), ask: || Ask::new().path("/healthy"), status: 403, says: BLOCKED, header: None },
     Case { name: "token without capability", configure: |guard| guard.policy(Policy { capability: Some("read:orders".to_owned()), ..Policy::default() }).unwrap(), ask: || Ask::new().bearer(&token(|_| ())), status: 403, says: "CAPABILITY_MISSING", header: None },
     Case { name: "answer to a challenge of nobody", configure: |guard| guard, ask: || Ask::new().header("x-botcha-challenge-id", "x").header("x-botcha-answers", "[]"), status: 403, says: BLOCKED, header: None },
+    Case { name: "included path in a nested router", configure: |guard| ruled(guard, json!({"included_paths": ["/api/**"]})), ask: || Ask::new().path("/api/orders/7"), status: 403, says: BLOCKED, header: None },
+    Case { name: "included path in a nested router, token", configure: |guard| ruled(guard, json!({"included_paths": ["/api/**"]})), ask: || Ask::new().path("/api/orders/7").bearer(&token(|_| ())), status: 200, says: "agent-7", header: None },
+    Case { name: "beside the included paths", configure: |guard| ruled(guard, json!({"included_paths": ["/api/**"]})), ask: || Ask::new().path("/apis"), status: 200, says: "", header: None },
+    Case { name: "excluded path in a nested router", configure: |guard| ruled(guard, json!({"excluded_paths": ["/api/orders/*"]})), ask: || Ask::new().path("/api/orders/7"), status: 200, says: "", header: None },
+    Case { name: "denied address with token", configure: |guard| ruled(guard, json!({"deny_list": [{"ip": "192.0.2.1"}]})), ask: || Ask::new().bearer(&token(|_| ())).peer("192.0.2.1"), status: 403, says: "FORBIDDEN", header: None },
+    Case { name: "rule on crawlers, with token", configure: |guard| ruled(guard, crawlers("block")), ask: || crawler().bearer(&token(|_| ())), status: 403, says: "FORBIDDEN", header: None },
+    Case { name: "rule on crawlers, another agent", configure: |guard| ruled(guard, crawlers("block")), ask: || Ask::new().bearer(&token(|_| ())), status: 200, says: "agent-7", header: None },
+    Case { name: "crawler with token, thresholds", configure: |guard| ruled(guard, json!({})), ask: || crawler().bearer(&token(|_| ())), status: 200, says: "agent-7", header: None },
+    Case { name: "rule redirects", configure: |guard| ruled(guard, crawlers("redirect")), ask: || crawler().bearer(&token(|_| ())), status: 302, says: "", header: Some(("location", "https://shop.example/bots")) },
 ];
+
+fn ruled(guard: RequireAgent, policy: Value) -> RequireAgent {
+    guard.policy(serde_json::from_value(policy).unwrap()).unwrap()
+}
+
+fn crawlers(action: &str) -> Value {
+    let condition = json!({"field": "bot_type", "operator": "equals", "value": "crawler"});
+    let rule = json!({"id": "crawlers", "action": action, "conditions": [condition]});
+    json!({"rules": [rule], "redirect_url": "https://shop.example/bots"})
+}
+
+fn crawler() -> Ask {
+    let name = "Mozilla/5.0 (compatible; GPTBot/1.2; +https://openai.com/gptbot)";
+    Ask::new().header("user-agent", name)
+}
 
 fn bound() -> Ask {
     Ask::new().bearer(&token(|claims| claims.client_ip = Some("192.0.2.1".to_owned())))

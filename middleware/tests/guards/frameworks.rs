@@ -1,4 +1,5 @@
-//! One request through one guard, in each framework; the handler tells what it found attached.
+//! One request through one guard, in each framework; the handler tells what it found attached. The guard stands before
+//! everything, and before the route `/orders/{order}` of a router that is nested at `/api`.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -89,7 +90,9 @@ pub struct Tower;
 impl Framework for Tower {
     async fn ask<G: Guard>(guard: &G, ask: Ask) -> Got {
         use axum::body::Body;
+        use axum::extract::{MatchedPath, OriginalUri};
         use axum::http::{Extensions, Request};
+        use axum::routing::get;
         use http_body_util::BodyExt;
         use tower::ServiceExt;
 
@@ -97,7 +100,12 @@ impl Framework for Tower {
             axum::Json(attached(extensions.get(), extensions.get(), extensions.get()))
         };
         let layer = quivive_middleware::tower::GuardLayer::new(guard.clone());
-        let app = axum::Router::new().fallback(handler).layer(layer);
+        let inside = layer
+            .clone()
+            .path(|extensions| extensions.get::<OriginalUri>().map(|uri| uri.path().to_owned()))
+            .route(|extensions| extensions.get::<MatchedPath>().map(|route| route.as_str().to_owned()));
+        let nested = axum::Router::new().route("/orders/{order}", get(handler)).layer(inside);
+        let app = axum::Router::new().fallback(handler).layer(layer).nest("/api", nested);
         let mut request = Request::builder().uri(ask.path);
         for (name, value) in &ask.headers {
             request = request.header(*name, value);
@@ -126,7 +134,11 @@ impl Framework for Actix {
             HttpResponse::Ok().json(attached(extensions.get(), extensions.get(), extensions.get()))
         };
         let transform = quivive_middleware::actix::GuardTransform::new(guard.clone());
-        let app = test::init_service(App::new().wrap(transform).default_service(web::to(handler))).await;
+        let nested = web::scope("/api")
+            .wrap(transform.clone())
+            .service(web::resource("/orders/{order}").route(web::get().to(handler)));
+        let others = web::scope("").wrap(transform).default_service(web::to(handler));
+        let app = test::init_service(App::new().service(nested).service(others)).await;
         let mut request = test::TestRequest::with_uri(ask.path);
         for (name, value) in &ask.headers {
             request = request.append_header((*name, value.as_str()));

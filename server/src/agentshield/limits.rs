@@ -7,14 +7,17 @@ use std::net::{IpAddr, Ipv4Addr};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use quivive_core::Timestamp;
 
+use super::auth::Denied;
 use super::wire::Failure;
 use crate::app::App;
 use crate::error::Error;
 use crate::extract::ClientIp;
 use crate::storage::{Counters, Result};
+use crate::tenant::Plan;
 use crate::tenant::detection_key::KeyHolder;
 
 /// What the windows say about one request.
+#[derive(Clone)]
 pub struct Standing {
     /// The window to report: the one that refused, else the one with the least room.
     reported: Window,
@@ -31,17 +34,29 @@ struct Window {
     ends_at: Timestamp,
 }
 
-/// Counts a request, unless a window is full. If the counters do not answer, the request passes.
-pub async fn admit(app: &App, caller: Option<&KeyHolder>, ip: Option<ClientIp>) -> Standing {
+/// Counts a request, unless a window is full. If the counters do not answer, the request passes; if the key could not
+/// be looked up, nobody is charged for it.
+pub async fn admit(
+    app: &App,
+    caller: std::result::Result<&KeyHolder, Denied>,
+    ip: Option<ClientIp>,
+) -> Standing {
     let now = app.now();
+    let uncounted = match caller {
+        Ok(caller) => Standing::of_plan(&caller.account.plan, now),
+        Err(_) => Standing::of_address(app, now),
+    };
     let outcome = match caller {
-        Some(caller) => admit_account(app, caller, now).await,
-        None => admit_address(app, ip.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ip| ip.0), now).await,
+        Ok(caller) => admit_account(app, caller, &uncounted, now).await,
+        Err(Denied::Key(_)) => {
+            let ip = ip.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ip| ip.0);
+            admit_address(app, ip, &uncounted).await
+        }
+        Err(Denied::Unavailable) => return uncounted,
     };
     outcome.unwrap_or_else(|error| {
         tracing::warn!(%error, "requests could not be counted; they pass");
-        let window = Window::of("second", 1, now, 0);
-        Standing { reported: window, policy: "1;w=1".to_owned(), is_admitted: true }
+        uncounted
     })
 }
 
@@ -90,18 +105,17 @@ impl Window {
     }
 }
 
-async fn admit_account(app: &App, caller: &KeyHolder, now: Timestamp) -> Result<Standing> {
-    let plan = &caller.account.plan;
-    // Without a limit per second, what the built-in plans give at most is reported.
-    let per_second = plan.requests_per_second.unwrap_or(MOST_PER_SECOND);
-    let policy = match plan.requests_per_day {
-        Some(per_day) => format!("{per_second};w=1, {per_day};w=86400"),
-        None => format!("{per_second};w=1"),
-    };
-    let mut second = Window::of(SECOND, per_second, now, 0);
+async fn admit_account(
+    app: &App,
+    caller: &KeyHolder,
+    uncounted: &Standing,
+    now: Timestamp,
+) -> Result<Standing> {
     if !app.config.limits.plan_requests {
-        return Ok(Standing { reported: second, policy, is_admitted: true });
+        return Ok(uncounted.clone());
     }
+    let plan = &caller.account.plan;
+    let Standing { reported: mut second, policy, .. } = uncounted.clone();
     let key = format!("agentshield/account/{}", caller.account.id);
     if plan.requests_per_second.is_some() {
         second = count(app.storage.windows(), &key, second).await?;
@@ -123,15 +137,13 @@ async fn admit_account(app: &App, caller: &KeyHolder, now: Timestamp) -> Result<
     Ok(Standing { reported, policy, is_admitted: true })
 }
 
-async fn admit_address(app: &App, ip: IpAddr, now: Timestamp) -> Result<Standing> {
-    let limit = i64::from(app.config.limits.unauthenticated_per_second);
-    if limit == 0 {
-        let reported = Window::of(SECOND, MOST_PER_SECOND, now, 0);
-        return Ok(Standing { reported, policy: format!("{MOST_PER_SECOND};w=1"), is_admitted: true });
+async fn admit_address(app: &App, ip: IpAddr, uncounted: &Standing) -> Result<Standing> {
+    if app.config.limits.unauthenticated_per_second == 0 {
+        return Ok(uncounted.clone());
     }
-    let policy = format!("{limit};w=1");
+    let Standing { reported, policy, .. } = uncounted.clone();
     let key = format!("agentshield/address/{ip}");
-    let second = count(app.storage.windows(), &key, Window::of(SECOND, limit, now, 0)).await?;
+    let second = count(app.storage.windows(), &key, reported).await?;
     if second.remaining < 0 {
         return Ok(Standing::full(second, policy));
     }
@@ -139,6 +151,30 @@ async fn admit_address(app: &App, ip: IpAddr, now: Timestamp) -> Result<Standing
 }
 
 impl Standing {
+    /// Of an account of which nothing was counted.
+    fn of_plan(plan: &Plan, now: Timestamp) -> Self {
+        // Without a limit per second, what the built-in plans give at most is reported.
+        let per_second = plan.requests_per_second.unwrap_or(MOST_PER_SECOND);
+        let policy = match plan.requests_per_day {
+            Some(per_day) => format!("{per_second};w=1, {per_day};w=86400"),
+            None => format!("{per_second};w=1"),
+        };
+        Self { reported: Window::of(SECOND, per_second, now, 0), policy, is_admitted: true }
+    }
+
+    /// Of an address of which nothing was counted.
+    fn of_address(app: &App, now: Timestamp) -> Self {
+        let limit = match app.config.limits.unauthenticated_per_second {
+            0 => MOST_PER_SECOND,
+            limit => i64::from(limit),
+        };
+        Self {
+            reported: Window::of(SECOND, limit, now, 0),
+            policy: format!("{limit};w=1"),
+            is_admitted: true,
+        }
+    }
+
     fn full(window: Window, policy: String) -> Self {
         Self { reported: Window { remaining: 0, ..window }, policy, is_admitted: false }
     }

@@ -2,13 +2,14 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::{HeaderValue, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::wire::Result;
 use crate::app::App;
 use crate::config::Family;
 use crate::openapi;
@@ -36,10 +37,10 @@ async fn health(State(app): State<App>) -> Json<Health> {
     get, path = "/openapi.json", tag = "botcha", operation_id = "botcha_read_openapi",
     responses((status = 200, description = "OpenAPI 3.1 document", body = Object)),
 )]
-async fn document(State(app): State<App>) -> Response {
-    let mut response = Json(openapi::document(&app, Some(Family::Botcha))).into_response();
+async fn document(State(app): State<App>) -> Result<Response> {
+    let mut response = openapi::answer(&app, Some(Family::Botcha))?;
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
-    response
+    Ok(response)
 }
 
 /// The routes.

@@ -21,7 +21,8 @@ pub async fn enter(app: &App, parts: &Parts) -> Result<Option<RegisteredApp>> {
     pass(app, parts, None).await
 }
 
-/// As [`enter`] for a request with a body; while the gate is open the body's app is the route's own business.
+/// As [`enter`] for a request with a body. While the gate is open an app that the body alone names is the route's
+/// own business.
 ///
 /// # Errors
 /// As [`enter`].
@@ -30,30 +31,29 @@ pub async fn enter_with_body(
     parts: &Parts,
     body: &Map<String, Value>,
 ) -> Result<Option<RegisteredApp>> {
-    match app.config.botcha.app_gate {
-        AppGate::Open => Ok(None),
-        AppGate::Strict => pass(app, parts, body.get("app_id").and_then(Value::as_str)).await,
-    }
+    pass(app, parts, body.get("app_id").and_then(Value::as_str).filter(|id| !id.is_empty())).await
 }
 
 async fn pass(app: &App, parts: &Parts, in_body: Option<&str>) -> Result<Option<RegisteredApp>> {
     let origin = parts.extensions.get::<Origin>().map(|origin| origin.0.as_str()).unwrap_or_default();
     let in_query = query_value(&parts.uri, "app_id").filter(|id| !id.is_empty());
-    let in_header = in_header(&parts.headers);
     let in_token = auth::app_of_bearer(app, &parts.headers);
-    let named: Vec<&str> =
-        [in_query.as_deref(), in_header, in_body, in_token.as_deref()].into_iter().flatten().collect();
+    let mut named: Vec<&str> = in_query.as_deref().into_iter().collect();
+    named.extend(in_headers(&parts.headers));
+    named.extend(in_token.as_deref());
+    let is_open = app.config.botcha.app_gate == AppGate::Open;
+    if is_open && named.is_empty() {
+        return Ok(None);
+    }
+    named.extend(in_body);
     let Some(id) = named.first().copied() else {
-        return match app.config.botcha.app_gate {
-            AppGate::Open => Ok(None),
-            AppGate::Strict => Err(registration_required(origin).into()),
-        };
+        return Err(registration_required(origin).into());
     };
     if named.iter().any(|other| *other != id) {
         return Err(Error::invalid("The request names different apps").with_code("APP_ID_MISMATCH").into());
     }
     let Some(found) = apps::find(app, id).await? else {
-        if app.config.botcha.app_gate == AppGate::Open && in_query.is_some() {
+        if is_open && in_query.is_some() {
             return Err(Error::invalid("There is no app of this id").with_code("INVALID_APP_ID").into());
         }
         return Err(Error::unauthenticated("There is no app of this id").with_code("APP_NOT_FOUND").into());
@@ -64,8 +64,8 @@ async fn pass(app: &App, parts: &Parts, in_body: Option<&str>) -> Result<Option<
     Ok(Some(found))
 }
 
-fn in_header(headers: &HeaderMap) -> Option<&str> {
-    header_text(headers, "x-app-id").or_else(|| header_text(headers, "x-botcha-app-id"))
+fn in_headers(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    ["x-app-id", "x-botcha-app-id"].into_iter().filter_map(|name| header_text(headers, name))
 }
 
 fn registration_required(origin: &str) -> Error {

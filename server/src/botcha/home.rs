@@ -6,10 +6,9 @@ mod markdown;
 mod view;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, header};
-use serde::Deserialize;
+use http::{HeaderMap, HeaderValue, Uri, header};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -17,11 +16,11 @@ use self::view::Home;
 use super::landing;
 use super::wire::Result;
 use crate::app::App;
-use crate::extract::Origin;
+use crate::extract::{Origin, query_value};
 use crate::pages::{self, Format, preferred_format};
 
 /// What links to the page tell it.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default)]
 pub(crate) struct Visit {
     /// `invalid` or `missing`: why a link with a code did not work.
     error: Option<String>,
@@ -47,10 +46,11 @@ pub(crate) struct Visit {
 async fn read(
     State(app): State<App>,
     Origin(base): Origin,
-    Query(visit): Query<Visit>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response> {
     let home = Home::load(&app, base, &headers).await?;
+    let visit = Visit { error: query_value(&uri, "error"), verified: query_value(&uri, "verified") };
     Ok(match preferred_format(&headers) {
         Format::Html => pages::html(html::render(&home, &visit, &landing::create_nonce(&app).await?)),
         Format::Markdown => pages::markdown(markdown::render(&home)),

@@ -26,7 +26,7 @@ struct LandingNonce {
     expires_at: Timestamp,
 }
 
-/// An answer without a nonce that has been accepted; it is not accepted again.
+/// The time of an answer without a nonce that has been accepted; it is not accepted again.
 #[derive(Debug, Deserialize, Serialize)]
 struct LandingAnswer {
     hash: String,
@@ -98,12 +98,15 @@ async fn verify(State(app): State<App>, parts: Parts, Body(body, _): Body<Failur
     {
         return Err(refused("Timestamp expired or invalid. Request a fresh challenge."));
     }
+    if nonce.is_none() && !app.config.botcha.landing_legacy {
+        return Err(refused("An answer needs the nonce of a page: GET / and follow its instruction."));
+    }
     landing::check(answer, timestamp, nonce, now).map_err(|error| match error.kind() {
         ErrorKind::ChallengeExpired => refused("Timestamp expired or invalid. Request a fresh challenge."),
         _ => wrong(),
     })?;
     if nonce.is_none() {
-        spend(&app, answer, timestamp, now).await?;
+        spend(&app, timestamp, now).await?;
     }
     let token = encoding::hex(&app.random_bytes::<32>());
     let expires_at = now.plus_milliseconds(TOKEN_MILLISECONDS);
@@ -126,12 +129,10 @@ pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(verify))
 }
 
-/// Notes an answer without a nonce, so that nobody sends it twice.
-async fn spend(app: &App, answer: &Value, timestamp: &str, now: Timestamp) -> Result<()> {
-    let text = answer.as_str().unwrap_or_default().to_ascii_lowercase();
+/// Notes the time of an answer without a nonce, so that nobody sends it twice, in whatever spelling.
+async fn spend(app: &App, timestamp: &str, now: Timestamp) -> Result<()> {
     let expires_at = now.plus_milliseconds(ANSWER_MILLISECONDS);
-    match app.storage.insert(&LandingAnswer { hash: hash(&format!("{timestamp} {text}")), expires_at }).await
-    {
+    match app.storage.insert(&LandingAnswer { hash: hash(timestamp), expires_at }).await {
         Ok(()) => Ok(()),
         Err(storage::Error::Conflict) => Err(wrong()),
         Err(error) => Err(error.into()),

@@ -25,13 +25,12 @@ pub struct Reported(Arc<OnceLock<Standing>>);
 /// 429 `RATE_LIMIT_EXCEEDED`.
 pub async fn count_challenge(app: &App, parts: &Parts, named: Option<&RegisteredApp>) -> Result<()> {
     let ip = client_ip(parts);
-    let proven = match bearer(&parts.headers).and_then(|token| auth::app_of_token(app, token)) {
-        Some(id) => apps::find(app, &id).await?,
-        None => None,
-    };
     // The originals believe whoever names an app; anybody could then use up another app's share.
-    let owner = if app.config.compat.limits { named } else { proven.as_ref() };
-    let bucket = owner.map_or_else(|| challenge_bucket(app, ip), |owner| app_bucket(app, owner));
+    let bucket = if app.config.compat.limits {
+        bucket_of(app, named, ip)
+    } else {
+        bucket_of(app, proven(app, bearer(&parts.headers)).await?.as_ref(), ip)
+    };
     let standing = count(app, parts, &bucket).await?;
     if standing.admitted {
         return Ok(());
@@ -113,13 +112,16 @@ pub(super) async fn report(
 }
 
 async fn look(app: &App, ip: Option<ClientIp>, token: Option<&str>) -> Option<Standing> {
-    let proven = match token.and_then(|token| auth::app_of_token(app, token)) {
-        Some(id) => apps::find(app, &id).await.ok()?,
-        None => None,
-    };
-    let ip = ip.map(|ip| ip.0)?;
-    let bucket = proven.map_or_else(|| challenge_bucket(app, ip), |owner| app_bucket(app, &owner));
-    bucket.look(app).await.ok()
+    let owner = proven(app, token).await.ok()?;
+    bucket_of(app, owner.as_ref(), ip?.0).look(app).await.ok()
+}
+
+/// The app that a token proves.
+async fn proven(app: &App, token: Option<&str>) -> Result<Option<RegisteredApp>> {
+    match token.and_then(|token| auth::app_of_token(app, token)) {
+        Some(id) => Ok(apps::find(app, &id).await?),
+        None => Ok(None),
+    }
 }
 
 async fn count(app: &App, parts: &Parts, bucket: &Bucket) -> Result<Standing> {
@@ -138,6 +140,13 @@ fn refusal(app: &App, standing: Standing, text: &str) -> Failure {
         .with("resetAt", standing.resets_at.to_string())
         .retry_after(seconds)
         .into()
+}
+
+/// The bucket of an app, else of an address. Anybody may have a token of the demo app: a share of its own would be
+/// everybody's, to use up or to hide in.
+fn bucket_of(app: &App, owner: Option<&RegisteredApp>, ip: IpAddr) -> Bucket {
+    let owner = owner.filter(|owner| !owner.is_demo && owner.rate_limit > 0);
+    owner.map_or_else(|| challenge_bucket(app, ip), |owner| app_bucket(app, owner))
 }
 
 fn challenge_bucket(app: &App, ip: IpAddr) -> Bucket {

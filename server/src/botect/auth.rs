@@ -83,14 +83,18 @@ fn missing_project() -> Failure {
 }
 
 /// A customer's server with the private key of a project that scores, under an active subscription.
+///
+/// Its proof is part of a read's budget of time, so this is called by the handler and not an extractor.
 #[derive(Debug)]
 pub struct PrivateKey(pub Arc<Site>);
 
-impl FromRequestParts<App> for PrivateKey {
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> wire::Result<Self> {
-        let key = private_key(&parts.headers).ok_or_else(Failure::unauthenticated)?;
+impl PrivateKey {
+    /// Proves the key of the headers.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` for a missing or unknown key, `NO_ACTIVE_SUBSCRIPTION`.
+    pub async fn prove(app: &App, headers: &HeaderMap) -> wire::Result<Self> {
+        let key = private_key(headers).ok_or_else(Failure::unauthenticated)?;
         let site = app.callers.by_private_key(app, key).await?.ok_or_else(Failure::unauthenticated)?;
         if !site.account.is_subscribed {
             return Err(Failure::no_subscription());

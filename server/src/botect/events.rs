@@ -217,7 +217,8 @@ fn is_fault(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Internal)
 }
 
-fn shed() -> Response {
+/// The answer to a batch that was not stored.
+pub(super) fn shed() -> Response {
     metrics::counter!("quivive_ingest_shed_total").increment(1);
     StatusCode::NO_CONTENT.into_response()
 }

@@ -1,8 +1,12 @@
 //! Reading of a session's verdict.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
 use quivive_core::score;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -85,23 +89,39 @@ pub enum Action {
 )]
 async fn read(
     State(app): State<App>,
-    key: Result<PrivateKey>,
+    headers: HeaderMap,
     token: std::result::Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Verdict>> {
-    let key = match key {
-        Ok(key) => key,
-        // A key that cannot be looked up is no wrong key: reads fail open.
-        Err(Failure(error)) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Internal) => {
-            error.log();
-            return Ok(Json(Verdict::from(&score::Verdict::fail_open())));
-        }
-        Err(failure) => return Err(failure),
-    };
     // A token that is no text is malformed, and no session has the empty token.
     let token = token.map_or_else(|_| String::new(), |Path(token)| token);
     let context = context(query.as_deref().unwrap_or_default());
-    Ok(Json(Verdict::from(&*verdict(&app, &key.0, &token, &context).await)))
+    let answer = async {
+        let key = PrivateKey::prove(&app, &headers).await?;
+        Ok(Json(Verdict::from(&*verdict(&app, &key.0, &token, &context).await)))
+    };
+    let budget = Duration::from_millis(app.config.botect.verdict_budget_ms);
+    match tokio::time::timeout(budget, answer).await {
+        // A key that cannot be looked up is no wrong key: reads fail open.
+        Ok(Err(Failure(error))) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Internal) => {
+            error.log();
+            Ok(fail_open())
+        }
+        Ok(answer) => answer,
+        Err(_) => {
+            tracing::warn!("a verdict could not be read in time; it fails open");
+            Ok(fail_open())
+        }
+    }
+}
+
+/// What is answered when the handler itself fails.
+pub(super) fn stand_in() -> Response {
+    fail_open().into_response()
+}
+
+fn fail_open() -> Json<Verdict> {
+    Json(Verdict::from(&score::Verdict::fail_open()))
 }
 
 /// The routes.

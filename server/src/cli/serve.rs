@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::Sources;
 use crate::config::{ConfigError, Loaded};
-use crate::{banner, seed, serve, telemetry};
+use crate::{banner, demo, seed, serve, telemetry};
 
 /// What `serve` takes.
 #[derive(clap::Args)]
@@ -28,7 +28,12 @@ pub(super) async fn serve(arguments: Arguments) -> Result<(), ConfigError> {
 
 /// Serves for development: demo project, banner, conveniences.
 pub(super) async fn develop() -> Result<(), ConfigError> {
-    let loaded = Sources::default().load(None, Some(true))?;
+    let mut loaded = Sources::default().load(None, Some(true))?;
+    if std::env::var_os("QUIVIVE_CONFIG").is_some() {
+        let warning = "QUIVIVE_CONFIG is ignored by the development server, which brings public demo keys; start with \
+                       `quivive serve` to use it";
+        loaded.warnings.push(warning.to_owned());
+    }
     start(loaded, Some(seed::built_in()?), true).await
 }
 
@@ -46,10 +51,11 @@ async fn start(loaded: Loaded, seed: Option<seed::Seed>, has_banner: bool) -> Re
             tracing::info!("the empty database was seeded");
         }
     }
+    let demo = demo::find(&app).await.map_err(|error| ConfigError(format!("demo project: {error}")))?;
     serve::run(app, |address| {
         tracing::info!(%address, "listening");
         if has_banner {
-            banner::print(address);
+            banner::print(address, demo.as_ref());
         }
     })
     .await

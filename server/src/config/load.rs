@@ -167,9 +167,15 @@ mod tests {
     fn compat_opens_its_list_and_says_so_once() {
         let loaded = with(&[("QUIVIVE_PROFILE", "compat")]).unwrap();
         assert_eq!(loaded.config.botcha.rtt_cap_ms, 5000);
-        assert_eq!(loaded.config.compat.open().len(), 8);
+        assert_eq!(loaded.config.compat.open(), ["vocabulary", "limits"]);
+        assert_eq!(loaded.config.compat.without_effect().len(), 6);
         assert_eq!(loaded.warnings.len(), 1, "{:?}", loaded.warnings);
-        assert!(loaded.warnings[0].contains("dashboard_login"), "{}", loaded.warnings[0]);
+        let (open, without_effect) = loaded.warnings[0].split_once("; ").unwrap();
+        assert!(open.ends_with(": vocabulary, limits, rtt_cap_ms"), "{open}");
+        assert!(
+            without_effect.contains("without effect in this version: owner_auth, iss"),
+            "{without_effect}"
+        );
     }
 
     #[test]

@@ -50,13 +50,22 @@ impl Config {
 
     pub(super) fn warnings(&self) -> Vec<String> {
         let mut open = self.compat.open();
+        if self.botcha.rtt_cap_ms > 1000 {
+            open.push("rtt_cap_ms");
+        }
+        let mut without_effect = self.compat.without_effect();
         if self.botcha.owner_auth == super::OwnerAuth::Compat {
-            open.insert(0, "owner_auth");
+            without_effect.insert(0, "owner_auth");
         }
-        if open.is_empty() {
-            return Vec::new();
-        }
-        vec![format!("open for clients of the original systems, as configured: {}", open.join(", "))]
+        let parts: Vec<String> = [
+            ("looser for clients of the original systems, as configured", open),
+            ("set, but without effect in this version", without_effect),
+        ]
+        .into_iter()
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(title, names)| format!("{title}: {}", names.join(", ")))
+        .collect();
+        if parts.is_empty() { Vec::new() } else { vec![parts.join("; ")] }
     }
 }
 

@@ -6,12 +6,12 @@
 pub mod visitor;
 
 use std::fmt::Write as _;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use quivive_core::Timestamp;
 use quivive_core::agent::{Classification, Classifier, RequestFacts};
 use serde::Serialize;
+use tokio::sync::Mutex;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use self::visitor::Visitors;
@@ -26,13 +26,13 @@ pub const STREAM: &str = "detection";
 pub struct Detection {
     classifier: Classifier,
     sender: Sender<Observed>,
-    receiver: Mutex<Option<Receiver<Observed>>>,
+    receiver: Mutex<Receiver<Observed>>,
 }
 
 impl Default for Detection {
     fn default() -> Self {
         let (sender, receiver) = mpsc::channel(CAPACITY);
-        Self { classifier: Classifier::new(), sender, receiver: Mutex::new(Some(receiver)) }
+        Self { classifier: Classifier::new(), sender, receiver: Mutex::new(receiver) }
     }
 }
 
@@ -85,12 +85,11 @@ pub fn new_id(app: &App) -> String {
 /// Starts the task that records detections.
 pub fn start(app: &App) {
     let recorder = app.clone();
-    app.jobs.start("detections", move |stop| run(recorder, stop));
+    app.jobs.start("detections", move |stop| run(recorder.clone(), stop));
 }
 
 async fn run(app: App, mut stop: Stop) {
-    let receiver = app.detection.receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let Some(mut receiver) = receiver else { return };
+    let mut receiver = app.detection.receiver.lock().await;
     let mut visitors = Visitors::default();
     loop {
         let mut observed = Vec::new();

@@ -47,7 +47,7 @@ impl Scoring {
 /// Starts the background tasks: scoring and recording of blocks.
 pub fn start(app: &App) {
     let scored = app.clone();
-    app.jobs.start("scoring", move |stop| worker::run(scored, stop));
+    app.jobs.start("scoring", move |stop| worker::run(scored.clone(), stop));
     let audited = app.clone();
-    app.jobs.start("audit", move |stop| audit::run(audited, stop));
+    app.jobs.start("audit", move |stop| audit::run(audited.clone(), stop));
 }

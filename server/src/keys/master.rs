@@ -40,22 +40,13 @@ impl MasterSecret {
     pub fn load_or_create(path: &Path, entropy: &Entropy) -> Result<Self, ConfigError> {
         let failed =
             |error: std::io::Error| ConfigError(format!("master secret {}: {error}", path.display()));
-        match create_private(path) {
-            Ok(mut file) => {
-                let bytes = entropy.bytes();
-                file.write_all(encoding::hex(&bytes).as_bytes())
-                    .and_then(|()| file.sync_all())
-                    .map_err(failed)?;
-                Ok(Self(bytes))
-            }
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                refuse_open_mode(path)?;
-                let mut text = String::new();
-                File::open(path).and_then(|mut file| file.read_to_string(&mut text)).map_err(failed)?;
-                Self::from_hex(&text).map_err(|error| ConfigError(format!("{}: {error}", path.display())))
-            }
-            Err(error) => Err(failed(error)),
+        if !path.try_exists().map_err(failed)? {
+            create(path, entropy).map_err(failed)?;
         }
+        refuse_open_mode(path)?;
+        let mut text = String::new();
+        File::open(path).and_then(|mut file| file.read_to_string(&mut text)).map_err(failed)?;
+        Self::from_hex(&text).map_err(|error| ConfigError(format!("{}: {error}", path.display())))
     }
 
     /// A secret for one purpose: HKDF-SHA-256 (RFC 5869) with the purpose as info.
@@ -111,6 +102,37 @@ impl MasterSecret {
 
 const NONCE_LENGTH: usize = 12;
 
+/// Makes the file whole or not at all: whoever is killed in the middle leaves no half secret behind, and of two who
+/// start at once one wins.
+fn create(path: &Path, entropy: &Entropy) -> std::io::Result<()> {
+    let name = format!(".master.{}.{}", std::process::id(), encoding::hex(&entropy.bytes::<8>()));
+    let draft = path.with_file_name(name);
+    let linked = create_private(&draft)
+        .and_then(|mut file| {
+            file.write_all(encoding::hex(&entropy.bytes::<32>()).as_bytes())?;
+            file.sync_all()
+        })
+        .and_then(|()| std::fs::hard_link(&draft, path));
+    let removed = std::fs::remove_file(&draft);
+    match linked {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+        _ => removed?,
+    }
+    sync_folder(path)
+}
+
+/// Without it a power loss could take the name of the file away again.
+#[cfg(unix)]
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_path: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
 #[cfg(unix)]
 fn create_private(path: &Path) -> std::io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
@@ -163,12 +185,26 @@ mod tests {
     }
 
     #[test]
+    fn of_many_who_start_at_once_all_have_the_same_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("master.secret");
+        let secrets: Vec<[u8; 32]> = std::thread::scope(|scope| {
+            let start = || MasterSecret::load_or_create(&path, &Entropy::System).unwrap().0;
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(start)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(secrets.iter().all(|secret| *secret == secrets[0]));
+    }
+
+    #[test]
     fn the_file_is_made_once_and_private() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("master.secret");
         let first = MasterSecret::load_or_create(&path, &Entropy::System).unwrap();
         let second = MasterSecret::load_or_create(&path, &Entropy::System).unwrap();
         assert_eq!(first.0, second.0);
+        let files = std::fs::read_dir(folder.path()).unwrap();
+        assert_eq!(files.map(|file| file.unwrap().file_name()).collect::<Vec<_>>(), ["master.secret"]);
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;

@@ -2,7 +2,7 @@
 
 mod account;
 mod events;
-mod faults;
+pub mod faults;
 mod limits;
 mod recovery;
 mod scoring;

@@ -8,8 +8,9 @@ use quivive_server::config::{Config, Profile};
 use quivive_server::jobs;
 use quivive_server::seed;
 use quivive_server::serve;
-use quivive_server::storage::{Event, EventQuery};
-use quivive_server::tenant::Account;
+use quivive_server::storage::{Condition, Content, Event, EventQuery, Put};
+use quivive_server::tenant::detection_key::DetectionKey;
+use quivive_server::tenant::{Account, credentials};
 use serde_json::json;
 
 use crate::support::Server;
@@ -73,10 +74,60 @@ async fn another_master_secret_does_not_open_the_keys() {
 async fn the_private_key_is_not_in_the_database() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()).await.unwrap());
-    for entry in std::fs::read_dir(folder.path().join("data")).unwrap() {
-        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
-        assert!(!bytes.windows(5).any(|part| part == b"\"d\":\""));
+    let files: Vec<Vec<u8>> = std::fs::read_dir(folder.path().join("data"))
+        .unwrap()
+        .map(|entry| std::fs::read(entry.unwrap().path()).unwrap())
+        .collect();
+    let holds =
+        |text: &str| files.iter().any(|bytes| bytes.windows(text.len()).any(|part| part == text.as_bytes()));
+    assert!(holds("\"sealed\":\""), "the search sees what records hold");
+    let encoded = quivive_core::encoding::base64url(b"{\"kty");
+    let begin = encoded.get(..6).unwrap();
+    for private in [r#""d":""#, r#"\"d\":\""#, begin] {
+        assert!(!holds(private), "{private}");
     }
+}
+
+#[tokio::test]
+async fn a_seed_that_was_cut_off_is_finished_at_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = open(folder.path()).await.unwrap();
+    let (seed, demo) = (seed::built_in().unwrap(), seed::demo().unwrap());
+    let classify = async || {
+        let key = [("X-AgentShield-Key", demo.api_key.as_str())];
+        server.call("POST", "/api/v1/detect", &key, r#"{"userAgent":"GPTBot/1.2"}"#).await.status.as_u16()
+    };
+    assert!(seed::apply(&server.app, &seed).await.unwrap());
+    // As a kill leaves it: the last record is missing, and so is the note that all are there.
+    let content =
+        Content { parent: String::new(), expires_at: None, body: r#"{"is_complete":false}"#.into() };
+    let begun = Put {
+        kind: "seeding",
+        id: "seed".to_owned(),
+        condition: Condition::Any,
+        content: Some(content),
+        short_lived: false,
+    };
+    let missing = Put::delete::<DetectionKey>(credentials::hash(&demo.api_key));
+    server.app.storage.write(vec![begun, missing]).await.unwrap();
+    server.app.callers.forget();
+    assert_eq!(classify().await, 401);
+    assert!(seed::apply(&server.app, &seed).await.unwrap());
+    server.app.callers.forget();
+    assert_eq!(classify().await, 200);
+    assert!(!seed::apply(&server.app, &seed).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_seed_that_contradicts_itself_is_refused_before_anything_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = open(folder.path()).await.unwrap();
+    let file = folder.path().join("seed.toml");
+    std::fs::write(&file, "[[accounts]]\nid = 7\nname = \"A\"\n[[accounts]]\nid = 7\nname = \"B\"\n")
+        .unwrap();
+    let error = seed::apply(&server.app, &seed::read(&file).unwrap()).await.unwrap_err();
+    assert!(error.to_string().contains("account 7"), "{error}");
+    assert!(server.app.storage.list::<Account>("", None, 1).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@
 mod agentshield;
 mod botcha;
 mod botect;
+mod connections;
 mod durability;
 mod native;
 mod support;

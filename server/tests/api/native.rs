@@ -106,6 +106,11 @@ async fn documents_cover_each_family_and_everything() {
         assert_eq!(document["tags"][0]["name"], family.name());
     }
     assert_eq!(server.get("/-/openapi/nobody.json").await.status, 404);
+    for path in ["/-/openapi.json", "/-/openapi/botect.json", "/openapi.json"] {
+        let (first, second) = (server.get(path).await, server.get(path).await);
+        assert_eq!(first.header("content-type"), "application/json", "{path}");
+        assert_eq!(first.body, second.body, "{path}");
+    }
 }
 
 #[tokio::test]

@@ -222,6 +222,28 @@ fn unlisted_keys_are_refused_at_every_level() {
 }
 
 #[test]
+fn what_was_accepted_can_be_read_again_after_it_was_stored() {
+    // Shortly written, `1e9` is stored as `1000000000.0`: the text grows, but never beyond what is read.
+    let numbers = (0..64).map(|index| format!(r#""motion_{index:0>57}":-1.797693134862315e308"#));
+    let numbers: Vec<String> = numbers.collect();
+    let event = |payload: &str| {
+        format!(
+            r#"{{"request_id":"e","type":"snapshot","received_at":"2026-10-02T08:15:00Z","payload":{payload}}}"#
+        )
+    };
+    let filled = format!("{{{}}}", numbers.join(","));
+    let padding = " ".repeat(MOST_PAYLOAD_BYTES - filled.len());
+    for payload in [
+        format!("{{{}{padding}}}", numbers.join(",")),
+        r#"{"motion_x":1e9,"motion_y":1e300,"mouse_entropy":1e0,"scroll_velocity":-0.0}"#.to_owned(),
+    ] {
+        let events = parse_events(&format!("[{}]", event(&payload))).unwrap();
+        let stored = serde_json::to_string(&events).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<Event>>(&stored).unwrap(), events);
+    }
+}
+
+#[test]
 fn motion_numbers_belong_into_snapshots() {
     let features = |count: usize| -> Value {
         (0..count)
@@ -239,6 +261,13 @@ fn motion_numbers_belong_into_snapshots() {
             assert_eq!(is_accepted(kind, key, &json!(1)), kind == "snapshot", "{kind}");
         }
     }
+    let (longest, too_long) = (format!("motion_{}", "a".repeat(57)), format!("motion_{}", "a".repeat(58)));
+    assert!(is_accepted("snapshot", &longest, &json!(1)));
+    // The place in the error is cut to 64 characters.
+    assert_eq!(
+        path(&check("snapshot", &json!({ &too_long: 1 })).unwrap_err()),
+        format!("events[0].payload.{longest}")
+    );
     for key in ["motion_", "motion_X", "motion_é", "motion", "emotion_x"] {
         assert!(!is_accepted("snapshot", key, &json!(1)), "{key}");
     }

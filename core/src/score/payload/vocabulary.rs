@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::{
-    EventKind, MOST_MOTION_FEATURES, Payload,
+    EventKind, MOST_MOTION_FEATURES, MOST_MOTION_KEY_BYTES, Payload,
     read::{self, Object, Place},
 };
 use crate::Result;
@@ -147,8 +147,9 @@ fn is_language_tag(text: &str) -> bool {
 }
 
 fn is_motion_key(key: &str) -> bool {
-    key.strip_prefix(MOTION_PREFIX).is_some_and(|name| {
-        !name.is_empty()
-            && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
-    })
+    key.len() <= MOST_MOTION_KEY_BYTES
+        && key.strip_prefix(MOTION_PREFIX).is_some_and(|name| {
+            !name.is_empty()
+                && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        })
 }

@@ -3,7 +3,7 @@
 use quivive_core::encoding;
 use quivive_core::score::Verdict;
 use serde_json::json;
-use std::sync::{Mutex, PoisonError};
+use tokio::sync::Mutex;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use crate::app::App;
@@ -21,13 +21,13 @@ pub const BLOCK: &str = "block";
 /// Blocks that wait to be recorded.
 pub struct Audit {
     sender: Sender<Event>,
-    receiver: Mutex<Option<Receiver<Event>>>,
+    receiver: Mutex<Receiver<Event>>,
 }
 
 impl Default for Audit {
     fn default() -> Self {
         let (sender, receiver) = mpsc::channel(CAPACITY);
-        Self { sender, receiver: Mutex::new(Some(receiver)) }
+        Self { sender, receiver: Mutex::new(receiver) }
     }
 }
 
@@ -83,8 +83,7 @@ pub async fn list_blocks(app: &App, project_id: i64, limit: usize) -> Result<Vec
 
 /// The task that records blocks until the server ends.
 pub(super) async fn run(app: App, mut stop: Stop) {
-    let receiver = app.scoring.audit.receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let Some(mut receiver) = receiver else { return };
+    let mut receiver = app.scoring.audit.receiver.lock().await;
     loop {
         let mut events = Vec::new();
         tokio::select! {

@@ -1,7 +1,7 @@
 //! Verdicts by session and context, kept in the process and thrown away as soon as they could differ.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -32,8 +32,8 @@ pub struct Remembered {
 pub struct Situation {
     /// The project's generation.
     pub generation: u64,
-    /// A hash of the effective context.
-    pub context: u64,
+    /// A hash of the context, under a key that only this process has; see [`VerdictCache::situation`].
+    context: u64,
 }
 
 /// A reading that has begun; what it loads is kept only if the session did not change meanwhile.
@@ -54,6 +54,11 @@ impl VerdictCache {
     /// What is remembered of the session.
     pub fn get(&self, key: &SessionKey) -> Option<Arc<Remembered>> {
         self.sessions.get(key)
+    }
+
+    /// The situation of a request under a project's generation of settings.
+    pub fn situation(&self, generation: u64, context: &impl Hash) -> Situation {
+        Situation { generation, context: self.hasher.hash_one(context) }
     }
 
     /// Begins to read a session; call it before the first look at storage.
@@ -150,10 +155,15 @@ mod tests {
     fn verdicts_differ_by_situation() {
         let cache = VerdictCache::new(Duration::from_secs(60));
         let remembered = cache.insert(key(), cache.begin(&key()), score(1));
-        let situation = Situation { generation: 0, context: 7 };
+        let situation = cache.situation(0, &"/a");
         assert!(remembered.remember(situation, Arc::new(Verdict::fail_open())));
         assert!(!remembered.remember(situation, Arc::new(Verdict::fail_open())));
         assert!(remembered.verdict(situation).is_some());
-        assert!(remembered.verdict(Situation { generation: 1, ..situation }).is_none());
+        assert!(remembered.verdict(cache.situation(0, &"/a")).is_some());
+        assert!(remembered.verdict(cache.situation(0, &"/b")).is_none());
+        assert!(remembered.verdict(cache.situation(1, &"/a")).is_none());
+        // A visitor cannot compute which contexts meet.
+        let other = VerdictCache::new(Duration::from_secs(60));
+        assert_ne!(other.situation(0, &"/a"), situation);
     }
 }

@@ -15,7 +15,7 @@ use super::record::{FirstContact, RequestIds, SeenBlock, StoredBatch, StoredSess
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::storage::{self, Condition, Put};
-use crate::tenant::Site;
+use crate::tenant::{Account, Site};
 
 /// A checked batch that came straight from a browser.
 pub struct Delivery<'a> {
@@ -50,35 +50,54 @@ pub struct Receipt {
 /// When storage does not answer.
 pub async fn ingest(app: &App, delivery: Delivery<'_>) -> Result<Receipt> {
     let _turn = app.scoring.turns.take(&delivery).await;
-    let mut metered = 0;
     for _ in 0..MOST_ATTEMPTS {
         let now = app.now();
         let mut opened = open(app, &delivery, now).await?;
         let fresh = opened.add(app, &delivery, now).await?;
         let (accepted, duplicates) = (fresh.len(), delivery.events.len() - fresh.len());
         let token = opened.session.token.clone();
+        let key = SessionKey { project_id: delivery.site.project.id, token: token.as_str().into() };
+        let meter = Meter::new(&delivery.site.account, now);
         if fresh.is_empty() {
-            let over_quota = meter(app, &delivery, 0, now).await?;
+            // It may repeat a batch that was stored by a process that ended before it queued the session.
+            app.scoring.queue.push(key, now);
+            let over_quota = meter.is_over(app).await?;
             return Ok(Receipt { token, accepted, duplicates, over_quota });
         }
-        let changes = opened.changes(app, fresh, now)?;
-        // Both are written at the same time, so that they share one commit; an attempt that lost against another
-        // request is not metered twice.
         let count = i64::try_from(accepted).unwrap_or(i64::MAX);
-        let (written, over_quota) =
-            tokio::join!(app.storage.write(changes), meter(app, &delivery, count - metered, now));
-        metered = count;
-        match written {
-            Ok(()) => {
-                let key = SessionKey { project_id: delivery.site.project.id, token: token.as_str().into() };
-                app.scoring.queue.push(key, now);
-                return Ok(Receipt { token, accepted, duplicates, over_quota: over_quota? });
-            }
+        let changes = opened.changes(app, fresh, now)?;
+        // A request can be cancelled at any moment; what was handed to storage must reach the queue all the same.
+        let commit = tokio::spawn(commit(app.clone(), changes, key, meter, count, now));
+        match commit.await.map_err(|_| Error::internal("a batch could not be stored"))? {
+            Ok(over_quota) => return Ok(Receipt { token, accepted, duplicates, over_quota: over_quota? }),
             Err(storage::Error::Conflict) => {}
             Err(error) => return Err(error.into()),
         }
     }
     Err(Error::unavailable("a session is written to by too many requests at once"))
+}
+
+/// Stores a batch, queues its session and counts the events; tells whether the month is used up.
+async fn commit(
+    app: App,
+    changes: Vec<Put>,
+    key: SessionKey,
+    meter: Meter,
+    count: i64,
+    now: Timestamp,
+) -> storage::Result<storage::Result<bool>> {
+    // Both are written at the same time, so that they share one commit.
+    let (written, over_quota) = tokio::join!(app.storage.write(changes), meter.add(&app, count));
+    if let Err(error) = written {
+        if over_quota.is_ok()
+            && let Err(error) = meter.add(&app, -count).await
+        {
+            tracing::warn!(%error, count, "events that were not stored stay counted");
+        }
+        return Err(error);
+    }
+    app.scoring.queue.push(key, now);
+    Ok(over_quota)
 }
 
 /// A session that a batch goes to, and what must be true when it is written.
@@ -172,7 +191,9 @@ impl Opened {
         if session.seen.len() >= IDS_IN_BLOCK {
             let id = session.block_id(session.seen_blocks);
             let seen = std::mem::take(&mut session.seen);
-            self.full_block = Some(SeenBlock { id, seen, expires_at: session.expires_at });
+            // The session lives on with every event, the block does not.
+            let expires_at = now.plus_milliseconds(2 * days(app.config.retention.sessions_days));
+            self.full_block = Some(SeenBlock { id, seen, expires_at });
             session.seen_blocks += 1;
         }
         Ok(fresh)
@@ -214,20 +235,31 @@ impl Opened {
     }
 }
 
-/// Counts accepted events of the month; true when the plan's quota is used up.
-async fn meter(app: &App, delivery: &Delivery<'_>, events: i64, now: Timestamp) -> Result<bool> {
-    let account = &delivery.site.account;
-    let quota = account.plan.monthly_event_quota;
-    let (key, month) = (format!("events/{}", account.id), month_start(now));
-    let counters = app.storage.counters();
-    let total = if events != 0 {
-        counters.add(&key, month, events, month.plus_milliseconds(METERED_MILLISECONDS)).await?
-    } else if quota.is_some() {
-        counters.read(&key, month).await?
-    } else {
-        0
-    };
-    Ok(quota.is_some_and(|quota| total > quota))
+/// The count of an account's accepted events in a month.
+struct Meter {
+    key: String,
+    month: Timestamp,
+    quota: Option<i64>,
+}
+
+impl Meter {
+    fn new(account: &Account, now: Timestamp) -> Self {
+        let quota = account.plan.monthly_event_quota;
+        Self { key: format!("events/{}", account.id), month: month_start(now), quota }
+    }
+
+    /// Counts events, or takes them back; true when the plan's quota is used up.
+    async fn add(&self, app: &App, events: i64) -> storage::Result<bool> {
+        let expires_at = self.month.plus_milliseconds(METERED_MILLISECONDS);
+        let total = app.storage.counters().add(&self.key, self.month, events, expires_at).await?;
+        Ok(self.quota.is_some_and(|quota| total > quota))
+    }
+
+    /// Whether the plan's quota is used up.
+    async fn is_over(&self, app: &App) -> storage::Result<bool> {
+        let Some(quota) = self.quota else { return Ok(false) };
+        Ok(app.storage.counters().read(&self.key, self.month).await? > quota)
+    }
 }
 
 /// One batch at a time for each session or first contact of this process; between processes the version of the
@@ -244,12 +276,13 @@ impl Default for Turns {
 }
 
 impl Turns {
+    /// Nothing for a first contact without a name: it begins a session of its own.
     #[expect(clippy::indexing_slicing, reason = "places are taken modulo the length")]
-    async fn take(&self, delivery: &Delivery<'_>) -> MutexGuard<'_, ()> {
-        let name = delivery.token.as_ref().or(delivery.idempotency_key.as_ref());
+    async fn take(&self, delivery: &Delivery<'_>) -> Option<MutexGuard<'_, ()>> {
+        let name = delivery.token.as_ref().or(delivery.idempotency_key.as_ref())?;
         let hash = self.hasher.hash_one((delivery.site.project.id, name));
         let place = usize::try_from(hash % self.places.len() as u64).unwrap_or_default();
-        self.places[place].lock().await
+        Some(self.places[place].lock().await)
     }
 }
 

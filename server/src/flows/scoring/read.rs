@@ -1,13 +1,12 @@
 //! Reading of a verdict; it never fails, whatever happens.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 use quivive_core::score::payload::is_session_token;
 use quivive_core::score::{Action, Verdict, combine, is_static_resource, resolve};
 
-use super::cache::{Remembered, Situation};
+use super::cache::Remembered;
 use super::queue::SessionKey;
 use super::record::{StoredScore, session_id};
 use crate::app::App;
@@ -36,7 +35,7 @@ pub async fn verdict(app: &App, site: &Site, token: &str, context: &RequestConte
     }
     let key = SessionKey { project_id: site.project.id, token: token.into() };
     let Some(remembered) = find(app, key).await else { return Arc::new(Verdict::fail_open()) };
-    let situation = Situation { generation: site.project.scoring.generation, context: hash(context) };
+    let situation = app.scoring.verdicts.situation(site.project.scoring.generation, context);
     if let Some(verdict) = remembered.verdict(situation) {
         return verdict;
     }
@@ -69,10 +68,4 @@ async fn find(app: &App, key: SessionKey) -> Option<Arc<Remembered>> {
             None
         }
     }
-}
-
-fn hash(context: &RequestContext) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    context.hash(&mut hasher);
-    hasher.finish()
 }

@@ -58,6 +58,17 @@ pub struct StoredBatch {
     pub expires_at: Timestamp,
 }
 
+/// Of a [`StoredBatch`], whose it is. What a visitor sent is not looked at, so it cannot keep this from being read.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct BatchOwner {
+    /// As in the batch.
+    pub id: String,
+    /// The project.
+    pub project_id: i64,
+    /// The session's token.
+    pub token: String,
+}
+
 /// Remembers which session a first batch with an `Idempotency-Key` made.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct FirstContact {
@@ -131,6 +142,13 @@ impl Record for StoredBatch {
     }
     fn expires_at(&self) -> Option<Timestamp> {
         Some(self.expires_at)
+    }
+}
+
+impl Record for BatchOwner {
+    const KIND: &'static str = StoredBatch::KIND;
+    fn id(&self) -> String {
+        self.id.clone()
     }
 }
 

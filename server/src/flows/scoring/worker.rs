@@ -10,16 +10,14 @@ use tokio::time::MissedTickBehavior;
 
 use super::ingest::batch_id;
 use super::queue::SessionKey;
-use super::record::{Checkpoint, StoredBatch, StoredScore, StoredSession, session_id};
+use super::record::{BatchOwner, Checkpoint, StoredScore, StoredSession, session_id};
 use crate::app::App;
 use crate::jobs::Stop;
 use crate::storage::{self, Put, Record};
 
 /// Scores what waits until the server ends; first what an earlier run left.
 pub(super) async fn run(app: App, mut stop: Stop) {
-    if let Err(error) = recover(&app).await {
-        tracing::error!(%error, "sessions left by an earlier run could not be scored");
-    }
+    let is_recovered = recover_or_retry(&app, &mut stop).await;
     let mut seconds = tokio::time::interval(CHECKPOINT_INTERVAL);
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut has_scored = false;
@@ -28,7 +26,7 @@ pub(super) async fn run(app: App, mut stop: Stop) {
             () = stop.requested() => {}
             keys = app.scoring.queue.next(MOST_AT_ONCE) => {
                 score_or_requeue(&app, keys).await;
-                has_scored = true;
+                has_scored = is_recovered;
             }
             _ = seconds.tick(), if has_scored => {
                 set_checkpoint(&app).await;
@@ -43,7 +41,31 @@ pub(super) async fn run(app: App, mut stop: Stop) {
             return;
         }
     }
-    set_checkpoint(&app).await;
+    if is_recovered {
+        set_checkpoint(&app).await;
+    }
+}
+
+/// Recovers until it succeeds or the server ends. False when it did not: then no checkpoint may be set, so that the
+/// next start tries again.
+async fn recover_or_retry(app: &App, stop: &mut Stop) -> bool {
+    loop {
+        match recover(app).await {
+            Ok(()) => return true,
+            // Waiting would not repair it, and new sessions must not wait.
+            Err(error @ storage::Error::Corrupt { .. }) => {
+                tracing::error!(%error, "sessions left by an earlier run could not be scored");
+                return false;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "sessions left by an earlier run could not be scored, trying again");
+            }
+        }
+        tokio::select! {
+            () = stop.requested() => return false,
+            () = tokio::time::sleep(RECOVERY_PAUSE) => {}
+        }
+    }
 }
 
 async fn score_or_requeue(app: &App, keys: Vec<SessionKey>) {
@@ -102,7 +124,7 @@ async fn recover(app: &App) -> storage::Result<()> {
     });
     let mut seen = HashSet::new();
     loop {
-        let batches = app.storage.list::<StoredBatch>("", after.as_deref(), MOST_AT_ONCE).await?;
+        let batches = app.storage.list::<BatchOwner>("", after.as_deref(), MOST_AT_ONCE).await?;
         let Some(last) = batches.last() else { break };
         after = Some(last.id.clone());
         let keys: Vec<SessionKey> = batches
@@ -124,9 +146,16 @@ async fn recover(app: &App) -> storage::Result<()> {
 async fn is_stale(app: &App, key: &SessionKey) -> storage::Result<bool> {
     let id = session_id(key.project_id, &key.token);
     let (session, score) =
-        tokio::try_join!(app.storage.get::<StoredSession>(&id), app.storage.get::<StoredScore>(&id))?;
-    let scored = score.map_or(0, |score| score.revision);
-    Ok(session.is_some_and(|session| session.revision > scored))
+        tokio::join!(app.storage.get::<StoredSession>(&id), app.storage.get::<StoredScore>(&id));
+    let scored = match score {
+        // A damaged score is replaced; a damaged session is reported when it is scored.
+        Err(storage::Error::Corrupt { .. }) => return Ok(true),
+        score => score?.map_or(0, |score| score.revision),
+    };
+    match session {
+        Err(storage::Error::Corrupt { .. }) => Ok(true),
+        session => Ok(session?.is_some_and(|session| session.revision > scored)),
+    }
 }
 
 async fn set_checkpoint(app: &App) {
@@ -140,6 +169,7 @@ const CHECKPOINT: Checkpoint = Checkpoint { scored_until: Timestamp::from_millis
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 const MOST_AT_ONCE: usize = 256;
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
+const RECOVERY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Batches are named by the time at which their write began; a write can end later than a checkpoint was taken.
 const MARGIN_MILLISECONDS: i64 = 60_000;

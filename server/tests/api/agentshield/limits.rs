@@ -5,7 +5,8 @@ use quivive_server::tenant::directory;
 use serde_json::json;
 
 use super::site::{KEY, Site, assert_error};
-use crate::support::START;
+use crate::botect::faults::Moody;
+use crate::support::{START, Server};
 
 async fn ask(site: &Site) -> crate::support::Answer {
     site.bare("GET", "/api/v1/detect", &[("x-agentshield-key", KEY)]).await
@@ -91,6 +92,31 @@ async fn callers_without_a_key_have_a_window_by_address() {
     assert_error(&site.bare("GET", "/api/v1/detect", &[]).await, 429, "RATE_LIMIT_EXCEEDED");
     assert_error(&site.bare("GET", "/api/v1/nothing", &[]).await, 429, "RATE_LIMIT_EXCEEDED");
     assert_eq!(ask(&site).await.status, 200, "who has a key is not held up");
+}
+
+#[tokio::test]
+async fn counters_that_do_not_answer_refuse_nobody() {
+    let database = Moody::new();
+    let site = Site::on(Server::on(database.clone(), |_| {}).await, "free").await;
+    database.is_down(true);
+    // No key can be looked up: nobody is refused for want of room.
+    for _ in 0..12 {
+        let answer = site.bare("GET", "/api/v1/detect", &[("x-agentshield-key", "as_live_unknown")]).await;
+        assert!(answer.status.is_server_error(), "{}", answer.status);
+        assert_eq!(
+            (answer.header("x-ratelimit-limit"), answer.header("x-ratelimit-remaining")),
+            ("10", "10")
+        );
+    }
+    // The key is known, the day cannot be counted: the plan is reported.
+    database.is_down(false);
+    assert_eq!(ask(&site).await.status, 200);
+    database.is_down(true);
+    let answer = ask(&site).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("x-ratelimit-limit"), "10");
+    assert_eq!(answer.header("x-ratelimit-policy"), "10;w=1, 10000;w=86400");
+    assert_eq!(site.bare("GET", "/api/v1/detect", &[]).await.header("x-ratelimit-remaining"), "9");
 }
 
 #[tokio::test]

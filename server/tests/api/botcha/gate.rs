@@ -77,6 +77,46 @@ async fn a_strict_gate_needs_an_app_for_challenges_and_their_answers() {
 }
 
 #[tokio::test]
+async fn an_open_gate_checks_an_app_that_an_answer_names() {
+    let server = Server::start().await;
+    with_app(&server, "app_mine", true).await;
+    with_app(&server, "app_other", true).await;
+    let fetch = async || {
+        let challenge = server.get("/v1/token?app_id=app_mine").await.json["challenge"].clone();
+        json!({ "id": challenge["id"], "answers": solve(&challenge) })
+    };
+    let mut body = fetch().await;
+    for (path, headers, expected) in [
+        ("/v1/token/verify?app_id=app_none", &[][..], (400, "INVALID_APP_ID")),
+        ("/v1/token/verify", &[("X-App-Id", "app_none")], (401, "APP_NOT_FOUND")),
+        ("/v1/token/verify?app_id=app_mine", &[("X-App-Id", "app_other")], (400, "APP_ID_MISMATCH")),
+        (
+            "/v1/token/verify",
+            &[("X-App-Id", "app_mine"), ("X-Botcha-App-Id", "app_other")],
+            (400, "APP_ID_MISMATCH"),
+        ),
+    ] {
+        let answer = server.call("POST", path, headers, body.to_string()).await;
+        assert_eq!(refusal(&answer), expected, "{path} {headers:?}");
+    }
+    let right = server.call("POST", "/v1/token/verify", &[("X-App-Id", "app_mine")], body.to_string()).await;
+    assert_eq!(right.status, 200, "a refusal at the gate costs no attempt");
+
+    body = fetch().await;
+    body["app_id"] = json!("app_other");
+    let elsewhere =
+        server.call("POST", "/v1/token/verify", &[("X-App-Id", "app_mine")], body.to_string()).await;
+    assert_eq!(refusal(&elsewhere), (400, "APP_ID_MISMATCH"));
+    assert_eq!(
+        refusal(&server.post("/v1/token/verify", &body).await),
+        (403, "APP_ID_MISMATCH"),
+        "the body alone is judged against the challenge"
+    );
+    let two = [("X-App-Id", "app_mine"), ("X-Botcha-App-Id", "app_other")];
+    assert_eq!(refusal(&server.call("GET", "/v1/token", &two, "").await), (400, "APP_ID_MISMATCH"));
+}
+
+#[tokio::test]
 async fn the_body_names_an_app_in_strict_mode() {
     let server = Server::with(|config| config.botcha.app_gate = AppGate::Strict).await;
     with_app(&server, "app_mine", true).await;

@@ -210,3 +210,16 @@ async fn a_session_of_the_demo_project_is_shown_and_no_other() {
         seen["evidence"].as_array().unwrap().iter().map(|item| &item["number"]).collect();
     assert!(numbers.contains(&&json!(33_554_433)), "{seen}");
 }
+
+#[tokio::test]
+async fn a_query_that_says_a_thing_twice_is_no_error() {
+    let server = Server::start().await;
+    for path in ["/?error=invalid&error=b", "/?error=%FF&verified=true&verified=", "/?&&=&error"] {
+        let page = server.call("GET", path, &[("accept", "text/html")], "").await;
+        assert_eq!(
+            (page.status.as_u16(), page.header("content-type")),
+            (200, "text/html; charset=UTF-8"),
+            "{path}"
+        );
+    }
+}

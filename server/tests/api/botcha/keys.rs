@@ -47,6 +47,46 @@ async fn a_configured_key_keeps_its_own_id() {
 }
 
 #[tokio::test]
+async fn a_generated_key_stays_published_and_accepted_beside_a_configured_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = async |change: &dyn Fn(&mut Config)| {
+        let mut config = Config::defaults(Profile::Secure).unwrap();
+        config.data = folder.path().join("data");
+        change(&mut config);
+        quivive_server::serve::open(config).await.map(Server::around)
+    };
+    let server = open(&|_| {}).await.unwrap();
+    let token = tokens(&server, json!({})).await["access_token"].clone();
+    let generated = server.get("/.well-known/jwks").await.json["keys"][0].clone();
+    drop(server);
+
+    let mut key = Jwk::generate(&[9; 32], None).unwrap();
+    key.kid = None;
+    let text = serde_json::to_string(&key).unwrap();
+    let server = open(&|config| config.keys.jwt_signing_key = Some(text.clone())).await.unwrap();
+    let keys = server.get("/.well-known/jwks").await.json["keys"].clone();
+    assert_eq!((&keys[0]["kid"], &keys[1]), (&json!("botcha-signing-2"), &generated));
+    assert_eq!(keys.as_array().unwrap().len(), 2);
+    let validated = server.post("/v1/token/validate", &json!({ "token": token })).await;
+    assert_eq!(validated.json["valid"], true);
+    let token_of_second = tokens(&server, json!({})).await["access_token"].clone();
+    let validated = server.post("/v1/token/validate", &json!({ "token": token_of_second })).await;
+    assert_eq!(validated.json["valid"], true);
+    drop(server);
+
+    let server = open(&|config| config.keys.jwt_secret = Some("x".repeat(32))).await.unwrap();
+    let validated = server.post("/v1/token/validate", &json!({ "token": token })).await;
+    assert_eq!(validated.json["valid"], true, "beside a secret as well");
+    assert_eq!(server.get("/.well-known/jwks").await.json["keys"], json!([generated]));
+    drop(server);
+
+    key.kid = Some("botcha-signing-1".to_owned());
+    let text = serde_json::to_string(&key).unwrap();
+    let error = open(&|config| config.keys.jwt_signing_key = Some(text.clone())).await.err().unwrap();
+    assert!(error.to_string().contains("`kid`"), "{error}");
+}
+
+#[tokio::test]
 async fn a_key_that_cannot_be_used_refuses_to_start() {
     let public = serde_json::to_string(&Jwk::generate(&[9; 32], None).unwrap().to_public()).unwrap();
     for text in ["{", "{}", r#"{"kty":"RSA"}"#, public.as_str()] {

@@ -66,6 +66,33 @@ async fn an_answer_without_a_nonce_is_good_once() {
 }
 
 #[tokio::test]
+async fn an_answer_of_digits_is_not_good_again_as_a_number() {
+    let server = Server::start().await;
+    let (time, digits) = (0..60_000)
+        .map(|count| format!("2026-02-15T12:00:{:02}.{:03}Z", count / 1000, count % 1000))
+        .map(|time| (landing::answer("2026-02-15", &time, None), time))
+        .find(|(answer, _)| answer.bytes().all(|byte| byte.is_ascii_digit()) && !answer.starts_with('0'))
+        .map(|(answer, time)| (time, answer))
+        .unwrap();
+    let number: u64 = digits.parse().unwrap();
+    let send = async |answer: Value| {
+        server.post("/api/verify-landing", &json!({ "answer": answer, "timestamp": time })).await
+    };
+    assert_eq!(send(json!(number)).await.status, 200);
+    assert_eq!(send(json!(digits)).await.status, 403);
+    assert_eq!(send(json!(number)).await.status, 403);
+}
+
+#[tokio::test]
+async fn answers_without_a_nonce_can_be_switched_off() {
+    let server = Server::with(|config| config.botcha.landing_legacy = false).await;
+    let refused = server.post("/api/verify-landing", &answer(None)).await;
+    assert_eq!((refused.status.as_u16(), &refused.json["success"]), (403, &json!(false)));
+    let nonce = nonce(&server).await;
+    assert_eq!(server.post("/api/verify-landing", &answer(Some(&nonce))).await.status, 200);
+}
+
+#[tokio::test]
 async fn wrong_late_and_missing_answers_are_refused_as_documented() {
     let server = Server::start().await;
     for (body, status, error) in [

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use quivive_server::botcha::apps::RegisteredApp;
 use serde_json::json;
 
 use super::{solve, tokens};
@@ -33,7 +34,7 @@ async fn the_hundred_and_first_challenge_is_refused() {
     assert_eq!(server.get("/v1/token").await.status, 200);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_limit_holds_against_a_crowd() {
     let server = Arc::new(Server::start().await);
     let tasks: Vec<_> = (0..300)
@@ -52,17 +53,55 @@ async fn the_limit_holds_against_a_crowd() {
 #[tokio::test]
 async fn naming_an_app_without_proof_uses_up_nobody_elses_share() {
     let server = Server::with(|config| config.limits.challenges_per_hour = 2).await;
-    let demo = server.app.config.botcha.internal_app_id.clone();
-    let path = format!("/v1/token?app_id={demo}");
-    let challenge = server.get(&path).await.json["challenge"].clone();
-    let body = json!({ "id": challenge["id"], "answers": solve(&challenge) });
-    let token = server.post("/v1/token/verify", &body).await.json["access_token"].clone();
-    assert_eq!(server.get(&path).await.status, 200);
-    assert_eq!(server.get(&path).await.status, 429, "the address is counted");
-    let bearer = format!("Bearer {}", token.as_str().unwrap());
+    with_app(&server, "app_mine", 2).await;
+    let bearer = bearer_of(&server, "app_mine").await;
+    let path = "/v1/token?app_id=app_mine";
+    assert_eq!(server.get(path).await.status, 200);
+    assert_eq!(server.get(path).await.status, 429, "the address is counted");
     let owner = server.call("GET", "/v1/token", &[("Authorization", &bearer)], "").await;
     assert_eq!(owner.status, 200, "the app's own share is untouched");
     assert_eq!(owner.header("x-ratelimit-remaining"), "1");
+}
+
+#[tokio::test]
+async fn the_demo_app_and_an_app_without_a_share_own_no_bucket() {
+    for is_compat in [false, true] {
+        let server = Server::with(|config| {
+            config.limits.challenges_per_hour = 2;
+            config.compat.limits = is_compat;
+        })
+        .await;
+        with_app(&server, "app_none", 0).await;
+        let demo = server.app.config.botcha.internal_app_id.clone();
+        let bearer = bearer_of(&server, &demo).await;
+        let again = server.call("GET", "/v1/token", &[("Authorization", &bearer)], "").await;
+        assert_eq!((again.status.as_u16(), again.header("x-ratelimit-remaining")), (200, "0"));
+        assert_eq!(server.call("GET", "/v1/token", &[("Authorization", &bearer)], "").await.status, 429);
+        assert_eq!(server.get("/v1/token").await.status, 429, "the address was counted");
+        assert_eq!(server.get("/v1/token?app_id=app_none").await.status, 429, "0 is no way around the limit");
+    }
+}
+
+async fn with_app(server: &Server, id: &str, rate_limit: u32) {
+    let app = RegisteredApp {
+        id: id.to_owned(),
+        name: None,
+        email: None,
+        is_email_verified: true,
+        secret_hash: None,
+        rate_limit,
+        created_at: server.app.now(),
+        is_demo: false,
+    };
+    server.app.storage.insert(&app).await.unwrap();
+}
+
+/// The header of a token that an app got with one challenge, counted for the address.
+async fn bearer_of(server: &Server, id: &str) -> String {
+    let challenge = server.get(&format!("/v1/token?app_id={id}")).await.json["challenge"].clone();
+    let body = json!({ "id": challenge["id"], "answers": solve(&challenge) });
+    let token = server.post("/v1/token/verify", &body).await.json["access_token"].clone();
+    format!("Bearer {}", token.as_str().unwrap())
 }
 
 #[tokio::test]

@@ -64,7 +64,9 @@ async fn bad_tokens_are_refused_with_their_texts() {
     assert_eq!(refusal(&with_bearer(&server, &refresh).await), (401, "INVALID_TOKEN", "Invalid token type"));
     let forged = format!("Bearer {}", forged(&body["access_token"], 2));
     assert_eq!(refusal(&with_bearer(&server, &forged).await), (401, "INVALID_TOKEN", "Invalid signature"));
-    assert_eq!(refusal(&with_bearer(&server, "Bearer x").await), (401, "INVALID_TOKEN", "Invalid token"));
+    let unreadable = with_bearer(&server, "Bearer x").await;
+    assert_eq!(refusal(&unreadable), (401, "INVALID_TOKEN", "Invalid token"));
+    assert_eq!(unreadable.header("www-authenticate"), "Bearer error=\"invalid_token\"");
     server.advance(3_600_000);
     let old = format!("Bearer {}", body["access_token"].as_str().unwrap());
     assert_eq!(refusal(&with_bearer(&server, &old).await), (401, "INVALID_TOKEN", "Token expired"));

@@ -182,7 +182,7 @@ async fn a_challenge_is_gone_after_one_attempt_and_after_five_minutes() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fifty_concurrent_submissions_give_exactly_one_token() {
     let server = Arc::new(Server::start().await);
     let body = solved(&server, "").await;

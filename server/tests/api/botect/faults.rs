@@ -18,14 +18,27 @@ use crate::support::Server;
 const WELL: u8 = 0;
 const DOWN: u8 = 1;
 const SLOW: u8 = 2;
+const SLOW_WRITES: u8 = 3;
+const NO_WRITES: u8 = 4;
+
+/// How long a write takes in the mood [`SLOW_WRITES`].
+const SLOW_WRITE: Duration = Duration::from_millis(300);
 
 /// A database that does as it is told.
-struct Moody {
+pub struct Moody {
     database: Sqlite,
     mood: AtomicU8,
 }
 
 impl Moody {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { database: Sqlite::in_memory().unwrap(), mood: AtomicU8::new(WELL) })
+    }
+
+    pub fn is_down(&self, is_down: bool) {
+        self.mood.store(if is_down { DOWN } else { WELL }, Ordering::SeqCst);
+    }
+
     async fn pass(&self) -> Result<()> {
         match self.mood.load(Ordering::SeqCst) {
             DOWN => Err(Error::Unavailable("pulled plug".to_owned())),
@@ -46,6 +59,11 @@ impl Records for Moody {
     }
     async fn put(&self, changes: Vec<Put>, now: Timestamp) -> Result<()> {
         self.pass().await?;
+        match self.mood.load(Ordering::SeqCst) {
+            SLOW_WRITES => tokio::time::sleep(SLOW_WRITE).await,
+            NO_WRITES => return Err(Error::Unavailable("disk full".to_owned())),
+            _ => {}
+        }
         self.database.put(changes, now).await
     }
     async fn take(&self, kind: &'static str, id: &str, now: Timestamp) -> Result<Option<Row>> {
@@ -121,7 +139,7 @@ impl Events for Moody {
 }
 
 async fn moody_site() -> (Site, Arc<Moody>) {
-    let database = Arc::new(Moody { database: Sqlite::in_memory().unwrap(), mood: AtomicU8::new(WELL) });
+    let database = Moody::new();
     let site = Site::without_worker(Server::on(database.clone(), |_| {}).await).await;
     (site, database)
 }
@@ -146,11 +164,77 @@ async fn a_read_fails_open_when_storage_is_down() {
 #[tokio::test]
 async fn a_read_does_not_wait_for_slow_storage() {
     let (site, database) = moody_site().await;
-    site.verdict("sess_x", "").await;
-    database.mood.store(SLOW, Ordering::SeqCst);
+    // Neither for a key that is not known yet nor, then, for the score.
+    for mood in [SLOW, WELL, SLOW] {
+        database.mood.store(mood, Ordering::SeqCst);
+        let began = Instant::now();
+        let answer = site.verdict("sess_x", "").await;
+        assert_eq!((answer.status.as_u16(), answer.json), (200, fail_open()));
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_batch_that_was_handed_over_is_scored_though_its_request_is_cancelled() {
+    let (site, database) = moody_site().await;
+    let own = batch(Some("bt_k3J9xQ2mWv7Zr1Tt0bYcUe5P"), &[("snapshot", human_snapshot())]);
+    site.ingest(&batch(None, &[("mouse", json!({}))])).await;
+    let queue = &site.server.app.scoring.queue;
+    queue.next(10).await;
+    database.mood.store(SLOW_WRITES, Ordering::SeqCst);
+    let cancelled = tokio::time::timeout(SLOW_WRITE / 3, site.ingest(&own)).await;
+    assert!(cancelled.is_err());
+    assert!(queue.is_empty());
+    let waiting = tokio::time::timeout(Duration::from_secs(20), queue.next(10)).await.unwrap();
+    assert_eq!(&*waiting[0].token, "bt_k3J9xQ2mWv7Zr1Tt0bYcUe5P");
+    // Sent again it is no news, but it may have been stored by a process that ended before it came to the queue.
+    database.mood.store(WELL, Ordering::SeqCst);
+    assert_eq!(site.ingest(&own).await.json["duplicates"], 1);
+    assert_eq!(queue.len(), 1);
+}
+
+#[tokio::test]
+async fn first_contacts_do_not_wait_for_each_other() {
+    let (site, database) = moody_site().await;
+    site.ingest(&batch(None, &[("mouse", json!({}))])).await;
+    database.mood.store(SLOW_WRITES, Ordering::SeqCst);
+    let first = batch(None, &[("mouse", json!({}))]);
     let began = Instant::now();
-    assert_eq!(site.verdict("sess_x", "").await.json, fail_open());
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    let answers = futures::future::join_all((0..20).map(|_| site.ingest(&first))).await;
+    assert!(answers.iter().all(|answer| answer.status == 202));
+    assert!(began.elapsed() < 10 * SLOW_WRITE, "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn events_that_are_not_stored_are_not_counted() {
+    let (site, database) = moody_site().await;
+    let month = Timestamp::parse_utc("2026-02-01T00:00:00Z").unwrap();
+    let counted = async || {
+        let counters = site.server.app.storage.counters();
+        counters.read(&format!("events/{}", site.account), month).await.unwrap()
+    };
+    let own = batch(Some("bt_k3J9xQ2mWv7Zr1Tt0bYcUe5P"), &[("mouse", json!({})), ("scroll", json!({}))]);
+    database.mood.store(NO_WRITES, Ordering::SeqCst);
+    assert_eq!(site.ingest(&own).await.status, 204);
+    assert_eq!(counted().await, 0);
+    database.mood.store(WELL, Ordering::SeqCst);
+    for accepted in [2, 0] {
+        assert_eq!(site.ingest(&own).await.json["accepted"], accepted);
+        assert_eq!(counted().await, 2);
+    }
+}
+
+#[tokio::test]
+async fn sessions_of_an_earlier_run_are_scored_when_storage_comes_back() {
+    let (site, database) = moody_site().await;
+    let token = site.session(&[("snapshot", human_snapshot())]).await;
+    // As after a restart: stored, but not in the queue.
+    site.server.app.scoring.queue.next(10).await;
+    database.mood.store(DOWN, Ordering::SeqCst);
+    quivive_server::jobs::start(&site.server.app);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    database.mood.store(WELL, Ordering::SeqCst);
+    assert_eq!(site.scored(&token).await["score"], 96);
 }
 
 #[tokio::test]

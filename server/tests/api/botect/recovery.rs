@@ -10,11 +10,11 @@ use quivive_server::app::{App, Clock, Entropy};
 use quivive_server::config::{Config, Profile};
 use quivive_server::flows::scoring::ingest::{Delivery, Receipt, ingest};
 use quivive_server::flows::scoring::read::{RequestContext, verdict};
-use quivive_server::flows::scoring::record::{StoredSession, session_id};
+use quivive_server::flows::scoring::record::{StoredBatch, StoredSession, session_id};
 use quivive_server::keys::master::MasterSecret;
-use quivive_server::storage::Storage;
 use quivive_server::storage::memory::Memory;
 use quivive_server::storage::sqlite::{Sqlite, Sync};
+use quivive_server::storage::{Condition, Content, Put, Record, Storage};
 use quivive_server::tenant::directory::{self, NewAccount, NewProject, ScoringKeys};
 use quivive_server::tenant::{Site, credentials};
 use quivive_server::{jobs, serve};
@@ -102,6 +102,33 @@ async fn unscored_sessions_are_scored_after_a_restart() {
     assert_eq!((again.token, again.accepted, again.duplicates), (late, 0, 5));
     let again = send(&app, Some(&early), 5).await;
     assert_eq!((again.accepted, again.duplicates), (0, 5));
+    app.jobs.stop(Duration::from_secs(5)).await;
+}
+
+#[tokio::test]
+async fn an_unreadable_batch_keeps_no_session_from_its_score() {
+    let folder = tempfile::tempdir().unwrap();
+    let late;
+    {
+        let app = open(folder.path()).await;
+        make_site(&app).await;
+        let body =
+            json!({ "id": "0", "project_id": 1, "token": "sess_x", "events": [{ "payload": "poison" }] });
+        let content = Content { parent: String::new(), expires_at: None, body: body.to_string() };
+        let poison = Put {
+            kind: StoredBatch::KIND,
+            id: "0".to_owned(),
+            condition: Condition::Absent,
+            content: Some(content),
+            short_lived: false,
+        };
+        app.storage.write(vec![poison]).await.unwrap();
+        assert!(app.storage.get::<StoredBatch>("0").await.is_err());
+        late = send(&app, None, 0).await.token;
+    }
+    let app = open(folder.path()).await;
+    jobs::start(&app);
+    assert_eq!(wait_for_score(&app, &late).await, 35);
     app.jobs.stop(Duration::from_secs(5)).await;
 }
 
