@@ -43,6 +43,13 @@ impl Context {
         command
     }
 
+    /// A build with the selection and features of the Rust tests, so that no crate compiles a second time.
+    pub fn build(&self, targets: &[&str]) -> Command {
+        let mut command = self.cargo(&["build", "--quiet"]);
+        command.args(SELECTION).args(["--features", "quivive-core/schema"]).args(targets);
+        command
+    }
+
     /// A program called in the workspace's root, with no setting of the product but the target of transcripts: a
     /// `QUIVIVE_URL` of one's own must not divert the tests.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> Command {
@@ -78,6 +85,9 @@ impl Context {
         self.target.join("debug").join(if cfg!(windows) { "quivive.exe" } else { "quivive" })
     }
 }
+
+/// The packages and features of the Rust tests.
+pub const SELECTION: [&str; 3] = ["--workspace", "--features", "quivive-middleware/actix"];
 
 /// Chromium, wherever a distribution has put it.
 pub fn chromium() -> Option<PathBuf> {

@@ -17,9 +17,8 @@ const GENERATED: [&str; 4] = [
 
 /// Writes the declarations anew.
 pub fn write(context: &Context) -> Result<Outcome, Failure> {
-    let arguments =
-        ["run", "--quiet", "--package", "quivive-core", "--features", "schema", "--example", "schemas"];
-    let schemas = output(&mut context.cargo(&arguments))?;
+    run(&mut context.build(&["--example", "schemas"]))?;
+    let schemas = output(&mut context.command(context.target.join("debug/examples/schemas"), &[]))?;
     let file = context.target.join("schemas.json");
     fs::write(&file, schemas).map_err(|error| error.to_string())?;
 

@@ -28,9 +28,9 @@ const INNER: &str = "QUIVIVE_EXAMPLES_INNER";
 pub fn test(context: &Context) -> Result<Outcome, Failure> {
     if is_inner() {
         let url = std::env::var("QUIVIVE_URL").map_err(|error| error.to_string())?;
-        return Ok(run(&context.root, &url).map(Outcome::Ran)?);
+        return Ok(run(context, &url).map(Outcome::Ran)?);
     }
-    step::run(&mut context.cargo(&["build", "-p", "quivive-server", "-p", "quivive-tests", "--bins"]))?;
+    step::run(&mut context.build(&["--bins"]))?;
     let itself = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut command = context.command(context.target.join("debug/with-server"), &[]);
     command
@@ -50,10 +50,11 @@ pub fn test(context: &Context) -> Result<Outcome, Failure> {
 ///
 /// # Errors
 /// The failures, one per line.
-fn run(root: &Path, server_url: &str) -> Result<Counts, String> {
+fn run(context: &Context, server_url: &str) -> Result<Counts, String> {
+    let root = &context.root;
     let python = required("QUIVIVE_PYTHON")?;
     let node_modules = required("QUIVIVE_NODE_MODULES")?;
-    let programs = build(root)?;
+    let programs = context.target.join("debug");
     let program = |package: &str| programs.join(format!("{package}{}", std::env::consts::EXE_SUFFIX));
     let node_agent = NodeAgent::place(root, &node_modules)?;
 
@@ -91,31 +92,6 @@ fn report(line: &str) {
 
 fn required(name: &str) -> Result<PathBuf, String> {
     std::env::var_os(name).map(PathBuf::from).ok_or_else(|| format!("environment variable {name} is not set"))
-}
-
-/// Builds the Rust examples and returns the folder of their programs.
-fn build(root: &Path) -> Result<PathBuf, String> {
-    let mut cargo = Command::new("cargo");
-    cargo.args([
-        "build",
-        "--quiet",
-        "--message-format=json-render-diagnostics",
-        "-p",
-        "quivive-example-agent",
-    ]);
-    for (package, _) in GUARDS {
-        cargo.args(["-p", package]);
-    }
-    let output =
-        cargo.current_dir(root).stderr(Stdio::inherit()).output().map_err(|error| error.to_string())?;
-    if !output.status.success() {
-        return Err("the Rust examples do not build".to_owned());
-    }
-    String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .find_map(|message| Some(Path::new(message.get("executable")?.as_str()?).parent()?.to_owned()))
-        .ok_or_else(|| "cargo names no example program".to_owned())
 }
 
 /// A running guarded app; ends with this value.

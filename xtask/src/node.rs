@@ -25,7 +25,10 @@ pub fn pack(context: &Context) -> Result<PathBuf, Failure> {
 
 /// Builds the addon and packs the package into `npm` of the target folder.
 pub fn pack_with(context: &Context, profile: &str) -> Result<PathBuf, Failure> {
-    run(&mut context.cargo(&["build", "--quiet", "--package", "quivive-node", "--profile", profile]))?;
+    run(&mut match profile {
+        "dev" => context.build(&["--lib"]),
+        _ => context.cargo(&["build", "--quiet", "--package", "quivive-node", "--profile", profile]),
+    })?;
     let built = context.target.join(if profile == "dev" { "debug" } else { profile });
     let package = context.root.join("bindings-node");
     let library = format!("{}quivive_node{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);

@@ -1,6 +1,6 @@
 //! Format, lints, and the Rust tests.
 
-use crate::context::{Context, has};
+use crate::context::{Context, SELECTION, has};
 use crate::report::Outcome;
 use crate::step::{Counts, Failure, output, run};
 
@@ -39,8 +39,9 @@ pub fn clean_tree(context: &Context) -> Result<Outcome, Failure> {
 
 /// The wire transcripts alone.
 pub fn wire(context: &Context) -> Result<Outcome, Failure> {
-    run(&mut context.cargo(&["build", "-p", "quivive-server"]))?;
-    Ok(Outcome::Ran(run(&mut context.cargo(&["test", "-p", "quivive-tests", "--test", "wire"]))?))
+    run(&mut context.build(&["--bins"]))?;
+    let mut tests = context.cargo(&["test"]);
+    Ok(Outcome::Ran(run(tests.args(SELECTION).args(["--test", "wire"]))?))
 }
 
 /// All Rust tests, core a second time on its other cryptographic backend, and the examples of the docs.
@@ -51,21 +52,12 @@ pub fn test(context: &Context) -> Result<Outcome, Failure> {
     } else {
         &["test", "--no-fail-fast"]
     };
-    for selection in [
-        &["--workspace", "--features", "quivive-middleware/actix"][..],
-        &["-p", "quivive-core", "--no-default-features"],
-    ] {
+    for selection in [&SELECTION[..], &["-p", "quivive-core", "--no-default-features"]] {
         let arguments: Vec<&str> = runner.iter().chain(selection).copied().collect();
         counts += run(&mut context.cargo(&arguments))?;
     }
     if runner[0] == "nextest" {
-        counts += run(&mut context.cargo(&[
-            "test",
-            "--workspace",
-            "--doc",
-            "--features",
-            "quivive-middleware/actix",
-        ]))?;
+        counts += run(context.cargo(&["test", "--doc"]).args(SELECTION))?;
     }
     Ok(Outcome::Ran(counts))
 }

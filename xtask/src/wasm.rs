@@ -83,7 +83,7 @@ pub fn browser(context: &Context) -> Result<Outcome, Failure> {
     let installed = install(context)?;
     let folder = context.root.join("tests/browser");
     run(context.command("npm", &["ci", "--silent", "--no-audit", "--no-fund"]).current_dir(&folder))?;
-    run(&mut context.cargo(&["build", "-p", "quivive-server"]))?;
+    run(&mut context.build(&["--bins"]))?;
     let mut tests = context.command("node", &["--test", "--test-concurrency=1"]);
     tests
         .current_dir(&folder)
