@@ -43,10 +43,11 @@ impl Context {
         command
     }
 
-    /// A build with the selection and features of the Rust tests, so that no crate compiles a second time.
+    /// A build with the selection and features of the Rust tests, so that no crate compiles a second time; `--tests`
+    /// is among them because the dependencies of tests count for features.
     pub fn build(&self, targets: &[&str]) -> Command {
         let mut command = self.cargo(&["build", "--quiet"]);
-        command.args(SELECTION).args(["--features", "quivive-core/schema"]).args(targets);
+        command.args(SELECTION).args(["--features", "quivive-core/schema", "--tests"]).args(targets);
         command
     }
 

@@ -31,7 +31,8 @@ pub fn test(context: &Context) -> Result<Outcome, Failure> {
         return Ok(run(context, &url).map(Outcome::Ran)?);
     }
     step::run(&mut context.build(&["--bins"]))?;
-    let itself = std::env::current_exe().map_err(|error| error.to_string())?;
+    // Not this process's own file: the build may just have replaced it.
+    let itself = context.target.join("debug/xtask");
     let mut command = context.command(context.target.join("debug/with-server"), &[]);
     command
         .arg(itself)

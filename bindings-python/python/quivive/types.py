@@ -6,214 +6,79 @@ from typing import Any, Literal, TypeAlias, TypedDict
 
 from typing_extensions import NotRequired
 
-Action: TypeAlias = Literal['allow', 'challenge', 'block', 'log', 'delay']
-"""
-What the caller is advised to do.
-"""
-
-
-Band: TypeAlias = Literal['not_computed', 'definite', 'likely_automated', 'likely_human', 'verified']
-"""
-What a score means for a project.
-"""
-
-
-class BehaviorFacts(TypedDict):
-    """
-    Counters of one visitor's behaviour; absent members were not counted.
-    """
-
-    carried_confidence: NotRequired[float | None]
-    """
-    The confidence, 0 to 1, of an earlier bot classification of the same visitor.
-    """
-    honeypot: NotRequired[bool]
-    """
-    A trap path that is never linked visibly was asked for.
-    """
-    requests_by_minute: NotRequired[list[int]]
-    """
-    Requests in each of the last minutes, the latest first; three are looked at.
-    """
-    requests_last_5_seconds: NotRequired[int | None]
-    """
-    Requests in the last five seconds.
-    """
-    requests_last_second: NotRequired[int | None]
-    """
-    Requests in the last second.
-    """
-    robots_first: NotRequired[bool]
-    """
-    The session began with `robots.txt` or a sitemap.
-    """
-    sequential_requests: NotRequired[int | None]
-    """
-    Requests that step a `page`, `offset`, `cursor` or `id` parameter.
-    """
-
-
-BotCategory: TypeAlias = Literal['ai_assistant', 'search_engine', 'social_media', 'monitoring', 'scraper', 'automation', 'security', 'analytics', 'unknown']
-"""
-The coarse category of a bot.
-"""
-
-
-class BotSettings(TypedDict):
-    """
-    A project's toggles; new projects observe and enforce nothing.
-    """
-
-    allow_verified: NotRequired[bool]
-    """
-    Verified bots are allowed before anything else.
-    """
-    block_definite: NotRequired[bool]
-    """
-    The band `definite` is blocked.
-    """
-    challenge_likely: NotRequired[bool]
-    """
-    The band `likely_automated` is challenged.
-    """
-    protect_static: NotRequired[bool]
-    """
-    When false, requests for static files are always allowed.
-    """
-
-
-BotType: TypeAlias = Literal['ai_agent', 'crawler', 'scraper', 'automation', 'monitoring', 'security_scanner', 'unknown_bot', 'human', 'unknown']
-"""
-What a request comes from.
-"""
-
-
 ChallengeKind: TypeAlias = Literal['dashboard', 'hybrid', 'reasoning', 'speed', 'standard', 'stream']
 """
 The kinds of challenge; a challenge is only ever judged as the kind that it was issued as.
 """
 
 
-class ClientFacts(TypedDict):
-    """
-    What a script on the page saw.
-    """
-
-    headless_artifacts: NotRequired[int | None]
-    """
-    How many independent artefacts of a headless browser were found.
-    """
-    human: NotRequired[bool | None]
-    """
-    Whether pointer or keyboard movement was natural enough to be a person's.
-    """
-    interactions: NotRequired[int | None]
-    """
-    How many trusted interactions there were.
-    """
-    visible_ms: NotRequired[int | None]
-    """
-    How long the page was visible, in milliseconds.
-    """
-    webdriver: NotRequired[bool | None]
-    """
-    `navigator.webdriver`.
-    """
-
-
-ConditionField: TypeAlias = Literal['agent_type', 'agent_name', 'agent_vendor', 'client_did', 'agent_did', 'confidence', 'reputation_score', 'risk_level', 'path', 'method', 'origin', 'user_agent', 'signature_verified', 'is_authenticated', 'has_valid_delegation', 'bot_type', 'sub_type', 'verification', 'forgeability', 'ip', 'asn', 'country', 'request_rate_300s']
+Timestamp: TypeAlias = int
 """
-The facts that a condition can ask for.
+A point in time in milliseconds since the Unix epoch; crosses to other languages as an integer.
 """
 
 
-ConditionOperator: TypeAlias = Literal['equals', 'not_equals', 'contains', 'not_contains', 'starts_with', 'ends_with', 'greater_than', 'less_than', 'greater_than_or_equals', 'less_than_or_equals', 'matches', 'in', 'not_in']
-"""
-The comparisons.
-"""
-
-
-ConfidenceLevel: TypeAlias = Literal['very_high', 'high', 'medium', 'low']
-"""
-A confidence in words.
-"""
-
-
-DecisionReason: TypeAlias = Literal['disabled', 'excluded', 'token_required', 'invalid_token', 'capability_missing', 'signature_required', 'invalid_signature', 'human_required', 'unknown', 'unavailable', 'allow_list', 'deny_list', 'rule', 'verdict', 'confidence', 'reputation', 'satisfied', 'default']
-"""
-Why a decision was made; stable texts.
-"""
-
-
-DetectionClass: TypeAlias = Literal['human', 'ai_agent', 'bot', 'incomplete_data']
-"""
-The coarse class of a classification.
-"""
-
-
-Difficulty: TypeAlias = Literal['easy', 'medium', 'hard']
-"""
-How many primes are hashed and how long it may take.
-"""
-
-
-class DirectRequest(TypedDict):
+class Problem(TypedDict):
     """
-    A request that brought a batch straight from the browser.
+    One problem as it is shown.
     """
 
-    address: NotRequired[str | None]
+    num: int
     """
-    The address of the connection, behind trusted proxies.
+    The number, six digits.
     """
-    sec_ch_ua: NotRequired[bool]
+    operation: str
     """
-    Whether `Sec-CH-UA` was sent.
-    """
-    sec_fetch_mode: NotRequired[bool]
-    """
-    Whether `Sec-Fetch-Mode` was sent.
-    """
-    secure: NotRequired[bool]
-    """
-    Whether it came over HTTPS.
-    """
-    user_agent: NotRequired[str | None]
-    """
-    The `User-Agent` header.
+    What to do with it, always `sha256_first8`.
     """
 
 
-EventKind: TypeAlias = Literal['mouse', 'scroll', 'visibility', 'first_input', 'js_probe', 'page', 'snapshot']
-"""
-The sorts of event.
-"""
-
-
-EvidenceKind: TypeAlias = Literal['list', 'range', 'rule', 'signature', 'signal', 'token']
-"""
-The sorts of observation.
-"""
-
-
-Forgeability: TypeAlias = Literal['low', 'medium', 'high']
-"""
-How easily an identity is forged.
-"""
-
-
-class GenerateKey(TypedDict):
+class RttAdjustment(TypedDict):
     """
-    Input of `generate_key`.
+    How a limit follows from the claimed network time.
     """
 
-    kid: NotRequired[str | None]
+    measured_rtt: int
     """
-    The key's id; without one, its RFC 7638 thumbprint.
+    The round-trip time allowed for, in milliseconds.
     """
-    seed: str
+    adjusted_timeout: int
     """
-    32 random bytes as hexadecimal text; keep them as secret as the key.
+    The resulting limit, in milliseconds.
+    """
+    explanation: str
+    """
+    The sum in words.
+    """
+
+
+class Solution(TypedDict):
+    """
+    A solution: `answers` to problems, `answer` to a puzzle, `answer` and `timestamp` for a page.
+    """
+
+    answers: NotRequired[list[str] | None]
+    """
+    The answers to the problems, in their order.
+    """
+    answer: NotRequired[str | None]
+    """
+    The answer to the puzzle or the page's challenge.
+    """
+    timestamp: NotRequired[str | None]
+    """
+    The time to submit with the answer to a page's challenge.
+    """
+
+
+class Solved(TypedDict):
+    """
+    A right answer in time.
+    """
+
+    solve_time_ms: int
+    """
+    Milliseconds from issue to answer as the server saw them, both network legs included.
     """
 
 
@@ -222,6 +87,10 @@ class InlineSolution(TypedDict):
     The answers to an inline challenge and the headers to send with the retry.
     """
 
+    id: str
+    """
+    The challenge's id.
+    """
     answers: list[str]
     """
     The answers: one for each problem, or the one to the puzzle.
@@ -230,49 +99,6 @@ class InlineSolution(TypedDict):
     """
     Header names and values for the retry.
     """
-    id: str
-    """
-    The challenge's id.
-    """
-
-
-class JsDetection(TypedDict):
-    """
-    The script probe: tells seen by any probe of the session.
-    """
-
-    headless: NotRequired[bool]
-    """
-    A browser without a window.
-    """
-    headless_ua: NotRequired[bool]
-    """
-    A user agent that names a headless browser.
-    """
-    missing_plugins: NotRequired[bool]
-    """
-    A desktop Chromium without plugins.
-    """
-    navigator_anomaly: NotRequired[bool]
-    """
-    Navigator values that do not fit each other.
-    """
-    passed: NotRequired[bool | None]
-    """
-    Null without a probe; false when a tell proves automation or the probe reported failure.
-    """
-    reported_failure: NotRequired[bool]
-    """
-    The probe itself reported `js_passed` false.
-    """
-    webdriver: NotRequired[bool]
-    """
-    `navigator.webdriver`.
-    """
-    zero_viewport: NotRequired[bool]
-    """
-    Visible, but without area.
-    """
 
 
 class Jwk(TypedDict):
@@ -280,17 +106,29 @@ class Jwk(TypedDict):
     A key; members that are not listed here are ignored on input (RFC 7517 section 4).
     """
 
-    alg: NotRequired[str | None]
+    kty: str
     """
-    The only algorithm that the key is for.
+    Key type: `EC`, `OKP`, `RSA` or `oct`; others can be held but not used.
     """
     crv: NotRequired[str | None]
     """
     Curve of an EC or OKP key, for example `P-256`.
     """
+    x: NotRequired[str | None]
+    """
+    First coordinate of an EC key, public key of an OKP key; base64url.
+    """
+    y: NotRequired[str | None]
+    """
+    Second coordinate of an EC key; base64url.
+    """
     d: NotRequired[str | None]
     """
     Private part; base64url.
+    """
+    n: NotRequired[str | None]
+    """
+    Modulus of an RSA key; base64url.
     """
     e: NotRequired[str | None]
     """
@@ -300,33 +138,21 @@ class Jwk(TypedDict):
     """
     Secret of an oct key; base64url.
     """
-    key_ops: NotRequired[list[str] | None]
-    """
-    The only operations that the key is for, for example `verify`.
-    """
     kid: NotRequired[str | None]
     """
     The key's id.
-    """
-    kty: str
-    """
-    Key type: `EC`, `OKP`, `RSA` or `oct`; others can be held but not used.
-    """
-    n: NotRequired[str | None]
-    """
-    Modulus of an RSA key; base64url.
     """
     use: NotRequired[str | None]
     """
     What the key is for: `sig` or `enc`.
     """
-    x: NotRequired[str | None]
+    alg: NotRequired[str | None]
     """
-    First coordinate of an EC key, public key of an OKP key; base64url.
+    The only algorithm that the key is for.
     """
-    y: NotRequired[str | None]
+    key_ops: NotRequired[list[str] | None]
     """
-    Second coordinate of an EC key; base64url.
+    The only operations that the key is for, for example `verify`.
     """
 
 
@@ -352,202 +178,6 @@ class KeyThumbprint(TypedDict):
     """
 
 
-class ListEntry(TypedDict):
-    """
-    An entry of the allow or deny list; every member that is given must match, and at least one must be given.
-    """
-
-    agent_did: NotRequired[str | None]
-    """
-    The decentralised identifier of the agent.
-    """
-    client_did: NotRequired[str | None]
-    """
-    The decentralised identifier of the client.
-    """
-    client_name: NotRequired[str | None]
-    """
-    An agent's name, id, vendor or robots token, in any case.
-    """
-    ip: NotRequired[str | None]
-    """
-    An address or a range in CIDR notation.
-    """
-    reason: NotRequired[str | None]
-    """
-    Why it is on the list; for people.
-    """
-
-
-MatchType: TypeAlias = Literal['allow-list', 'deny-list', 'rule', 'threshold', 'default', 'excluded', 'requirement', 'verdict']
-"""
-Which part of a policy decided.
-"""
-
-
-class NetworkFacts(TypedDict):
-    """
-    Membership of the address in lists that the host keeps; absent members were not looked up.
-    """
-
-    blocklist: NotRequired[bool | None]
-    """
-    An abuse list of the operator.
-    """
-    hosting: NotRequired[bool | None]
-    """
-    A published cloud or hosting range.
-    """
-    tor: NotRequired[bool | None]
-    """
-    A Tor exit.
-    """
-    vpn: NotRequired[bool | None]
-    """
-    A VPN exit.
-    """
-
-
-OneOrMany: TypeAlias = str | list[str]
-"""
-One text or a list of texts, as RFC 7519 section 4.1.3 allows for `aud`.
-"""
-
-
-Outcome: TypeAlias = Literal['yes', 'no', 'unknown']
-"""
-The answer of a verification.
-"""
-
-
-PointerType: TypeAlias = Literal['mouse', 'touch', 'pen']
-"""
-The sorts of pointer.
-"""
-
-
-PolicyAction: TypeAlias = Literal['allow', 'log', 'block', 'redirect', 'rewrite', 'challenge', 'instruct', 'delay']
-"""
-What to do with a request.
-"""
-
-
-class Problem(TypedDict):
-    """
-    One problem as it is shown.
-    """
-
-    num: int
-    """
-    The number, six digits.
-    """
-    operation: str
-    """
-    What to do with it, always `sha256_first8`.
-    """
-
-
-class PublicKeys(TypedDict):
-    """
-    Input of `public_keys`.
-    """
-
-    keys: list[Jwk | dict[str, Any]]
-    """
-    Private or public ES256 keys, in the order of publication.
-    """
-
-
-Require: TypeAlias = Literal['none', 'agent', 'human', 'signed']
-"""
-The credential that a policy demands.
-"""
-
-
-class ReverseDnsAnswer(TypedDict):
-    """
-    The answer of a reverse look-up that was completed.
-    """
-
-    forward_confirmed: bool
-    """
-    Whether the name resolves back to the address.
-    """
-    name: NotRequired[str | None]
-    """
-    The name that the address points to; absent when it has none.
-    """
-
-
-RiskLevel: TypeAlias = Literal['critical', 'high', 'medium', 'low']
-"""
-What is at stake with a request.
-"""
-
-
-class RttAdjustment(TypedDict):
-    """
-    How a limit follows from the claimed network time.
-    """
-
-    adjusted_timeout: int
-    """
-    The resulting limit, in milliseconds.
-    """
-    explanation: str
-    """
-    The sum in words.
-    """
-    measured_rtt: int
-    """
-    The round-trip time allowed for, in milliseconds.
-    """
-
-
-class RuleCondition(TypedDict):
-    """
-    One condition of a rule; a condition on a fact that was not observed does not hold.
-    """
-
-    case_insensitive: NotRequired[bool]
-    """
-    Whether letters compare without regard to case.
-    """
-    field: ConditionField
-    """
-    The fact.
-    """
-    operator: ConditionOperator
-    """
-    The comparison.
-    """
-    value: Any
-    """
-    What it is compared with.
-    """
-
-
-class RuleMatch(TypedDict):
-    """
-    An active rule whose expression holds for the session.
-    """
-
-    action: Action
-    """
-    What the rule asks for.
-    """
-    name: str
-    """
-    The owner's name for the rule.
-    """
-
-
-SignatureStatus: TypeAlias = Literal['verified', 'invalid', 'unverified']
-"""
-The results of a signature check.
-"""
-
-
 class SignedToken(TypedDict):
     """
     A signed token.
@@ -559,45 +189,305 @@ class SignedToken(TypedDict):
     """
 
 
-class Solution(TypedDict):
-    """
-    A solution: `answers` to problems, `answer` to a puzzle, `answer` and `timestamp` for a page.
-    """
-
-    answer: NotRequired[str | None]
-    """
-    The answer to the puzzle or the page's challenge.
-    """
-    answers: NotRequired[list[str] | None]
-    """
-    The answers to the problems, in their order.
-    """
-    timestamp: NotRequired[str | None]
-    """
-    The time to submit with the answer to a page's challenge.
-    """
+OneOrMany: TypeAlias = str | list[str]
+"""
+One text or a list of texts, as RFC 7519 section 4.1.3 allows for `aud`.
+"""
 
 
-class SolveInlineChallenge(TypedDict):
-    """
-    Input of `solve_inline_challenge`.
-    """
-
-    body: Any
-    """
-    The parsed JSON body of the answer, an object with `challenge`.
-    """
+EventKind: TypeAlias = Literal['mouse', 'scroll', 'visibility', 'first_input', 'js_probe', 'page', 'snapshot']
+"""
+The sorts of event.
+"""
 
 
-class Solved(TypedDict):
+PointerType: TypeAlias = Literal['mouse', 'touch', 'pen']
+"""
+The sorts of pointer.
+"""
+
+
+class Behavioral(TypedDict):
     """
-    A right answer in time.
+    Interaction with the pages of a session; null is "not observed".
     """
 
-    solve_time_ms: int
+    observed: NotRequired[bool]
     """
-    Milliseconds from issue to answer as the server saw them, both network legs included.
+    Whether any event told of behaviour (`snapshot`, `mouse`, `scroll`, `visibility`, `first_input`).
     """
+    mouse_entropy: NotRequired[float | None]
+    """
+    Naturalness of the pointer's path, 0 to 1; people tend to have high values.
+    """
+    scroll_velocity: NotRequired[float | None]
+    """
+    Pixels per second while scrolling.
+    """
+    visibility_changes: NotRequired[int | None]
+    """
+    How often the page was hidden or shown.
+    """
+    first_input_delay_ms: NotRequired[int | None]
+    """
+    Delay between the first input and its handling, in milliseconds.
+    """
+    time_to_first_input_ms: NotRequired[int | None]
+    """
+    From navigation to the first input, in milliseconds.
+    """
+    total_ms: NotRequired[int | None]
+    """
+    Time on the pages, in milliseconds.
+    """
+    visible_ms: NotRequired[int | None]
+    """
+    The part of it in view, in milliseconds.
+    """
+    mouse_moves: NotRequired[int | None]
+    """
+    Sampled mouse movements.
+    """
+    pointer_moves: NotRequired[int | None]
+    """
+    Sampled pointer movements.
+    """
+    scroll_events: NotRequired[int | None]
+    """
+    Scroll events.
+    """
+    click_events: NotRequired[int | None]
+    """
+    Clicks.
+    """
+    key_events: NotRequired[int | None]
+    """
+    Keys pressed; which ones is never known.
+    """
+    scroll_max_depth_pct: NotRequired[int | None]
+    """
+    Deepest place scrolled to, in percent of the page.
+    """
+    max_touch_points: NotRequired[int | None]
+    """
+    Touch points that the device has.
+    """
+    coarse_pointer: NotRequired[int | None]
+    """
+    1 when the main pointer is a finger.
+    """
+    pointer_types: NotRequired[list[PointerType]]
+    """
+    The pointers that were used.
+    """
+
+
+class JsDetection(TypedDict):
+    """
+    The script probe: tells seen by any probe of the session.
+    """
+
+    passed: NotRequired[bool | None]
+    """
+    Null without a probe; false when a tell proves automation or the probe reported failure.
+    """
+    webdriver: NotRequired[bool]
+    """
+    `navigator.webdriver`.
+    """
+    headless: NotRequired[bool]
+    """
+    A browser without a window.
+    """
+    headless_ua: NotRequired[bool]
+    """
+    A user agent that names a headless browser.
+    """
+    zero_viewport: NotRequired[bool]
+    """
+    Visible, but without area.
+    """
+    missing_plugins: NotRequired[bool]
+    """
+    A desktop Chromium without plugins.
+    """
+    navigator_anomaly: NotRequired[bool]
+    """
+    Navigator values that do not fit each other.
+    """
+    reported_failure: NotRequired[bool]
+    """
+    The probe itself reported `js_passed` false.
+    """
+
+
+class DirectRequest(TypedDict):
+    """
+    A request that brought a batch straight from the browser.
+    """
+
+    user_agent: NotRequired[str | None]
+    """
+    The `User-Agent` header.
+    """
+    address: NotRequired[str | None]
+    """
+    The address of the connection, behind trusted proxies.
+    """
+    secure: NotRequired[bool]
+    """
+    Whether it came over HTTPS.
+    """
+    sec_ch_ua: NotRequired[bool]
+    """
+    Whether `Sec-CH-UA` was sent.
+    """
+    sec_fetch_mode: NotRequired[bool]
+    """
+    Whether `Sec-Fetch-Mode` was sent.
+    """
+
+
+class PageHits(TypedDict):
+    """
+    All pages that the customer's server delivered in a session.
+    """
+
+    count: NotRequired[int]
+    """
+    How many.
+    """
+    first_at: NotRequired[Timestamp | None]
+    """
+    When the first one was.
+    """
+    bare_headers: NotRequired[bool]
+    """
+    Whether one lacked two or more headers that every browser sends.
+    """
+
+
+Outcome: TypeAlias = Literal['yes', 'no', 'unknown']
+"""
+The answer of a verification.
+"""
+
+
+Band: TypeAlias = Literal['not_computed', 'definite', 'likely_automated', 'likely_human', 'verified']
+"""
+What a score means for a project.
+"""
+
+
+EvidenceKind: TypeAlias = Literal['list', 'range', 'rule', 'signature', 'signal', 'token']
+"""
+The sorts of observation.
+"""
+
+
+class VerifiedBot(TypedDict):
+    """
+    A welcome bot whose identity was proved by its address.
+    """
+
+    name: str
+    """
+    For example `Googlebot`.
+    """
+    category: str
+    """
+    For example `Search` or `AI Crawler`.
+    """
+
+
+Action: TypeAlias = Literal['allow', 'challenge', 'block', 'log', 'delay']
+"""
+What the caller is advised to do.
+"""
+
+
+BotType: TypeAlias = Literal['ai_agent', 'crawler', 'scraper', 'automation', 'monitoring', 'security_scanner', 'unknown_bot', 'human', 'unknown']
+"""
+What a request comes from.
+"""
+
+
+SubType: TypeAlias = Literal['user_fetch', 'browser_agent', 'coding_agent', 'signed_agent', 'undeclared_agent', 'search_engine', 'ai_training', 'ai_search', 'archiver', 'seo', 'advertising', 'social_preview', 'feed_reader', 'academic', 'other', 'framework', 'behavioral', 'spoofed_identity', 'price_comparison', 'headless_browser', 'webdriver', 'http_library', 'cli_tool', 'uptime', 'synthetic', 'validator', 'webhook', 'vulnerability', 'internet_census', 'av_proxy', 'unclassified']
+"""
+The finer kinds of `BotType`.
+"""
+
+
+DetectionClass: TypeAlias = Literal['human', 'ai_agent', 'bot', 'incomplete_data']
+"""
+The coarse class of a classification.
+"""
+
+
+BotCategory: TypeAlias = Literal['ai_assistant', 'search_engine', 'social_media', 'monitoring', 'scraper', 'automation', 'security', 'analytics', 'unknown']
+"""
+The coarse category of a bot.
+"""
+
+
+ConfidenceLevel: TypeAlias = Literal['very_high', 'high', 'medium', 'low']
+"""
+A confidence in words.
+"""
+
+
+RiskLevel: TypeAlias = Literal['critical', 'high', 'medium', 'low']
+"""
+What is at stake with a request.
+"""
+
+
+Trigger: TypeAlias = Literal['fetcher', 'crawler']
+"""
+What makes an agent come (the vocabulary of the signature-agent card).
+"""
+
+
+VerificationStatus: TypeAlias = Literal['verified', 'claimed', 'spoofed', 'none']
+"""
+The outcomes of verification.
+"""
+
+
+VerificationMethod: TypeAlias = Literal['http_signature', 'ip_range', 'fcrdns', 'token', 'none']
+"""
+The methods of verification.
+"""
+
+
+Forgeability: TypeAlias = Literal['low', 'medium', 'high']
+"""
+How easily an identity is forged.
+"""
+
+
+PolicyAction: TypeAlias = Literal['allow', 'log', 'block', 'redirect', 'rewrite', 'challenge', 'instruct', 'delay']
+"""
+What to do with a request.
+"""
+
+
+DecisionReason: TypeAlias = Literal['disabled', 'excluded', 'token_required', 'invalid_token', 'capability_missing', 'signature_required', 'invalid_signature', 'human_required', 'unknown', 'unavailable', 'allow_list', 'deny_list', 'rule', 'verdict', 'confidence', 'reputation', 'satisfied', 'default']
+"""
+Why a decision was made; stable texts.
+"""
+
+
+MatchType: TypeAlias = Literal['allow-list', 'deny-list', 'rule', 'threshold', 'default', 'excluded', 'requirement', 'verdict']
+"""
+Which part of a policy decided.
+"""
+
+
+Difficulty: TypeAlias = Literal['easy', 'medium', 'hard']
+"""
+How many primes are hashed and how long it may take.
+"""
 
 
 class SpeedProblem1(TypedDict):
@@ -621,40 +511,55 @@ One problem as servers send it: a bare number or an object.
 """
 
 
-SubType: TypeAlias = Literal['user_fetch', 'browser_agent', 'coding_agent', 'signed_agent', 'undeclared_agent', 'search_engine', 'ai_training', 'ai_search', 'archiver', 'seo', 'advertising', 'social_preview', 'feed_reader', 'academic', 'other', 'framework', 'behavioral', 'spoofed_identity', 'price_comparison', 'headless_browser', 'webdriver', 'http_library', 'cli_tool', 'uptime', 'synthetic', 'validator', 'webhook', 'vulnerability', 'internet_census', 'av_proxy', 'unclassified']
-"""
-The finer kinds of `BotType`.
-"""
-
-
-class Thresholds(TypedDict):
+class LandingChallenge(TypedDict):
     """
-    Limits of confidence and reputation, 0 to 1.
+    A page's embedded challenge.
     """
 
-    confidence_action: NotRequired[PolicyAction]
+    nonce: NotRequired[str | None]
     """
-    The action for a bot of that confidence.
+    The nonce in the page, if it has one.
     """
-    confidence_threshold: NotRequired[float]
+    now: Timestamp
     """
-    The confidence from which `confidence_action` is taken.
+    The current time; the answer holds for two minutes.
     """
-    low_reputation_action: NotRequired[PolicyAction]
+
+
+class SolveInlineChallenge(TypedDict):
     """
-    The action for an agent of low reputation.
+    Input of `solve_inline_challenge`.
     """
-    min_reputation_score: NotRequired[float]
+
+    body: Any
     """
-    The reputation below which `low_reputation_action` is taken.
+    The parsed JSON body of the answer, an object with `challenge`.
     """
-    trust_signed_requests: NotRequired[bool]
+
+
+class GenerateKey(TypedDict):
     """
-    Whether a verified signature or token exempts from the confidence threshold.
+    Input of `generate_key`.
     """
-    trusted_reputation_threshold: NotRequired[float]
+
+    seed: str
     """
-    The reputation from which an agent is exempt from the confidence threshold.
+    32 random bytes as hexadecimal text; keep them as secret as the key.
+    """
+    kid: NotRequired[str | None]
+    """
+    The key's id; without one, its RFC 7638 thumbprint.
+    """
+
+
+class PublicKeys(TypedDict):
+    """
+    Input of `public_keys`.
+    """
+
+    keys: list[Jwk | dict[str, Any]]
+    """
+    Private or public ES256 keys, in the order of publication.
     """
 
 
@@ -669,10 +574,100 @@ class Thumbprint(TypedDict):
     """
 
 
-Timestamp: TypeAlias = int
-"""
-A point in time in milliseconds since the Unix epoch; crosses to other languages as an integer.
-"""
+class VerifyToken(TypedDict):
+    """
+    Input of `verify_token`.
+    """
+
+    token: str
+    """
+    The token in compact form.
+    """
+    keys: NotRequired[Jwks | dict[str, Any] | None]
+    """
+    The issuer's key set; accepts ES256.
+    """
+    secret: NotRequired[str | None]
+    """
+    A shared secret; accepts HS256.
+    """
+    audience: NotRequired[str | None]
+    """
+    The audience that the token must name.
+    """
+    client_ip: NotRequired[str | None]
+    """
+    The client address that the token must be bound to.
+    """
+    issuer: NotRequired[OneOrMany | None]
+    """
+    The issuer or issuers accepted, `botcha.ai` when left out; null accepts any.
+    """
+    types: NotRequired[list[str] | None]
+    """
+    The token types accepted, `botcha-verified` when left out; null accepts any.
+    """
+    leeway_seconds: NotRequired[int]
+    """
+    Seconds by which clocks may differ, 0 when left out.
+    """
+    now: Timestamp
+    """
+    The time of the check.
+    """
+
+
+class PageHit(TypedDict):
+    """
+    One page that the customer's server delivered.
+    """
+
+    occurred_at: Timestamp
+    """
+    When.
+    """
+    header_names: NotRequired[list[str]]
+    """
+    Lower-case names of the request's headers; empty when they were not reported.
+    """
+
+
+class BotSettings(TypedDict):
+    """
+    A project's toggles; new projects observe and enforce nothing.
+    """
+
+    allow_verified: NotRequired[bool]
+    """
+    Verified bots are allowed before anything else.
+    """
+    protect_static: NotRequired[bool]
+    """
+    When false, requests for static files are always allowed.
+    """
+    block_definite: NotRequired[bool]
+    """
+    The band `definite` is blocked.
+    """
+    challenge_likely: NotRequired[bool]
+    """
+    The band `likely_automated` is challenged.
+    """
+
+
+class RuleMatch(TypedDict):
+    """
+    An active rule whose expression holds for the session.
+    """
+
+    name: str
+    """
+    The owner's name for the rule.
+    """
+    action: Action
+    """
+    What the rule asks for.
+    """
 
 
 class TlsFingerprints(TypedDict):
@@ -690,43 +685,238 @@ class TlsFingerprints(TypedDict):
     """
 
 
+class ClientFacts(TypedDict):
+    """
+    What a script on the page saw.
+    """
+
+    webdriver: NotRequired[bool | None]
+    """
+    `navigator.webdriver`.
+    """
+    headless_artifacts: NotRequired[int | None]
+    """
+    How many independent artefacts of a headless browser were found.
+    """
+    visible_ms: NotRequired[int | None]
+    """
+    How long the page was visible, in milliseconds.
+    """
+    interactions: NotRequired[int | None]
+    """
+    How many trusted interactions there were.
+    """
+    human: NotRequired[bool | None]
+    """
+    Whether pointer or keyboard movement was natural enough to be a person's.
+    """
+
+
+SignatureStatus: TypeAlias = Literal['verified', 'invalid', 'unverified']
+"""
+The results of a signature check.
+"""
+
+
+class FeedAnswer(TypedDict):
+    """
+    What one published address feed says about the request's address.
+    """
+
+    feed: str
+    """
+    The feed's name as in the catalogue, for example `openai-gptbot`.
+    """
+    contains: bool
+    """
+    Whether the address lies in one of its ranges.
+    """
+    as_of: Timestamp
+    """
+    When the feed was fetched, or the date of a bundled snapshot.
+    """
+    bundled: NotRequired[bool]
+    """
+    Whether it is a snapshot bundled with the product: usable for 30 days, a fetched feed for 7.
+    """
+
+
+class ReverseDnsAnswer(TypedDict):
+    """
+    The answer of a reverse look-up that was completed.
+    """
+
+    name: NotRequired[str | None]
+    """
+    The name that the address points to; absent when it has none.
+    """
+    forward_confirmed: bool
+    """
+    Whether the name resolves back to the address.
+    """
+
+
+class NetworkFacts(TypedDict):
+    """
+    Membership of the address in lists that the host keeps; absent members were not looked up.
+    """
+
+    hosting: NotRequired[bool | None]
+    """
+    A published cloud or hosting range.
+    """
+    blocklist: NotRequired[bool | None]
+    """
+    An abuse list of the operator.
+    """
+    tor: NotRequired[bool | None]
+    """
+    A Tor exit.
+    """
+    vpn: NotRequired[bool | None]
+    """
+    A VPN exit.
+    """
+
+
+class BehaviorFacts(TypedDict):
+    """
+    Counters of one visitor's behaviour; absent members were not counted.
+    """
+
+    requests_last_second: NotRequired[int | None]
+    """
+    Requests in the last second.
+    """
+    requests_last_5_seconds: NotRequired[int | None]
+    """
+    Requests in the last five seconds.
+    """
+    requests_by_minute: NotRequired[list[int]]
+    """
+    Requests in each of the last minutes, the latest first; three are looked at.
+    """
+    honeypot: NotRequired[bool]
+    """
+    A trap path that is never linked visibly was asked for.
+    """
+    robots_first: NotRequired[bool]
+    """
+    The session began with `robots.txt` or a sitemap.
+    """
+    sequential_requests: NotRequired[int | None]
+    """
+    Requests that step a `page`, `offset`, `cursor` or `id` parameter.
+    """
+    carried_confidence: NotRequired[float | None]
+    """
+    The confidence, 0 to 1, of an earlier bot classification of the same visitor.
+    """
+
+
+class Thresholds(TypedDict):
+    """
+    Limits of confidence and reputation, 0 to 1.
+    """
+
+    confidence_threshold: NotRequired[float]
+    """
+    The confidence from which `confidence_action` is taken.
+    """
+    confidence_action: NotRequired[PolicyAction]
+    """
+    The action for a bot of that confidence.
+    """
+    min_reputation_score: NotRequired[float]
+    """
+    The reputation below which `low_reputation_action` is taken.
+    """
+    low_reputation_action: NotRequired[PolicyAction]
+    """
+    The action for an agent of low reputation.
+    """
+    trusted_reputation_threshold: NotRequired[float]
+    """
+    The reputation from which an agent is exempt from the confidence threshold.
+    """
+    trust_signed_requests: NotRequired[bool]
+    """
+    Whether a verified signature or token exempts from the confidence threshold.
+    """
+
+
+class ListEntry(TypedDict):
+    """
+    An entry of the allow or deny list; every member that is given must match, and at least one must be given.
+    """
+
+    client_name: NotRequired[str | None]
+    """
+    An agent's name, id, vendor or robots token, in any case.
+    """
+    client_did: NotRequired[str | None]
+    """
+    The decentralised identifier of the client.
+    """
+    agent_did: NotRequired[str | None]
+    """
+    The decentralised identifier of the agent.
+    """
+    ip: NotRequired[str | None]
+    """
+    An address or a range in CIDR notation.
+    """
+    reason: NotRequired[str | None]
+    """
+    Why it is on the list; for people.
+    """
+
+
+ConditionField: TypeAlias = Literal['agent_type', 'agent_name', 'agent_vendor', 'client_did', 'agent_did', 'confidence', 'reputation_score', 'risk_level', 'path', 'method', 'origin', 'user_agent', 'signature_verified', 'is_authenticated', 'has_valid_delegation', 'bot_type', 'sub_type', 'verification', 'forgeability', 'ip', 'asn', 'country', 'request_rate_300s']
+"""
+The facts that a condition can ask for.
+"""
+
+
+ConditionOperator: TypeAlias = Literal['equals', 'not_equals', 'contains', 'not_contains', 'starts_with', 'ends_with', 'greater_than', 'less_than', 'greater_than_or_equals', 'less_than_or_equals', 'matches', 'in', 'not_in']
+"""
+The comparisons.
+"""
+
+
+class PathRule(TypedDict):
+    """
+    A rule on a path pattern.
+    """
+
+    pattern: str
+    """
+    The path pattern.
+    """
+    action: PolicyAction
+    """
+    What to do.
+    """
+    min_confidence: NotRequired[float | None]
+    """
+    The confidence, 0 to 1, that is needed; any when absent.
+    """
+    priority: NotRequired[int]
+    """
+    Lower comes first.
+    """
+
+
+Require: TypeAlias = Literal['none', 'agent', 'human', 'signed']
+"""
+The credential that a policy demands.
+"""
+
+
 TokenStatus: TypeAlias = Literal['verified', 'invalid', 'missing']
 """
 The results of a token check.
 """
-
-
-Trigger: TypeAlias = Literal['fetcher', 'crawler']
-"""
-What makes an agent come (the vocabulary of the signature-agent card).
-"""
-
-
-class Verdict(TypedDict):
-    """
-    The answer to a verdict read, exactly the fields of the wire.
-    """
-
-    action: Action
-    """
-    What to do; callers branch on this alone.
-    """
-    detection_ids: list[int]
-    """
-    Ids of what was detected, ascending; empty for people who are simply allowed.
-    """
-    reason: str
-    """
-    The plain sentence.
-    """
-    score: int
-    """
-    0 to 99, lower is more bot; 0 when not computed or verified.
-    """
-    verdict: Band
-    """
-    The band.
-    """
 
 
 VerdictBand: TypeAlias = Literal['not_computed', 'definite', 'confident_automated', 'likely_automated', 'likely_human', 'verified']
@@ -735,65 +925,19 @@ The bands of a session's score.
 """
 
 
-class VerdictFacts(TypedDict):
-    """
-    The view of a session's verdict that a decision needs.
-    """
-
-    action: PolicyAction
-    """
-    What the service advises.
-    """
-    detection_ids: NotRequired[list[int]]
-    """
-    The ids of what was detected.
-    """
-    reason: NotRequired[str]
-    """
-    The reason for people.
-    """
-    score: int
-    """
-    0 (none) or 1 (bot) to 99 (person).
-    """
-    verdict: VerdictBand
-    """
-    The band.
-    """
-
-
-VerificationMethod: TypeAlias = Literal['http_signature', 'ip_range', 'fcrdns', 'token', 'none']
-"""
-The methods of verification.
-"""
-
-
-VerificationStatus: TypeAlias = Literal['verified', 'claimed', 'spoofed', 'none']
-"""
-The outcomes of verification.
-"""
-
-
-class VerifiedBot(TypedDict):
-    """
-    A welcome bot whose identity was proved by its address.
-    """
-
-    category: str
-    """
-    For example `Search` or `AI Crawler`.
-    """
-    name: str
-    """
-    For example `Googlebot`.
-    """
-
-
 class VerifierOptions(TypedDict):
     """
     Keys and policy of a `Verifier`, with the members of `VerifyToken` that stay the same between tokens.
     """
 
+    keys: NotRequired[Jwks | dict[str, Any] | None]
+    """
+    The issuer's key set; accepts ES256.
+    """
+    secret: NotRequired[str | None]
+    """
+    A shared secret; accepts HS256.
+    """
     audience: NotRequired[str | None]
     """
     The audience that the token must name.
@@ -806,193 +950,13 @@ class VerifierOptions(TypedDict):
     """
     The issuer or issuers accepted, `botcha.ai` when left out; null accepts any.
     """
-    keys: NotRequired[Jwks | dict[str, Any] | None]
-    """
-    The issuer's key set; accepts ES256.
-    """
-    leeway_seconds: NotRequired[int]
-    """
-    Seconds by which clocks may differ, 0 when left out.
-    """
-    secret: NotRequired[str | None]
-    """
-    A shared secret; accepts HS256.
-    """
     types: NotRequired[list[str] | None]
     """
     The token types accepted, `botcha-verified` when left out; null accepts any.
     """
-
-
-class VerifyToken(TypedDict):
-    """
-    Input of `verify_token`.
-    """
-
-    audience: NotRequired[str | None]
-    """
-    The audience that the token must name.
-    """
-    client_ip: NotRequired[str | None]
-    """
-    The client address that the token must be bound to.
-    """
-    issuer: NotRequired[OneOrMany | None]
-    """
-    The issuer or issuers accepted, `botcha.ai` when left out; null accepts any.
-    """
-    keys: NotRequired[Jwks | dict[str, Any] | None]
-    """
-    The issuer's key set; accepts ES256.
-    """
     leeway_seconds: NotRequired[int]
     """
     Seconds by which clocks may differ, 0 when left out.
-    """
-    now: Timestamp
-    """
-    The time of the check.
-    """
-    secret: NotRequired[str | None]
-    """
-    A shared secret; accepts HS256.
-    """
-    token: str
-    """
-    The token in compact form.
-    """
-    types: NotRequired[list[str] | None]
-    """
-    The token types accepted, `botcha-verified` when left out; null accepts any.
-    """
-
-
-class AgentInfo(TypedDict):
-    """
-    A catalogued agent.
-    """
-
-    category: str
-    """
-    The category for people, for example `Search` or `AI Crawler`.
-    """
-    id: str
-    """
-    The catalogue's id, for example `openai-chatgpt-user`.
-    """
-    info_url: NotRequired[str | None]
-    """
-    Where its operator describes it.
-    """
-    name: str
-    """
-    The agent's name.
-    """
-    robots_token: NotRequired[str | None]
-    """
-    Its name in robots files.
-    """
-    trigger: Trigger
-    """
-    What makes it come.
-    """
-    vendor: NotRequired[str | None]
-    """
-    Who runs it.
-    """
-
-
-class Behavioral(TypedDict):
-    """
-    Interaction with the pages of a session; null is "not observed".
-    """
-
-    click_events: NotRequired[int | None]
-    """
-    Clicks.
-    """
-    coarse_pointer: NotRequired[int | None]
-    """
-    1 when the main pointer is a finger.
-    """
-    first_input_delay_ms: NotRequired[int | None]
-    """
-    Delay between the first input and its handling, in milliseconds.
-    """
-    key_events: NotRequired[int | None]
-    """
-    Keys pressed; which ones is never known.
-    """
-    max_touch_points: NotRequired[int | None]
-    """
-    Touch points that the device has.
-    """
-    mouse_entropy: NotRequired[float | None]
-    """
-    Naturalness of the pointer's path, 0 to 1; people tend to have high values.
-    """
-    mouse_moves: NotRequired[int | None]
-    """
-    Sampled mouse movements.
-    """
-    observed: NotRequired[bool]
-    """
-    Whether any event told of behaviour (`snapshot`, `mouse`, `scroll`, `visibility`, `first_input`).
-    """
-    pointer_moves: NotRequired[int | None]
-    """
-    Sampled pointer movements.
-    """
-    pointer_types: NotRequired[list[PointerType]]
-    """
-    The pointers that were used.
-    """
-    scroll_events: NotRequired[int | None]
-    """
-    Scroll events.
-    """
-    scroll_max_depth_pct: NotRequired[int | None]
-    """
-    Deepest place scrolled to, in percent of the page.
-    """
-    scroll_velocity: NotRequired[float | None]
-    """
-    Pixels per second while scrolling.
-    """
-    time_to_first_input_ms: NotRequired[int | None]
-    """
-    From navigation to the first input, in milliseconds.
-    """
-    total_ms: NotRequired[int | None]
-    """
-    Time on the pages, in milliseconds.
-    """
-    visibility_changes: NotRequired[int | None]
-    """
-    How often the page was hidden or shown.
-    """
-    visible_ms: NotRequired[int | None]
-    """
-    The part of it in view, in milliseconds.
-    """
-
-
-class BotVerification(TypedDict):
-    """
-    What looking up a claimed bot gave.
-    """
-
-    category: str
-    """
-    Its category, for example `Search`.
-    """
-    name: str
-    """
-    The bot's name, for example `Googlebot`.
-    """
-    outcome: Outcome
-    """
-    The answer.
     """
 
 
@@ -1001,13 +965,9 @@ class Challenge(TypedDict):
     The half of a challenge that the server keeps; it holds the answers and is never shown.
     """
 
-    deadline: Timestamp
+    kind: ChallengeKind
     """
-    The last moment at which an answer is in time; the announced limit and a grace for the way.
-    """
-    expected: list[str]
-    """
-    The right answers in lower case, in order.
+    What it was issued as.
     """
     id: str
     """
@@ -1017,9 +977,9 @@ class Challenge(TypedDict):
     """
     When it was issued.
     """
-    kind: ChallengeKind
+    deadline: Timestamp
     """
-    What it was issued as.
+    The last moment at which an answer is in time; the announced limit and a grace for the way.
     """
     limit_ms: int
     """
@@ -1029,28 +989,48 @@ class Challenge(TypedDict):
     """
     The round-trip time in milliseconds that the limit allows for, if the client claimed one.
     """
-
-
-class CheckSolution(TypedDict):
+    expected: list[str]
     """
-    Input of `check_solution`.
+    The right answers in lower case, in order.
     """
 
-    answer: NotRequired[Any]
+
+class Question(TypedDict):
     """
-    The answer to a standard challenge as it came: anything but the right text is wrong.
+    The half of a challenge that the client sees.
     """
-    answers: NotRequired[Any]
+
+    kind: ChallengeKind
     """
-    The answers to a speed challenge as they came: anything but five right texts is wrong.
+    What kind of challenge it is.
     """
-    challenge: Challenge
+    id: str
     """
-    What the server kept.
+    The id to send back with the answer.
     """
-    now: Timestamp
+    limit_ms: int
     """
-    When the answer arrived.
+    The time allowed, in milliseconds.
+    """
+    problems: NotRequired[list[Problem] | None]
+    """
+    The numbers to hash; speed only.
+    """
+    puzzle: NotRequired[str | None]
+    """
+    The task as a sentence; standard only.
+    """
+    hint: NotRequired[str | None]
+    """
+    How the text to hash begins; standard only.
+    """
+    instructions: str
+    """
+    What to do, in English.
+    """
+    rtt_adjustment: NotRequired[RttAdjustment | None]
+    """
+    How the limit follows from the claimed network time, if one was claimed.
     """
 
 
@@ -1059,13 +1039,37 @@ class Claims(TypedDict):
     The claims of a token (RFC 7519 section 4.1 and the BOTCHA-compatible API).
     """
 
-    agent_id: NotRequired[str | None]
+    type: NotRequired[str | None]
     """
-    The registered agent that holds it.
+    What the token is for, for example `botcha-verified`.
     """
-    app_id: NotRequired[str | None]
+    solveTime: NotRequired[int | None]
     """
-    The app that its challenge was bound to.
+    Milliseconds that solving the challenge took.
+    """
+    jti: NotRequired[str | None]
+    """
+    The token's own id; revocation goes by it.
+    """
+    sub: NotRequired[str | None]
+    """
+    Whom or what the token is about: the id of the solved challenge, or an agent's id.
+    """
+    iss: NotRequired[str | None]
+    """
+    Who issued the token.
+    """
+    iat: NotRequired[int | None]
+    """
+    When it was issued, in seconds since the Unix epoch.
+    """
+    exp: NotRequired[int | None]
+    """
+    When it ends, in seconds since the Unix epoch.
+    """
+    nbf: NotRequired[int | None]
+    """
+    When it begins, in seconds since the Unix epoch.
     """
     aud: NotRequired[OneOrMany | None]
     """
@@ -1075,37 +1079,147 @@ class Claims(TypedDict):
     """
     The only client address that may use it.
     """
-    exp: NotRequired[int | None]
+    app_id: NotRequired[str | None]
     """
-    When it ends, in seconds since the Unix epoch.
+    The app that its challenge was bound to.
     """
-    iat: NotRequired[int | None]
+    agent_id: NotRequired[str | None]
     """
-    When it was issued, in seconds since the Unix epoch.
+    The registered agent that holds it.
     """
-    iss: NotRequired[str | None]
+
+
+class Payload(TypedDict):
     """
-    Who issued the token.
+    What an event tells; null and absent are the same: not observed.
     """
-    jti: NotRequired[str | None]
+
+    mouse_entropy: NotRequired[float | None]
     """
-    The token's own id; revocation goes by it.
+    0 to 1.
     """
-    nbf: NotRequired[int | None]
+    scroll_velocity: NotRequired[float | None]
     """
-    When it begins, in seconds since the Unix epoch.
+    Pixels per second, 0 to 1,000,000.
     """
-    solveTime: NotRequired[int | None]
+    visibility_changes: NotRequired[int | None]
     """
-    Milliseconds that solving the challenge took.
+    0 to 10,000.
     """
-    sub: NotRequired[str | None]
+    first_input_delay_ms: NotRequired[int | None]
     """
-    Whom or what the token is about: the id of the solved challenge, or an agent's id.
+    Milliseconds, 0 to a day.
     """
-    type: NotRequired[str | None]
+    time_to_first_input_ms: NotRequired[int | None]
     """
-    What the token is for, for example `botcha-verified`.
+    Milliseconds, 0 to a day.
+    """
+    total_ms: NotRequired[int | None]
+    """
+    Milliseconds, 0 to a day.
+    """
+    visible_ms: NotRequired[int | None]
+    """
+    Milliseconds, 0 to a day.
+    """
+    mouse_moves: NotRequired[int | None]
+    """
+    0 to 1,000,000.
+    """
+    pointer_moves: NotRequired[int | None]
+    """
+    0 to 1,000,000.
+    """
+    scroll_events: NotRequired[int | None]
+    """
+    0 to 1,000,000.
+    """
+    click_events: NotRequired[int | None]
+    """
+    0 to 100,000.
+    """
+    key_events: NotRequired[int | None]
+    """
+    0 to 100,000.
+    """
+    scroll_max_depth_pct: NotRequired[int | None]
+    """
+    Percent, 0 to 100.
+    """
+    max_touch_points: NotRequired[int | None]
+    """
+    0 to 100.
+    """
+    coarse_pointer: NotRequired[int | None]
+    """
+    0 or 1.
+    """
+    js_passed: NotRequired[bool | None]
+    """
+    Whether the probe thinks that it passed.
+    """
+    webdriver: NotRequired[bool | None]
+    """
+    `navigator.webdriver` is true.
+    """
+    headless: NotRequired[bool | None]
+    """
+    Traits of a browser without a window.
+    """
+    headless_ua: NotRequired[bool | None]
+    """
+    The script's user agent names a headless browser.
+    """
+    zero_viewport: NotRequired[bool | None]
+    """
+    The viewport has no area while visible.
+    """
+    missing_plugins: NotRequired[bool | None]
+    """
+    A desktop Chromium without plugins.
+    """
+    navigator_anomaly: NotRequired[bool | None]
+    """
+    Navigator values that do not fit each other.
+    """
+    collector_version: NotRequired[str | None]
+    """
+    Three numbers of one to three digits with dots between.
+    """
+    page_path_hash: NotRequired[str | None]
+    """
+    1 to 32 lower-case hexadecimal digits.
+    """
+    pointer_types: NotRequired[list[PointerType]]
+    """
+    Pointers in use, at most three.
+    """
+    languages: NotRequired[list[str]]
+    """
+    At most ten language tags.
+    """
+    motion_version: NotRequired[int | None]
+    """
+    The meaning of the `motion_*` numbers.
+    """
+
+
+class BotVerification(TypedDict):
+    """
+    What looking up a claimed bot gave.
+    """
+
+    name: str
+    """
+    The bot's name, for example `Googlebot`.
+    """
+    category: str
+    """
+    Its category, for example `Search`.
+    """
+    outcome: Outcome
+    """
+    The answer.
     """
 
 
@@ -1122,6 +1236,10 @@ class Evidence(TypedDict):
     """
     What sort of observation it is.
     """
+    weight: float
+    """
+    From -1 (surely a person) to 1 (surely automated); 0 speaks for neither.
+    """
     source: str
     """
     Where it was seen: a header, an agent's name, an address range, a key id.
@@ -1130,32 +1248,137 @@ class Evidence(TypedDict):
     """
     The plain reason, lower-case, without a full stop.
     """
-    weight: float
+
+
+class Verdict(TypedDict):
     """
-    From -1 (surely a person) to 1 (surely automated); 0 speaks for neither.
+    The answer to a verdict read, exactly the fields of the wire.
+    """
+
+    verdict: Band
+    """
+    The band.
+    """
+    score: int
+    """
+    0 to 99, lower is more bot; 0 when not computed or verified.
+    """
+    action: Action
+    """
+    What to do; callers branch on this alone.
+    """
+    detection_ids: list[int]
+    """
+    Ids of what was detected, ascending; empty for people who are simply allowed.
+    """
+    reason: str
+    """
+    The plain sentence.
     """
 
 
-class FeedAnswer(TypedDict):
+class AgentInfo(TypedDict):
     """
-    What one published address feed says about the request's address.
+    A catalogued agent.
     """
 
-    as_of: Timestamp
+    id: str
     """
-    When the feed was fetched, or the date of a bundled snapshot.
+    The catalogue's id, for example `openai-chatgpt-user`.
     """
-    bundled: NotRequired[bool]
+    name: str
     """
-    Whether it is a snapshot bundled with the product: usable for 30 days, a fetched feed for 7.
+    The agent's name.
     """
-    contains: bool
+    vendor: NotRequired[str | None]
     """
-    Whether the address lies in one of its ranges.
+    Who runs it.
     """
-    feed: str
+    trigger: Trigger
     """
-    The feed's name as in the catalogue, for example `openai-gptbot`.
+    What makes it come.
+    """
+    robots_token: NotRequired[str | None]
+    """
+    Its name in robots files.
+    """
+    info_url: NotRequired[str | None]
+    """
+    Where its operator describes it.
+    """
+    category: str
+    """
+    The category for people, for example `Search` or `AI Crawler`.
+    """
+
+
+class Verification(TypedDict):
+    """
+    How far an identity is proven.
+    """
+
+    status: VerificationStatus
+    """
+    The outcome.
+    """
+    method: VerificationMethod
+    """
+    What proved or refuted it.
+    """
+    forgeability: Forgeability
+    """
+    How easily the shown identity is forged.
+    """
+    keyid: NotRequired[str | None]
+    """
+    The key id of the signature.
+    """
+    signature_agent: NotRequired[str | None]
+    """
+    The origin named by the `Signature-Agent` header.
+    """
+    checked_at: Timestamp
+    """
+    When it was checked.
+    """
+
+
+class Decision(TypedDict):
+    """
+    What to do with a request, and why.
+    """
+
+    action: PolicyAction
+    """
+    What to do.
+    """
+    reason: DecisionReason
+    """
+    Why.
+    """
+    match_type: MatchType
+    """
+    Which part of the policy decided.
+    """
+    rule_id: str | None
+    """
+    The id of the rule that matched.
+    """
+    rule_name: str | None
+    """
+    The name of the rule that matched.
+    """
+    redirect_url: str | None
+    """
+    Where `redirect` or `rewrite` leads.
+    """
+    message: str | None
+    """
+    What to tell the visitor or the log.
+    """
+    evidence: list[Evidence]
+    """
+    What the decision rests on.
     """
 
 
@@ -1164,348 +1387,75 @@ class GenerateChallenge(TypedDict):
     Input of `generate_challenge`.
     """
 
-    client_time: NotRequired[Timestamp | None]
+    kind: ChallengeKind
     """
-    The time that the client claims to have asked at; speed only.
+    `speed` or `standard`.
     """
     difficulty: NotRequired[Difficulty | None]
     """
     How hard a standard challenge is, `medium` when left out.
     """
+    seed: str
+    """
+    32 random bytes as hexadecimal text; a fresh seed for each challenge.
+    """
     id: NotRequired[str | None]
     """
     The challenge's id; without one, a UUID from the seed.
     """
-    kind: ChallengeKind
+    client_time: NotRequired[Timestamp | None]
     """
-    `speed` or `standard`.
-    """
-    now: Timestamp
-    """
-    The time of issue.
+    The time that the client claims to have asked at; speed only.
     """
     rtt_cap_ms: NotRequired[int]
     """
     The most network time that a claim can gain, in milliseconds, 1000 when left out.
     """
-    seed: str
-    """
-    32 random bytes as hexadecimal text; a fresh seed for each challenge.
-    """
-
-
-class LandingChallenge(TypedDict):
-    """
-    A page's embedded challenge.
-    """
-
-    nonce: NotRequired[str | None]
-    """
-    The nonce in the page, if it has one.
-    """
     now: Timestamp
     """
-    The current time; the answer holds for two minutes.
+    The time of issue.
     """
 
 
-class Opinion(TypedDict):
+class SolveChallenge(TypedDict):
     """
-    What one engine thinks of a session.
-    """
-
-    evidence: NotRequired[list[Evidence]]
-    """
-    What the engine saw.
-    """
-    score: NotRequired[int | None]
-    """
-    1 (surest bot) to 99 (surest human); null when the engine abstains.
+    Input of `solve_challenge`.
     """
 
-
-class PageHit(TypedDict):
+    problems: NotRequired[list[SpeedProblem] | None]
     """
-    One page that the customer's server delivered.
-    """
-
-    header_names: NotRequired[list[str]]
-    """
-    Lower-case names of the request's headers; empty when they were not reported.
-    """
-    occurred_at: Timestamp
-    """
-    When.
-    """
-
-
-class PageHits(TypedDict):
-    """
-    All pages that the customer's server delivered in a session.
-    """
-
-    bare_headers: NotRequired[bool]
-    """
-    Whether one lacked two or more headers that every browser sends.
-    """
-    count: NotRequired[int]
-    """
-    How many.
-    """
-    first_at: NotRequired[Timestamp | None]
-    """
-    When the first one was.
-    """
-
-
-class PathRule(TypedDict):
-    """
-    A rule on a path pattern.
-    """
-
-    action: PolicyAction
-    """
-    What to do.
-    """
-    min_confidence: NotRequired[float | None]
-    """
-    The confidence, 0 to 1, that is needed; any when absent.
-    """
-    pattern: str
-    """
-    The path pattern.
-    """
-    priority: NotRequired[int]
-    """
-    Lower comes first.
-    """
-
-
-class Payload(TypedDict):
-    """
-    What an event tells; null and absent are the same: not observed.
-    """
-
-    click_events: NotRequired[int | None]
-    """
-    0 to 100,000.
-    """
-    coarse_pointer: NotRequired[int | None]
-    """
-    0 or 1.
-    """
-    collector_version: NotRequired[str | None]
-    """
-    Three numbers of one to three digits with dots between.
-    """
-    first_input_delay_ms: NotRequired[int | None]
-    """
-    Milliseconds, 0 to a day.
-    """
-    headless: NotRequired[bool | None]
-    """
-    Traits of a browser without a window.
-    """
-    headless_ua: NotRequired[bool | None]
-    """
-    The script's user agent names a headless browser.
-    """
-    js_passed: NotRequired[bool | None]
-    """
-    Whether the probe thinks that it passed.
-    """
-    key_events: NotRequired[int | None]
-    """
-    0 to 100,000.
-    """
-    languages: NotRequired[list[str]]
-    """
-    At most ten language tags.
-    """
-    max_touch_points: NotRequired[int | None]
-    """
-    0 to 100.
-    """
-    missing_plugins: NotRequired[bool | None]
-    """
-    A desktop Chromium without plugins.
-    """
-    motion_version: NotRequired[int | None]
-    """
-    The meaning of the `motion_*` numbers.
-    """
-    mouse_entropy: NotRequired[float | None]
-    """
-    0 to 1.
-    """
-    mouse_moves: NotRequired[int | None]
-    """
-    0 to 1,000,000.
-    """
-    navigator_anomaly: NotRequired[bool | None]
-    """
-    Navigator values that do not fit each other.
-    """
-    page_path_hash: NotRequired[str | None]
-    """
-    1 to 32 lower-case hexadecimal digits.
-    """
-    pointer_moves: NotRequired[int | None]
-    """
-    0 to 1,000,000.
-    """
-    pointer_types: NotRequired[list[PointerType]]
-    """
-    Pointers in use, at most three.
-    """
-    scroll_events: NotRequired[int | None]
-    """
-    0 to 1,000,000.
-    """
-    scroll_max_depth_pct: NotRequired[int | None]
-    """
-    Percent, 0 to 100.
-    """
-    scroll_velocity: NotRequired[float | None]
-    """
-    Pixels per second, 0 to 1,000,000.
-    """
-    time_to_first_input_ms: NotRequired[int | None]
-    """
-    Milliseconds, 0 to a day.
-    """
-    total_ms: NotRequired[int | None]
-    """
-    Milliseconds, 0 to a day.
-    """
-    visibility_changes: NotRequired[int | None]
-    """
-    0 to 10,000.
-    """
-    visible_ms: NotRequired[int | None]
-    """
-    Milliseconds, 0 to a day.
-    """
-    webdriver: NotRequired[bool | None]
-    """
-    `navigator.webdriver` is true.
-    """
-    zero_viewport: NotRequired[bool | None]
-    """
-    The viewport has no area while visible.
-    """
-
-
-class PolicyRule(TypedDict):
-    """
-    A rule: its action is taken when all conditions hold.
-    """
-
-    action: PolicyAction
-    """
-    What to do.
-    """
-    conditions: NotRequired[list[RuleCondition]]
-    """
-    All must hold; a rule without conditions always matches.
-    """
-    enabled: NotRequired[bool]
-    """
-    Whether it is in use.
-    """
-    id: str
-    """
-    The rule's id.
-    """
-    message: NotRequired[str | None]
-    """
-    What to tell the visitor.
-    """
-    name: NotRequired[str | None]
-    """
-    A name for people.
-    """
-    priority: NotRequired[int]
-    """
-    Lower comes first.
-    """
-    redirect_url: NotRequired[str | None]
-    """
-    Where `redirect` sends a visitor, instead of the policy's address.
-    """
-
-
-class Question(TypedDict):
-    """
-    The half of a challenge that the client sees.
-    """
-
-    hint: NotRequired[str | None]
-    """
-    How the text to hash begins; standard only.
-    """
-    id: str
-    """
-    The id to send back with the answer.
-    """
-    instructions: str
-    """
-    What to do, in English.
-    """
-    kind: ChallengeKind
-    """
-    What kind of challenge it is.
-    """
-    limit_ms: int
-    """
-    The time allowed, in milliseconds.
-    """
-    problems: NotRequired[list[Problem] | None]
-    """
-    The numbers to hash; speed only.
+    The numbers of a speed challenge, bare or as `{num}`.
     """
     puzzle: NotRequired[str | None]
     """
-    The task as a sentence; standard only.
+    The sentence of a standard challenge.
     """
-    rtt_adjustment: NotRequired[RttAdjustment | None]
+    landing: NotRequired[LandingChallenge | None]
     """
-    How the limit follows from the claimed network time, if one was claimed.
-    """
-
-
-class Score(TypedDict):
-    """
-    A session's score under a project's threshold.
+    The challenge embedded in a page.
     """
 
-    band: Band
+
+class CheckSolution(TypedDict):
     """
-    What the score means under the threshold.
+    Input of `check_solution`.
     """
-    detection_ids: list[int]
+
+    challenge: Challenge
     """
-    Every detection id, ascending; a verdict may hide them.
+    What the server kept.
     """
-    evidence: list[Evidence]
+    answers: NotRequired[Any]
     """
-    Everything that the engines saw.
+    The answers to a speed challenge as they came: anything but five right texts is wrong.
     """
-    js_passed: NotRequired[bool | None]
+    answer: NotRequired[Any]
     """
-    Whether the script probe passed; null without a probe.
+    The answer to a standard challenge as it came: anything but the right text is wrong.
     """
-    reason: str
+    now: Timestamp
     """
-    The plain sentence.
-    """
-    score: int
-    """
-    1 (surest bot) to 99 (surest human); 0 when nothing was computed or the visitor is a verified bot.
-    """
-    verified_bot: NotRequired[VerifiedBot | None]
-    """
-    The bot that the visitor was proved to be.
+    When the answer arrived.
     """
 
 
@@ -1528,11 +1478,30 @@ class SignToken(TypedDict):
     """
 
 
+class Opinion(TypedDict):
+    """
+    What one engine thinks of a session.
+    """
+
+    score: NotRequired[int | None]
+    """
+    1 (surest bot) to 99 (surest human); null when the engine abstains.
+    """
+    evidence: NotRequired[list[Evidence]]
+    """
+    What the engine saw.
+    """
+
+
 class SignatureOutcome(TypedDict):
     """
     How checking an HTTP message signature (RFC 9421) ended.
     """
 
+    status: SignatureStatus
+    """
+    The result.
+    """
     keyid: NotRequired[str | None]
     """
     The key id, an RFC 7638 thumbprint.
@@ -1541,32 +1510,32 @@ class SignatureOutcome(TypedDict):
     """
     The origin that the `Signature-Agent` header names, for example `https://chatgpt.com`.
     """
-    status: SignatureStatus
-    """
-    The result.
-    """
     trigger: NotRequired[Trigger | None]
     """
     The `trigger` of the signer's card, when one was read.
     """
 
 
-class SolveChallenge(TypedDict):
+class RuleCondition(TypedDict):
     """
-    Input of `solve_challenge`.
+    One condition of a rule; a condition on a fact that was not observed does not hold.
     """
 
-    landing: NotRequired[LandingChallenge | None]
+    field: ConditionField
     """
-    The challenge embedded in a page.
+    The fact.
     """
-    problems: NotRequired[list[SpeedProblem] | None]
+    operator: ConditionOperator
     """
-    The numbers of a speed challenge, bare or as `{num}`.
+    The comparison.
     """
-    puzzle: NotRequired[str | None]
+    value: Any
     """
-    The sentence of a standard challenge.
+    What it is compared with.
+    """
+    case_insensitive: NotRequired[bool]
+    """
+    Whether letters compare without regard to case.
     """
 
 
@@ -1575,6 +1544,18 @@ class TokenOutcome(TypedDict):
     How checking a token ended.
     """
 
+    status: TokenStatus
+    """
+    The result.
+    """
+    code: NotRequired[str | None]
+    """
+    The code of the failure, for example `TOKEN_EXPIRED`.
+    """
+    subject: NotRequired[str | None]
+    """
+    The subject of a verified token.
+    """
     audience: NotRequired[list[str]]
     """
     The audiences of a verified token.
@@ -1583,310 +1564,32 @@ class TokenOutcome(TypedDict):
     """
     The capabilities of a verified token.
     """
-    code: NotRequired[str | None]
-    """
-    The code of the failure, for example `TOKEN_EXPIRED`.
-    """
-    status: TokenStatus
-    """
-    The result.
-    """
-    subject: NotRequired[str | None]
-    """
-    The subject of a verified token.
-    """
 
 
-class Verification(TypedDict):
+class VerdictFacts(TypedDict):
     """
-    How far an identity is proven.
-    """
-
-    checked_at: Timestamp
-    """
-    When it was checked.
-    """
-    forgeability: Forgeability
-    """
-    How easily the shown identity is forged.
-    """
-    keyid: NotRequired[str | None]
-    """
-    The key id of the signature.
-    """
-    method: VerificationMethod
-    """
-    What proved or refuted it.
-    """
-    signature_agent: NotRequired[str | None]
-    """
-    The origin named by the `Signature-Agent` header.
-    """
-    status: VerificationStatus
-    """
-    The outcome.
+    The view of a session's verdict that a decision needs.
     """
 
-
-class Classification(TypedDict):
+    verdict: VerdictBand
     """
-    The classification of one request; every figure follows from `evidence`.
+    The band.
     """
-
-    agent: NotRequired[AgentInfo | None]
+    score: int
     """
-    The catalogued agent that it is or claims to be.
+    0 (none) or 1 (bot) to 99 (person).
     """
-    behavioral_bot: bool
-    """
-    Headers, TLS, behaviour or client evidence of at least 0.5.
-    """
-    bot_type: BotType
-    """
-    What it is.
-    """
-    category: NotRequired[BotCategory | None]
-    """
-    The coarse category of a bot.
-    """
-    confidence: float
-    """
-    Likelihood that the request is automated, 0 to 1, two decimals; 1 only for a verified signature.
-    """
-    confidence_level: ConfidenceLevel
-    """
-    `confidence` in words.
-    """
-    detection_class: DetectionClass
-    """
-    The coarse class.
-    """
-    evidence: list[Evidence]
-    """
-    What was seen; the part of an id before the dot is its group (see `Group`).
-    """
-    ip_bot: bool
-    """
-    Network evidence of at least 0.5.
-    """
-    is_bot: bool
-    """
-    Whether `confidence`, before rounding, reaches the threshold.
-    """
-    risk_level: RiskLevel
-    """
-    What is at stake.
-    """
-    sub_type: NotRequired[SubType | None]
-    """
-    What it is more exactly.
-    """
-    user_agent_bot: bool
-    """
-    The user agent by itself is evidence of at least 0.5.
-    """
-    verification: Verification
-    """
-    How far its identity is proven.
-    """
-
-
-class Context(TypedDict):
-    """
-    What is known about the requests of a session.
-    """
-
-    direct: NotRequired[DirectRequest | None]
-    """
-    The last request that came straight from the browser.
-    """
-    hosting_network: NotRequired[bool]
-    """
-    Whether the explicit address is in the operator's list of hosting networks.
-    """
-    inferred_address: NotRequired[str | None]
-    """
-    The visitor's address as guessed from headers that nobody vouched for.
-    """
-    observed_address: NotRequired[str | None]
-    """
-    The visitor's address as the customer's server saw it.
-    """
-    page_hits: NotRequired[PageHits]
-    """
-    Pages that the customer's server delivered.
-    """
-    verification: NotRequired[BotVerification | None]
-    """
-    What looking up the claimed bot gave.
-    """
-
-
-class Decision(TypedDict):
-    """
-    What to do with a request, and why.
-    """
-
     action: PolicyAction
     """
-    What to do.
+    What the service advises.
     """
-    evidence: list[Evidence]
+    detection_ids: NotRequired[list[int]]
     """
-    What the decision rests on.
+    The ids of what was detected.
     """
-    match_type: MatchType
+    reason: NotRequired[str]
     """
-    Which part of the policy decided.
-    """
-    message: str | None
-    """
-    What to tell the visitor or the log.
-    """
-    reason: DecisionReason
-    """
-    Why.
-    """
-    redirect_url: str | None
-    """
-    Where `redirect` or `rewrite` leads.
-    """
-    rule_id: str | None
-    """
-    The id of the rule that matched.
-    """
-    rule_name: str | None
-    """
-    The name of the rule that matched.
-    """
-
-
-class DecisionFacts(TypedDict):
-    """
-    What is known when a decision is made; an absent member was not observed.
-    """
-
-    agent_did: NotRequired[str | None]
-    """
-    The agent's decentralised identifier, when proven.
-    """
-    asn: NotRequired[int | None]
-    """
-    The number of the autonomous system.
-    """
-    classification: NotRequired[Classification | None]
-    """
-    The classification of the request.
-    """
-    client_did: NotRequired[str | None]
-    """
-    The client's decentralised identifier, when proven.
-    """
-    country: NotRequired[str | None]
-    """
-    The country, ISO 3166-1 alpha-2.
-    """
-    evidence: NotRequired[list[Evidence]]
-    """
-    Further evidence that the decision hands on.
-    """
-    has_valid_delegation: NotRequired[bool | None]
-    """
-    Whether a delegation was verified.
-    """
-    ip: NotRequired[str | None]
-    """
-    The client address.
-    """
-    is_authenticated: NotRequired[bool | None]
-    """
-    Whether the visitor is logged in.
-    """
-    method: NotRequired[str | None]
-    """
-    The HTTP method.
-    """
-    origin: NotRequired[str | None]
-    """
-    The `Origin` header.
-    """
-    path: NotRequired[str | None]
-    """
-    The request's path, raw; it is normalised before it is compared.
-    """
-    reputation: NotRequired[float | None]
-    """
-    The agent's reputation, 0 to 1.
-    """
-    request_rate_300s: NotRequired[int | None]
-    """
-    Requests of this visitor in the last 300 seconds.
-    """
-    token: NotRequired[TokenOutcome | None]
-    """
-    The outcome of the token check.
-    """
-    unavailable: NotRequired[bool]
-    """
-    Whether something that the policy needs could not be had: a time-out, a fault, no keys.
-    """
-    user_agent: NotRequired[str | None]
-    """
-    The `User-Agent` header.
-    """
-    verdict: NotRequired[VerdictFacts | None]
-    """
-    The session's verdict.
-    """
-
-
-class EngineResults(TypedDict):
-    """
-    The opinions of all engines on one session; independent of a project's threshold, so they can be stored.
-    """
-
-    behavioral: NotRequired[Opinion]
-    """
-    Interaction with the page.
-    """
-    heuristics: NotRequired[Opinion]
-    """
-    User agent, headers and network.
-    """
-    javascript: NotRequired[Opinion]
-    """
-    Tells of the script probe; never has a score of its own.
-    """
-    js_passed: NotRequired[bool | None]
-    """
-    Whether the script probe passed; null without a probe.
-    """
-    verified_bot: NotRequired[VerifiedBot | None]
-    """
-    The bot that the visitor was proved to be.
-    """
-
-
-class Event(TypedDict):
-    """
-    One browser event; serialises to the wire's form with canonical payload keys.
-    """
-
-    payload: NotRequired[Payload | dict[str, Any]]
-    """
-    What it tells.
-    """
-    received_at: str
-    """
-    When the browser recorded it, UTC `YYYY-MM-DDTHH:MM:SS[.ffffff]Z`; a client's clock.
-    """
-    request_id: str
-    """
-    1 to 128 of `A-Z a-z 0-9 _ -`; an event is counted once per session.
-    """
-    type: EventKind
-    """
-    What sort of event it is.
+    The reason for people.
     """
 
 
@@ -1905,82 +1608,224 @@ class GeneratedChallenge(TypedDict):
     """
 
 
-class Policy(TypedDict):
+class Event(TypedDict):
     """
-    A site's policy. Confidences and reputations are from 0 to 1.
+    One browser event; serialises to the wire's form with canonical payload keys.
     """
 
-    allow_list: NotRequired[list[ListEntry]]
+    request_id: str
     """
-    Who is let in.
+    1 to 128 of `A-Z a-z 0-9 _ -`; an event is counted once per session.
     """
-    audience: NotRequired[str | None]
+    type: EventKind
     """
-    The audience that a token must name when `require` is `agent`.
+    What sort of event it is.
     """
-    capability: NotRequired[str | None]
+    received_at: str
     """
-    The capability that a token must hold when `require` is `agent`.
+    When the browser recorded it, UTC `YYYY-MM-DDTHH:MM:SS[.ffffff]Z`; a client's clock.
     """
-    default_action: NotRequired[PolicyAction]
+    payload: NotRequired[Payload | dict[str, Any]]
     """
-    What happens when nothing else matches.
+    What it tells.
     """
-    deny_list: NotRequired[list[ListEntry]]
+
+
+class Context(TypedDict):
     """
-    Who is kept out.
+    What is known about the requests of a session.
     """
-    enabled: NotRequired[bool]
+
+    direct: NotRequired[DirectRequest | None]
     """
-    A policy that is switched off allows everything.
+    The last request that came straight from the browser.
     """
-    excluded_paths: NotRequired[list[str]]
+    observed_address: NotRequired[str | None]
     """
-    Path patterns where the policy does not apply.
+    The visitor's address as the customer's server saw it.
     """
-    fail_open: NotRequired[bool | None]
+    inferred_address: NotRequired[str | None]
     """
-    Whether a fault lets the request pass; by default verdicts and detection do, tokens and signatures not.
+    The visitor's address as guessed from headers that nobody vouched for.
     """
-    included_paths: NotRequired[list[str]]
+    page_hits: NotRequired[PageHits]
     """
-    Path patterns where the policy applies; everywhere when empty.
+    Pages that the customer's server delivered.
     """
-    on_unknown: NotRequired[PolicyAction]
+    hosting_network: NotRequired[bool]
     """
-    What happens when `require` is `human` and nothing tells a person from a bot.
+    Whether the explicit address is in the operator's list of hosting networks.
     """
-    path_rules: NotRequired[list[PathRule]]
+    verification: NotRequired[BotVerification | None]
     """
-    Short rules on a path, evaluated together with `rules`, behind those of the same priority.
+    What looking up the claimed bot gave.
     """
-    redirect_url: NotRequired[str | None]
+
+
+class Score(TypedDict):
     """
-    Where `redirect` sends a visitor.
+    A session's score under a project's threshold.
     """
-    require: NotRequired[Require]
+
+    score: int
     """
-    The credential demanded.
+    1 (surest bot) to 99 (surest human); 0 when nothing was computed or the visitor is a verified bot.
     """
-    rewrite_url: NotRequired[str | None]
+    band: Band
     """
-    Whose content `rewrite` answers with.
+    What the score means under the threshold.
     """
-    rules: NotRequired[list[PolicyRule]]
+    detection_ids: list[int]
     """
-    Rules, by priority and then by place.
+    Every detection id, ascending; a verdict may hide them.
     """
-    thresholds: NotRequired[Thresholds]
+    evidence: list[Evidence]
     """
-    Limits of confidence and reputation.
+    Everything that the engines saw.
     """
-    timeout_ms: NotRequired[int | None]
+    reason: str
     """
-    How long a guard may wait for what it needs, in milliseconds; each guard's own limit when absent.
+    The plain sentence.
     """
-    version: NotRequired[str]
+    js_passed: NotRequired[bool | None]
     """
-    The version of the notation.
+    Whether the script probe passed; null without a probe.
+    """
+    verified_bot: NotRequired[VerifiedBot | None]
+    """
+    The bot that the visitor was proved to be.
+    """
+
+
+class Classification(TypedDict):
+    """
+    The classification of one request; every figure follows from `evidence`.
+    """
+
+    is_bot: bool
+    """
+    Whether `confidence`, before rounding, reaches the threshold.
+    """
+    confidence: float
+    """
+    Likelihood that the request is automated, 0 to 1, two decimals; 1 only for a verified signature.
+    """
+    bot_type: BotType
+    """
+    What it is.
+    """
+    sub_type: NotRequired[SubType | None]
+    """
+    What it is more exactly.
+    """
+    user_agent_bot: bool
+    """
+    The user agent by itself is evidence of at least 0.5.
+    """
+    behavioral_bot: bool
+    """
+    Headers, TLS, behaviour or client evidence of at least 0.5.
+    """
+    ip_bot: bool
+    """
+    Network evidence of at least 0.5.
+    """
+    detection_class: DetectionClass
+    """
+    The coarse class.
+    """
+    category: NotRequired[BotCategory | None]
+    """
+    The coarse category of a bot.
+    """
+    confidence_level: ConfidenceLevel
+    """
+    `confidence` in words.
+    """
+    risk_level: RiskLevel
+    """
+    What is at stake.
+    """
+    agent: NotRequired[AgentInfo | None]
+    """
+    The catalogued agent that it is or claims to be.
+    """
+    verification: Verification
+    """
+    How far its identity is proven.
+    """
+    evidence: list[Evidence]
+    """
+    What was seen; the part of an id before the dot is its group (see `Group`).
+    """
+
+
+class AggregateSession(TypedDict):
+    """
+    Input of `aggregate_session`.
+    """
+
+    events: list[Event]
+    """
+    Browser events as in a batch, in arrival order.
+    """
+    context: NotRequired[Context]
+    """
+    What is known about the requests.
+    """
+    page_hits: NotRequired[list[PageHit]]
+    """
+    Pages that the customer's server delivered; added to those of the context.
+    """
+
+
+class EngineResults(TypedDict):
+    """
+    The opinions of all engines on one session; independent of a project's threshold, so they can be stored.
+    """
+
+    heuristics: NotRequired[Opinion]
+    """
+    User agent, headers and network.
+    """
+    behavioral: NotRequired[Opinion]
+    """
+    Interaction with the page.
+    """
+    javascript: NotRequired[Opinion]
+    """
+    Tells of the script probe; never has a score of its own.
+    """
+    js_passed: NotRequired[bool | None]
+    """
+    Whether the script probe passed; null without a probe.
+    """
+    verified_bot: NotRequired[VerifiedBot | None]
+    """
+    The bot that the visitor was proved to be.
+    """
+
+
+class ResolveAction(TypedDict):
+    """
+    Input of `resolve_action`.
+    """
+
+    score: Score
+    """
+    A score as `score_session` gives it; its band already reflects the project's threshold.
+    """
+    settings: NotRequired[BotSettings]
+    """
+    The project's toggles; those of a new project when left out.
+    """
+    path: NotRequired[str | None]
+    """
+    The requested path, to know static files.
+    """
+    rule_matches: NotRequired[list[RuleMatch]]
+    """
+    Matches of active rules, in the order of the rules.
     """
 
 
@@ -1992,126 +1837,179 @@ class RequestFacts(TypedDict):
     header map mean "observed, and there was none", which is evidence.
     """
 
-    behavior: NotRequired[BehaviorFacts | None]
+    user_agent: NotRequired[str | None]
     """
-    Counters of the visitor's behaviour.
-    """
-    client: NotRequired[ClientFacts | None]
-    """
-    What a script on the page saw.
-    """
-    feeds: NotRequired[list[FeedAnswer]]
-    """
-    Answers of published address feeds for `ip`.
-    """
-    headers: NotRequired[dict[str, Any] | None]
-    """
-    All request headers, repeated fields joined by `", "`; names in any case.
+    The `User-Agent` value; when absent, the header map is asked.
     """
     ip: NotRequired[str | None]
     """
     The client address; an IPv4-mapped IPv6 address counts as the IPv4 one.
     """
-    method: NotRequired[str | None]
+    headers: NotRequired[dict[str, Any] | None]
     """
-    The HTTP method.
-    """
-    network: NotRequired[NetworkFacts | None]
-    """
-    Membership of `ip` in other address lists.
-    """
-    now: Timestamp
-    """
-    The present.
-    """
-    reverse_dns: NotRequired[ReverseDnsAnswer | None]
-    """
-    The answer of a reverse look-up of `ip`; absent when it was not done or failed.
-    """
-    signature: NotRequired[SignatureOutcome | None]
-    """
-    The outcome of checking the HTTP message signature, when one was checked.
-    """
-    threshold: NotRequired[float | None]
-    """
-    The confidence from which a request counts as a bot, 0 to 1; 0.5 when absent.
-    """
-    tls: NotRequired[TlsFingerprints | None]
-    """
-    TLS client fingerprints.
+    All request headers, repeated fields joined by `", "`; names in any case.
     """
     url: NotRequired[str | None]
     """
     An absolute `http` or `https` URL, or a path that begins with `/`.
     """
-    user_agent: NotRequired[str | None]
+    method: NotRequired[str | None]
     """
-    The `User-Agent` value; when absent, the header map is asked.
+    The HTTP method.
+    """
+    tls: NotRequired[TlsFingerprints | None]
+    """
+    TLS client fingerprints.
+    """
+    client: NotRequired[ClientFacts | None]
+    """
+    What a script on the page saw.
+    """
+    signature: NotRequired[SignatureOutcome | None]
+    """
+    The outcome of checking the HTTP message signature, when one was checked.
+    """
+    feeds: NotRequired[list[FeedAnswer]]
+    """
+    Answers of published address feeds for `ip`.
+    """
+    reverse_dns: NotRequired[ReverseDnsAnswer | None]
+    """
+    The answer of a reverse look-up of `ip`; absent when it was not done or failed.
+    """
+    network: NotRequired[NetworkFacts | None]
+    """
+    Membership of `ip` in other address lists.
+    """
+    behavior: NotRequired[BehaviorFacts | None]
+    """
+    Counters of the visitor's behaviour.
+    """
+    threshold: NotRequired[float | None]
+    """
+    The confidence from which a request counts as a bot, 0 to 1; 0.5 when absent.
+    """
+    now: Timestamp
+    """
+    The present.
     """
 
 
-class ResolveAction(TypedDict):
+class PolicyRule(TypedDict):
     """
-    Input of `resolve_action`.
+    A rule: its action is taken when all conditions hold.
+    """
+
+    id: str
+    """
+    The rule's id.
+    """
+    name: NotRequired[str | None]
+    """
+    A name for people.
+    """
+    priority: NotRequired[int]
+    """
+    Lower comes first.
+    """
+    enabled: NotRequired[bool]
+    """
+    Whether it is in use.
+    """
+    conditions: NotRequired[list[RuleCondition]]
+    """
+    All must hold; a rule without conditions always matches.
+    """
+    action: PolicyAction
+    """
+    What to do.
+    """
+    message: NotRequired[str | None]
+    """
+    What to tell the visitor.
+    """
+    redirect_url: NotRequired[str | None]
+    """
+    Where `redirect` sends a visitor, instead of the policy's address.
+    """
+
+
+class DecisionFacts(TypedDict):
+    """
+    What is known when a decision is made; an absent member was not observed.
     """
 
     path: NotRequired[str | None]
     """
-    The requested path, to know static files.
+    The request's path, raw; it is normalised before it is compared.
     """
-    rule_matches: NotRequired[list[RuleMatch]]
+    method: NotRequired[str | None]
     """
-    Matches of active rules, in the order of the rules.
+    The HTTP method.
     """
-    score: Score
+    origin: NotRequired[str | None]
     """
-    A score as `score_session` gives it; its band already reflects the project's threshold.
+    The `Origin` header.
     """
-    settings: NotRequired[BotSettings]
+    user_agent: NotRequired[str | None]
     """
-    The project's toggles; those of a new project when left out.
+    The `User-Agent` header.
     """
-
-
-class Aggregate(TypedDict):
+    ip: NotRequired[str | None]
     """
-    The signals of one session, the input of the three engines.
+    The client address.
     """
-
-    behavioral: NotRequired[Behavioral]
+    asn: NotRequired[int | None]
     """
-    Interaction with the pages.
+    The number of the autonomous system.
     """
-    browser_events: NotRequired[int]
+    country: NotRequired[str | None]
     """
-    How many events came from the browser.
+    The country, ISO 3166-1 alpha-2.
     """
-    context: NotRequired[Context]
+    request_rate_300s: NotRequired[int | None]
     """
-    The requests.
+    Requests of this visitor in the last 300 seconds.
     """
-    js_detection: NotRequired[JsDetection]
+    classification: NotRequired[Classification | None]
     """
-    The script probe.
+    The classification of the request.
     """
-
-
-class AggregateSession(TypedDict):
+    token: NotRequired[TokenOutcome | None]
     """
-    Input of `aggregate_session`.
+    The outcome of the token check.
     """
-
-    context: NotRequired[Context]
+    verdict: NotRequired[VerdictFacts | None]
     """
-    What is known about the requests.
+    The session's verdict.
     """
-    events: list[Event]
+    reputation: NotRequired[float | None]
     """
-    Browser events as in a batch, in arrival order.
+    The agent's reputation, 0 to 1.
     """
-    page_hits: NotRequired[list[PageHit]]
+    client_did: NotRequired[str | None]
     """
-    Pages that the customer's server delivered; added to those of the context.
+    The client's decentralised identifier, when proven.
+    """
+    agent_did: NotRequired[str | None]
+    """
+    The agent's decentralised identifier, when proven.
+    """
+    is_authenticated: NotRequired[bool | None]
+    """
+    Whether the visitor is logged in.
+    """
+    has_valid_delegation: NotRequired[bool | None]
+    """
+    Whether a delegation was verified.
+    """
+    unavailable: NotRequired[bool]
+    """
+    Whether something that the policy needs could not be had: a time-out, a fault, no keys.
+    """
+    evidence: NotRequired[list[Evidence]]
+    """
+    Further evidence that the decision hands on.
     """
 
 
@@ -2120,10 +2018,6 @@ class Batch(TypedDict):
     A checked batch.
     """
 
-    events: list[Event]
-    """
-    1 to 100 events in arrival order.
-    """
     session_token: NotRequired[str | None]
     """
     The session that the events belong to; null asks for a new one.
@@ -2131,6 +2025,33 @@ class Batch(TypedDict):
     site_key: NotRequired[str | None]
     """
     The project's public key, when no header carries it.
+    """
+    events: list[Event]
+    """
+    1 to 100 events in arrival order.
+    """
+
+
+class Aggregate(TypedDict):
+    """
+    The signals of one session, the input of the three engines.
+    """
+
+    browser_events: NotRequired[int]
+    """
+    How many events came from the browser.
+    """
+    behavioral: NotRequired[Behavioral]
+    """
+    Interaction with the pages.
+    """
+    js_detection: NotRequired[JsDetection]
+    """
+    The script probe.
+    """
+    context: NotRequired[Context]
+    """
+    The requests.
     """
 
 
@@ -2145,41 +2066,15 @@ class CheckEvents(TypedDict):
     """
 
 
-class CheckedEvents(TypedDict):
-    """
-    Output of `check_events`.
-    """
-
-    batch: Batch
-    """
-    The batch with canonical keys, as a server keeps it.
-    """
-    events: int
-    """
-    How many events the batch holds.
-    """
-
-
-class Decide(TypedDict):
-    """
-    The input of `decide`.
-    """
-
-    facts: NotRequired[DecisionFacts]
-    """
-    What is known.
-    """
-    policy: NotRequired[Policy]
-    """
-    The policy; the defaults when absent.
-    """
-
-
 class ScoreSession(TypedDict):
     """
     Input of `score_session`: exactly one of `session` and `engines`.
     """
 
+    session: NotRequired[Aggregate | None]
+    """
+    A session's signals, as `aggregate_session` gives them.
+    """
     engines: NotRequired[EngineResults | None]
     """
     Opinions that were computed before.
@@ -2192,7 +2087,112 @@ class ScoreSession(TypedDict):
     """
     The present, for signals that need some time to have passed; left out, these stay silent.
     """
-    session: NotRequired[Aggregate | None]
+
+
+class Policy(TypedDict):
     """
-    A session's signals, as `aggregate_session` gives them.
+    A site's policy. Confidences and reputations are from 0 to 1.
+    """
+
+    version: NotRequired[str]
+    """
+    The version of the notation.
+    """
+    enabled: NotRequired[bool]
+    """
+    A policy that is switched off allows everything.
+    """
+    default_action: NotRequired[PolicyAction]
+    """
+    What happens when nothing else matches.
+    """
+    redirect_url: NotRequired[str | None]
+    """
+    Where `redirect` sends a visitor.
+    """
+    rewrite_url: NotRequired[str | None]
+    """
+    Whose content `rewrite` answers with.
+    """
+    thresholds: NotRequired[Thresholds]
+    """
+    Limits of confidence and reputation.
+    """
+    allow_list: NotRequired[list[ListEntry]]
+    """
+    Who is let in.
+    """
+    deny_list: NotRequired[list[ListEntry]]
+    """
+    Who is kept out.
+    """
+    excluded_paths: NotRequired[list[str]]
+    """
+    Path patterns where the policy does not apply.
+    """
+    included_paths: NotRequired[list[str]]
+    """
+    Path patterns where the policy applies; everywhere when empty.
+    """
+    rules: NotRequired[list[PolicyRule]]
+    """
+    Rules, by priority and then by place.
+    """
+    path_rules: NotRequired[list[PathRule]]
+    """
+    Short rules on a path, evaluated together with `rules`, behind those of the same priority.
+    """
+    require: NotRequired[Require]
+    """
+    The credential demanded.
+    """
+    capability: NotRequired[str | None]
+    """
+    The capability that a token must hold when `require` is `agent`.
+    """
+    audience: NotRequired[str | None]
+    """
+    The audience that a token must name when `require` is `agent`.
+    """
+    on_unknown: NotRequired[PolicyAction]
+    """
+    What happens when `require` is `human` and nothing tells a person from a bot.
+    """
+    fail_open: NotRequired[bool | None]
+    """
+    Whether a fault lets the request pass; by default verdicts and detection do, tokens and signatures not.
+    """
+    timeout_ms: NotRequired[int | None]
+    """
+    How long a guard may wait for what it needs, in milliseconds; each guard's own limit when absent.
+    """
+
+
+class CheckedEvents(TypedDict):
+    """
+    Output of `check_events`.
+    """
+
+    events: int
+    """
+    How many events the batch holds.
+    """
+    batch: Batch
+    """
+    The batch with canonical keys, as a server keeps it.
+    """
+
+
+class Decide(TypedDict):
+    """
+    The input of `decide`.
+    """
+
+    policy: NotRequired[Policy]
+    """
+    The policy; the defaults when absent.
+    """
+    facts: NotRequired[DecisionFacts]
+    """
+    What is known.
     """
