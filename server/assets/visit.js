@@ -71,7 +71,7 @@ const ask = async (session) => {
   try {
     const answer = await fetch(`/-/demo/session/${encodeURIComponent(session)}`, { headers: { accept: "application/json" } });
     if (answer.status >= 500) throw new Error("server fault");
-    if (!answer.ok) {
+    if (answer.status !== 200) {
       state("waiting", "Waiting for the first score");
       return true;
     }

@@ -4,7 +4,8 @@ use std::sync::LazyLock;
 
 use axum::Json;
 use axum::extract::State;
-use http::{HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, StatusCode, header};
 use quivive_core::evidence::Evidence;
 use quivive_core::score::aggregate::{Behavioral, JsDetection};
 use quivive_core::score::detection::Detection;
@@ -48,6 +49,8 @@ async fn site(app: &App) -> Result<Option<(Demo, Site)>> {
     Ok(site.map(|site| (demo, site)))
 }
 
+const NO_STORE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
+
 /// What is known about one session of the demo project.
 #[derive(Serialize, ToSchema)]
 struct Seen {
@@ -76,21 +79,29 @@ struct Item {
     number: Option<u32>,
 }
 
-/// A session of the demo project: verdict, signals, evidence. Other projects' sessions are not found.
+/// A session of the demo project: verdict, signals, evidence. A session not scored yet, like any token that the demo
+/// project does not know, has no content: its page asks until there is some, and a 404 would stand in the console.
 #[utoipa::path(
     get, path = "/-/demo/session/{session_token}", tag = "native", operation_id = "native_read_demo_session",
     params(("session_token" = String, Path, description = "The session's token")),
-    responses((status = 200, body = Seen), (status = 404, description = "No demo project, or no such session yet")),
+    responses(
+        (status = 200, body = Seen),
+        (status = 204, description = "Nothing scored yet under this token"),
+        (status = 404, description = "No demo project"),
+    ),
 )]
 async fn session(
     State(app): State<App>,
     Path(token): Path<String>,
-) -> Result<([(HeaderName, HeaderValue); 1], Json<Seen>)> {
-    let unknown = || Error::not_found("no such session in the demo project");
-    let (_, site) = site(&app).await?.ok_or_else(unknown)?;
+) -> Result<Response> {
+    let (_, site) = site(&app).await?.ok_or_else(|| Error::not_found("this server has no demo project"))?;
     let id = session_id(site.project.id, &token);
-    let session = app.storage.get::<StoredSession>(&id).await?.ok_or_else(unknown)?.value;
-    let score = app.storage.get::<StoredScore>(&id).await?.ok_or_else(unknown)?.value;
+    let session = app.storage.get::<StoredSession>(&id).await?;
+    let score = app.storage.get::<StoredScore>(&id).await?;
+    let (Some(session), Some(score)) = (session, score) else {
+        return Ok((StatusCode::NO_CONTENT, NO_STORE).into_response());
+    };
+    let (session, score) = (session.value, score.value);
     let settings = &site.project.scoring.settings;
     let verdict = read::verdict(&app, &site, &token, &RequestContext::default()).await;
     let combined = combine(&score.engines, settings.likely_bot_threshold);
@@ -106,7 +117,7 @@ async fn session(
         probe: signals.js_detection,
         evidence: evidence.collect(),
     };
-    Ok(([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(seen)))
+    Ok((NO_STORE, Json(seen)).into_response())
 }
 
 /// The route.

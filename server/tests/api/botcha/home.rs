@@ -186,7 +186,8 @@ async fn a_session_of_the_demo_project_is_shown_and_no_other() {
 
     let demo = Server::with(|config| config.development = true).await;
     seed::apply(&demo.app, &seed::built_in().unwrap()).await.unwrap();
-    unknown(&demo.get("/-/demo/session/sess_unknown").await);
+    let nothing_yet = demo.get("/-/demo/session/sess_unknown").await;
+    assert_eq!((nothing_yet.status.as_u16(), nothing_yet.header("cache-control")), (204, "no-store"));
     unknown(&demo.get("/-/demo/session/%FF").await);
     quivive_server::jobs::start(&demo.app);
     let token = demo.post("/v1/events", &events).await.json["session_token"].as_str().unwrap().to_owned();
