@@ -14,6 +14,7 @@ pub mod error;
 pub mod evidence;
 pub mod exports;
 pub mod motion;
+pub mod rules;
 pub mod score;
 pub mod time;
 pub mod token;
