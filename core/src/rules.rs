@@ -37,7 +37,7 @@ mod parser;
 
 pub use self::{
     expression::{Comparison, Expression, Value},
-    facts::{Facts, ObservedBehavior, SessionFacts},
+    facts::{Facts, ObservedBehavior, ProbeFacts},
     field::{Field, FieldType, Operator},
 };
 

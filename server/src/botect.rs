@@ -3,6 +3,7 @@
 pub mod account;
 pub mod auth;
 pub mod events;
+pub mod rules;
 pub mod scoring;
 pub mod verdict;
 pub mod wire;
@@ -22,6 +23,7 @@ pub fn router(_app: &App) -> OpenApiRouter<App> {
         .merge(events::router())
         .merge(verdict::router())
         .merge(scoring::router())
+        .merge(rules::router())
         .merge(account::router())
 }
 

@@ -4,8 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::score::aggregate::Behavioral;
-use crate::score::{Aggregate, Band, Score};
+use crate::score::{Band, Score};
 
 /// What is known about a session and the request that is asked about; null is "not observed".
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -65,20 +64,6 @@ pub struct ObservedBehavior {
     pub first_input_delay_ms: Option<u32>,
 }
 
-/// What rules need of a session beside its score; small, so that a service can keep it with the score.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
-#[serde(default)]
-pub struct SessionFacts {
-    /// Interaction with the pages.
-    pub behavioral: ObservedBehavior,
-    /// The visitor's best known address.
-    pub ip: Option<IpAddr>,
-    /// The visitor's user agent.
-    pub ua: Option<String>,
-    /// Whether the site said that the visitor logged in.
-    pub logged_in: bool,
-}
-
 impl Default for Facts {
     fn default() -> Self {
         Self {
@@ -100,8 +85,8 @@ impl Default for Facts {
 }
 
 impl Facts {
-    /// The facts of a scored session, without a request: neither path nor country is known.
-    pub fn of(score: &Score, session: &SessionFacts) -> Self {
+    /// The facts that a score holds; those of session and request are left open.
+    pub fn of_score(score: &Score) -> Self {
         Self {
             score: score.score,
             band: score.band,
@@ -109,30 +94,7 @@ impl Facts {
             verified_bot_category: score.verified_bot.as_ref().map(|bot| bot.category.clone()),
             js_detection: ProbeFacts { passed: score.js_passed },
             detection_ids: score.detection_ids.clone(),
-            ip: session.ip,
-            ua: session.ua.clone(),
-            behavioral: session.behavioral,
-            logged_in: Some(session.logged_in),
             ..Self::default()
-        }
-    }
-}
-
-impl SessionFacts {
-    /// The facts of a session's signals; `logged_in` is what the site said.
-    pub fn of(session: &Aggregate, logged_in: bool) -> Self {
-        let Behavioral { mouse_entropy, scroll_velocity, visibility_changes, first_input_delay_ms, .. } =
-            session.behavioral;
-        Self {
-            behavioral: ObservedBehavior {
-                mouse_entropy,
-                scroll_velocity,
-                visibility_changes,
-                first_input_delay_ms,
-            },
-            ip: session.context.address().and_then(|address| address.parse().ok()),
-            ua: session.context.user_agent().map(str::to_owned),
-            logged_in,
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod ingest;
 pub mod queue;
 pub mod read;
 pub mod record;
+pub mod rules;
 pub mod worker;
 
 use std::time::Duration;
@@ -18,6 +19,7 @@ use self::audit::Audit;
 use self::cache::VerdictCache;
 use self::ingest::Turns;
 use self::queue::Queue;
+use self::rules::{DryRuns, RuleSets};
 use crate::app::App;
 use crate::config::BotectConfig;
 
@@ -29,6 +31,10 @@ pub struct Scoring {
     pub verdicts: VerdictCache,
     /// Blocks that wait to be recorded.
     pub audit: Audit,
+    /// Rules of projects, prepared.
+    pub rules: RuleSets,
+    /// Tries of rules, one at a time.
+    pub dry_runs: DryRuns,
     turns: Turns,
 }
 
@@ -39,6 +45,8 @@ impl Scoring {
             queue: Queue::new(if config.shed_above == 0 { usize::MAX } else { config.shed_above }),
             verdicts: VerdictCache::new(Duration::from_secs(config.verdict_cache_seconds)),
             audit: Audit::default(),
+            rules: RuleSets::default(),
+            dry_runs: DryRuns::default(),
             turns: Turns::default(),
         }
     }

@@ -122,6 +122,7 @@ mod tests {
     use quivive_core::Timestamp;
     use quivive_core::score::EngineResults;
 
+    use super::super::record::SessionFacts;
     use super::*;
 
     fn key() -> SessionKey {
@@ -134,6 +135,7 @@ mod tests {
             token: "sess_1".to_owned(),
             revision,
             engines: EngineResults::default(),
+            facts: SessionFacts::default(),
             expires_at: Timestamp::default(),
         }
     }

@@ -160,6 +160,7 @@ impl Opened {
             seen: RequestIds::default(),
             seen_blocks: 0,
             revision: 0,
+            logged_in_at: None,
             expires_at: now.plus_milliseconds(days(app.config.retention.sessions_days)),
         };
         Self { session, condition: Condition::Absent, first_contact, full_block: None }

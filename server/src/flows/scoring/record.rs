@@ -3,6 +3,7 @@
 
 use quivive_core::Timestamp;
 use quivive_core::encoding;
+use quivive_core::score::aggregate::Behavioral;
 use quivive_core::score::{EngineResults, Event, Session};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -24,6 +25,9 @@ pub struct StoredSession {
     pub seen_blocks: u32,
     /// How many batches were stored; a score names the one that it has seen.
     pub revision: u64,
+    /// When the site first said that the visitor is logged in.
+    #[serde(default)]
+    pub logged_in_at: Option<Timestamp>,
     /// When the session stops being there.
     pub expires_at: Timestamp,
 }
@@ -39,8 +43,32 @@ pub struct StoredScore {
     pub revision: u64,
     /// The opinions; combined at verdict time, because that depends on the project's threshold.
     pub engines: EngineResults,
+    /// What the owner's rules look at beside them.
+    #[serde(default)]
+    pub facts: SessionFacts,
     /// The session's own end.
     pub expires_at: Timestamp,
+}
+
+/// What a session tells the owner's rules, kept with the score so that a verdict needs one look-up. What the request
+/// for a verdict tells goes before it.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
+pub struct SessionFacts {
+    /// Naturalness of the pointer's path, 0 to 1.
+    pub mouse_entropy: Option<f64>,
+    /// Pixels per second while scrolling.
+    pub scroll_velocity: Option<f64>,
+    /// How often a page was hidden or shown.
+    pub visibility_changes: Option<u64>,
+    /// Milliseconds between the first input and its handling.
+    pub first_input_delay_ms: Option<u32>,
+    /// The visitor's best known address.
+    pub ip: Option<String>,
+    /// The visitor's user agent.
+    pub user_agent: Option<String>,
+    /// Whether the site has said that the visitor is logged in.
+    pub logged_in: bool,
 }
 
 /// Accepted events as they came, one record for each batch; ids sort by time.
@@ -105,6 +133,22 @@ pub fn session_id(project_id: i64, token: &str) -> String {
     format!("{project_id}/{token}")
 }
 
+impl SessionFacts {
+    /// The facts of a session as it is now.
+    pub fn of(session: &StoredSession, behavioral: &Behavioral) -> Self {
+        let context = session.signals.context();
+        Self {
+            mouse_entropy: behavioral.mouse_entropy,
+            scroll_velocity: behavioral.scroll_velocity,
+            visibility_changes: behavioral.visibility_changes,
+            first_input_delay_ms: behavioral.first_input_delay_ms,
+            ip: context.address().map(str::to_owned),
+            user_agent: context.user_agent().map(str::to_owned),
+            logged_in: session.logged_in_at.is_some(),
+        }
+    }
+}
+
 impl StoredSession {
     /// The id of its n-th block of request ids.
     pub fn block_id(&self, number: u32) -> String {
@@ -129,6 +173,9 @@ impl Record for StoredScore {
     const KIND: &'static str = "session_score";
     fn id(&self) -> String {
         session_id(self.project_id, &self.token)
+    }
+    fn parent(&self) -> String {
+        self.project_id.to_string()
     }
     fn expires_at(&self) -> Option<Timestamp> {
         Some(self.expires_at)

@@ -10,7 +10,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::ingest::batch_id;
 use super::queue::SessionKey;
-use super::record::{BatchOwner, Checkpoint, StoredScore, StoredSession, session_id};
+use super::record::{BatchOwner, Checkpoint, SessionFacts, StoredScore, StoredSession, session_id};
 use crate::app::App;
 use crate::jobs::Stop;
 use crate::storage::{self, Put, Record};
@@ -106,11 +106,13 @@ async fn score_sessions(app: &App, keys: &[SessionKey]) -> storage::Result<()> {
 }
 
 fn scored(session: &StoredSession, now: Timestamp) -> StoredScore {
+    let signals = session.signals.aggregate();
     StoredScore {
         project_id: session.project_id,
         token: session.token.clone(),
         revision: session.revision,
-        engines: score::evaluate(&session.signals.aggregate(), Some(now)),
+        engines: score::evaluate(&signals, Some(now)),
+        facts: SessionFacts::of(session, &signals.behavioral),
         expires_at: session.expires_at,
     }
 }
