@@ -11,6 +11,7 @@ pub mod login;
 pub mod queue;
 pub mod read;
 pub mod record;
+pub mod rules;
 pub mod worker;
 
 use std::time::Duration;
@@ -19,6 +20,7 @@ use self::audit::Audit;
 use self::cache::VerdictCache;
 use self::ingest::Turns;
 use self::queue::Queue;
+use self::rules::{DryRuns, RuleSets};
 use crate::app::App;
 use crate::config::BotectConfig;
 
@@ -30,6 +32,10 @@ pub struct Scoring {
     pub verdicts: VerdictCache,
     /// Blocks that wait to be recorded.
     pub audit: Audit,
+    /// Rules of projects, prepared.
+    pub rules: RuleSets,
+    /// Tries of rules, one at a time.
+    pub dry_runs: DryRuns,
     turns: Turns,
 }
 
@@ -40,6 +46,8 @@ impl Scoring {
             queue: Queue::new(if config.shed_above == 0 { usize::MAX } else { config.shed_above }),
             verdicts: VerdictCache::new(Duration::from_secs(config.verdict_cache_seconds)),
             audit: Audit::default(),
+            rules: RuleSets::default(),
+            dry_runs: DryRuns::default(),
             turns: Turns::default(),
         }
     }
