@@ -1,6 +1,7 @@
 //! The command line.
 
 mod admin;
+mod bots;
 mod health;
 mod openapi;
 mod output;
@@ -40,6 +41,8 @@ enum Command {
     },
     /// Make and change accounts, projects and keys in the database.
     Admin(admin::Arguments),
+    /// Show the bots that can be verified, and fetch the address ranges that prove them.
+    Bots(bots::Arguments),
 }
 
 /// Where settings come from; the same for every command that opens the database.
@@ -81,6 +84,7 @@ pub fn main() -> ExitCode {
             Some(Command::Openapi { family }) => openapi::print(family).await,
             Some(Command::Health { url }) => health::ask(&url).await,
             Some(Command::Admin(arguments)) => admin::run(arguments).await,
+            Some(Command::Bots(arguments)) => bots::run(arguments).await,
         }
     });
     match outcome {

@@ -134,6 +134,7 @@ mod tests {
             token: "sess_1".to_owned(),
             revision,
             engines: EngineResults::default(),
+            verification: None,
             expires_at: Timestamp::default(),
         }
     }

@@ -3,6 +3,7 @@
 
 use quivive_core::Timestamp;
 use quivive_core::encoding;
+use quivive_core::score::aggregate::Verification;
 use quivive_core::score::{EngineResults, Event, Session};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -39,6 +40,9 @@ pub struct StoredScore {
     pub revision: u64,
     /// The opinions; combined at verdict time, because that depends on the project's threshold.
     pub engines: EngineResults,
+    /// What looking up the claimed bot had given by then; none when no bot was claimed.
+    #[serde(default)]
+    pub verification: Option<Verification>,
     /// The session's own end.
     pub expires_at: Timestamp,
 }

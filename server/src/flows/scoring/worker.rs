@@ -6,11 +6,13 @@ use std::time::Duration;
 use futures::future::{join_all, try_join_all};
 use quivive_core::Timestamp;
 use quivive_core::score;
+use quivive_core::score::aggregate::Verification;
 use tokio::time::MissedTickBehavior;
 
 use super::ingest::batch_id;
 use super::queue::SessionKey;
 use super::record::{BatchOwner, Checkpoint, StoredScore, StoredSession, session_id};
+use super::verified::{self, Finding::Known, Patience};
 use crate::app::App;
 use crate::jobs::Stop;
 use crate::storage::{self, Put, Record};
@@ -36,7 +38,7 @@ pub(super) async fn run(app: App, mut stop: Stop) {
     }
     while !app.scoring.queue.is_empty() {
         let keys = app.scoring.queue.next(MOST_AT_ONCE).await;
-        if let Err(error) = score_sessions(&app, &keys).await {
+        if let Err(error) = score_sessions(&app, &keys, Patience::NoQuestions).await {
             tracing::warn!(%error, "sessions are left for the next start to score");
             return;
         }
@@ -69,7 +71,7 @@ async fn recover_or_retry(app: &App, stop: &mut Stop) -> bool {
 }
 
 async fn score_or_requeue(app: &App, keys: Vec<SessionKey>) {
-    if let Err(error) = score_sessions(app, &keys).await {
+    if let Err(error) = score_sessions(app, &keys, Patience::Wait).await {
         tracing::warn!(%error, sessions = keys.len(), "sessions could not be scored, trying again");
         let now = app.now();
         for key in keys {
@@ -80,14 +82,21 @@ async fn score_or_requeue(app: &App, keys: Vec<SessionKey>) {
 }
 
 /// Scores sessions and stores all scores in one write.
-async fn score_sessions(app: &App, keys: &[SessionKey]) -> storage::Result<()> {
+///
+/// Those whose bot is being looked up are left out, within the patience, and come back to the queue.
+async fn score_sessions(app: &App, keys: &[SessionKey], patience: Patience) -> storage::Result<()> {
     let ids: Vec<String> = keys.iter().map(|key| session_id(key.project_id, &key.token)).collect();
     let found = join_all(ids.iter().map(|id| app.storage.get::<StoredSession>(id))).await;
     let now = app.now();
     let mut changes = Vec::with_capacity(keys.len());
     for found in found {
         match found {
-            Ok(Some(session)) => changes.push(Put::any(&scored(&session.value, now))?),
+            Ok(Some(session)) => {
+                let session = session.value;
+                if let Known(verification) = verified::verify(app, &session, patience) {
+                    changes.push(Put::any(&scored(session, verification, now))?);
+                }
+            }
             Ok(None) => {}
             // One damaged session must not keep the others from their scores.
             Err(storage::Error::Corrupt { kind, reason }) => {
@@ -105,12 +114,14 @@ async fn score_sessions(app: &App, keys: &[SessionKey]) -> storage::Result<()> {
     Ok(())
 }
 
-fn scored(session: &StoredSession, now: Timestamp) -> StoredScore {
+fn scored(mut session: StoredSession, verification: Option<Verification>, now: Timestamp) -> StoredScore {
+    session.signals.observe_verification(verification.clone());
     StoredScore {
         project_id: session.project_id,
-        token: session.token.clone(),
+        token: session.token,
         revision: session.revision,
         engines: score::evaluate(&session.signals.aggregate(), Some(now)),
+        verification,
         expires_at: session.expires_at,
     }
 }
@@ -137,7 +148,8 @@ async fn recover(app: &App) -> storage::Result<()> {
             keys.into_iter().zip(is_stale).filter_map(|(key, is_stale)| is_stale.then_some(key)).collect();
         if !stale.is_empty() {
             tracing::info!(sessions = stale.len(), "scoring sessions left by an earlier run");
-            score_sessions(app, &stale).await?;
+            // A session that waits is in no queue, and the checkpoint that follows would pass it.
+            score_sessions(app, &stale, Patience::ScoreFirst).await?;
         }
     }
     Ok(())
