@@ -21,6 +21,7 @@ pub mod fusion;
 mod headers;
 mod kind;
 mod network;
+mod ranges;
 mod request;
 pub mod signals;
 #[cfg(test)]
@@ -33,9 +34,11 @@ use std::sync::OnceLock;
 pub use catalogue::{Agent, Feed, Verify};
 pub use classification::*;
 pub use network::IpSet;
+pub use ranges::{RangeTable, published_ranges};
 pub use request::*;
 pub use signals::Group;
 pub use user_agent::{BrowserShape, Platform, Tool, UserAgentClass};
+pub use verification::is_in_domain;
 
 use crate::evidence::Evidence;
 use crate::{Error, ErrorKind, Result};

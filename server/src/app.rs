@@ -14,6 +14,7 @@ use crate::flows::scoring::Scoring;
 use crate::jobs::Jobs;
 use crate::keys::KeyRing;
 use crate::openapi::Documents;
+use crate::outbound::Outbound;
 use crate::storage::Storage;
 use crate::tenant::Callers;
 
@@ -41,6 +42,8 @@ pub struct Inner {
     pub detection: Detection,
     /// The OpenAPI documents as they are sent.
     pub documents: Documents,
+    /// The way out: DNS and HTTP.
+    pub outbound: Outbound,
     /// Work off the request path.
     pub jobs: Jobs,
     /// Whether new requests are still wanted; false from the first shutdown signal on.
@@ -49,8 +52,15 @@ pub struct Inner {
 
 impl App {
     /// Puts the parts together.
-    pub fn new(config: Config, storage: Storage, keys: KeyRing, clock: Clock, entropy: Entropy) -> Self {
-        let scoring = Scoring::new(&config.botect);
+    pub fn new(
+        config: Config,
+        storage: Storage,
+        keys: KeyRing,
+        outbound: Outbound,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> Self {
+        let scoring = Scoring::new(&config);
         Self(Arc::new(Inner {
             config,
             storage,
@@ -61,6 +71,7 @@ impl App {
             detection: Detection::default(),
             callers: Callers::default(),
             documents: Documents::default(),
+            outbound,
             jobs: Jobs::default(),
             is_accepting: AtomicBool::new(true),
         }))

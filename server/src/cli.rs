@@ -1,6 +1,7 @@
 //! The command line.
 
 mod admin;
+mod bots;
 mod health;
 mod openapi;
 mod output;
@@ -44,6 +45,8 @@ enum Command {
     Rules(rules::Command),
     /// Make and change accounts, projects and keys in the database.
     Admin(admin::Arguments),
+    /// Show the bots that can be verified, and fetch the address ranges that prove them.
+    Bots(bots::Arguments),
 }
 
 /// Where settings come from; the same for every command that opens the database.
@@ -86,6 +89,7 @@ pub fn main() -> ExitCode {
             Some(Command::Health { url }) => health::ask(&url).await,
             Some(Command::Rules(command)) => rules::run(command),
             Some(Command::Admin(arguments)) => admin::run(arguments).await,
+            Some(Command::Bots(arguments)) => bots::run(arguments).await,
         }
     });
     match outcome {

@@ -5,6 +5,7 @@
 mod load;
 mod validate;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -48,6 +49,8 @@ pub struct Config {
     pub botect: BotectConfig,
     pub agentshield: AgentshieldConfig,
     pub retention: RetentionConfig,
+    pub outbound: OutboundConfig,
+    pub verification: VerificationConfig,
 }
 
 impl Config {
@@ -309,6 +312,49 @@ pub struct RetentionConfig {
     pub sessions_days: u32,
     pub detections_days: u32,
     pub audit_days: u32,
+}
+
+/// `[outbound]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every setting, once")]
+pub struct OutboundConfig {
+    #[serde(deserialize_with = "list")]
+    pub dns_servers: Vec<SocketAddr>,
+    pub dns_timeout_ms: u64,
+    #[serde(deserialize_with = "networks")]
+    pub allow_private: Vec<IpNet>,
+    pub allow_http: bool,
+    #[serde(deserialize_with = "optional")]
+    pub certificates: Option<String>,
+}
+
+/// `[verification]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every setting, once")]
+pub struct VerificationConfig {
+    pub reverse_dns: bool,
+    pub timeout_ms: u64,
+    pub patience_ms: u64,
+    pub concurrency: usize,
+    pub ranges_days: u32,
+    pub feeds: BTreeMap<String, String>,
+    pub bots: Vec<BotConfig>,
+}
+
+/// One of `[[verification.bots]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every setting, once")]
+pub struct BotConfig {
+    pub name: String,
+    pub token: String,
+    pub category: String,
+    #[serde(default, deserialize_with = "list")]
+    pub suffixes: Vec<String>,
+    #[serde(default, deserialize_with = "networks")]
+    pub ranges: Vec<IpNet>,
 }
 
 fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {

@@ -21,6 +21,7 @@ pub mod jobs;
 pub mod keys;
 pub mod limits;
 pub mod openapi;
+pub mod outbound;
 pub mod pages;
 pub mod router;
 pub mod rules_dry_run;

@@ -23,9 +23,17 @@ pub(super) fn verify(facts: &RequestFacts, headers: &Headers<'_>, claimed: Optio
     }
 }
 
-/// Whether the answer is a confirmed name in one of the domains, at a label boundary.
+/// Whether the answer is a confirmed name in one of the domains.
 pub(super) fn is_confirmed_host(answer: &ReverseDnsAnswer, domains: &[String]) -> bool {
-    let Some(name) = answer.name.as_deref().filter(|_| answer.forward_confirmed) else { return false };
+    answer
+        .name
+        .as_deref()
+        .filter(|_| answer.forward_confirmed)
+        .is_some_and(|name| is_in_domain(name, domains))
+}
+
+/// Whether a host's name is one of the domains or lies in one, at a label boundary; domains in lower case.
+pub fn is_in_domain(name: &str, domains: &[String]) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     domains.iter().any(|domain| {
         name.strip_suffix(domain.as_str()).is_some_and(|front| front.is_empty() || front.ends_with('.'))

@@ -1,6 +1,6 @@
 //! Rules between settings, checked at start.
 
-use super::{Config, ConfigError};
+use super::{BotConfig, Config, ConfigError};
 
 impl Config {
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
@@ -41,6 +41,23 @@ impl Config {
                 self.botcha.internal_app_id.starts_with("app_"),
                 "`botcha.internal_app_id` must begin with app_",
             ),
+            (
+                self.outbound.dns_timeout_ms > 0 && self.verification.timeout_ms > 0,
+                "`outbound.dns_timeout_ms` and `verification.timeout_ms` must be at least 1",
+            ),
+            (self.verification.concurrency > 0, "`verification.concurrency` must be at least 1"),
+            (
+                self.verification.bots.iter().all(is_bot),
+                "each of `verification.bots` needs a name, a category, a token of three characters or more, and one \
+                 of suffixes (domains of two labels or more) and ranges",
+            ),
+            (
+                self.verification
+                    .feeds
+                    .values()
+                    .all(|url| url.parse::<http::Uri>().is_ok_and(|url| url.host().is_some())),
+                "`verification.feeds` must hold URLs",
+            ),
         ];
         match checks.into_iter().find(|(holds, _)| !holds) {
             Some((_, message)) => Err(ConfigError(message.to_owned())),
@@ -65,8 +82,24 @@ impl Config {
         .filter(|(_, names)| !names.is_empty())
         .map(|(title, names)| format!("{title}: {}", names.join(", ")))
         .collect();
-        if parts.is_empty() { Vec::new() } else { vec![parts.join("; ")] }
+        let mut warnings = if parts.is_empty() { Vec::new() } else { vec![parts.join("; ")] };
+        if !self.outbound.allow_private.is_empty() || self.outbound.allow_http {
+            let warning = "`outbound.allow_private` or `outbound.allow_http` is set: this server's own requests may \
+                           reach private networks or go unencrypted";
+            warnings.push(warning.to_owned());
+        }
+        warnings
     }
+}
+
+fn is_bot(bot: &BotConfig) -> bool {
+    let is_domain =
+        |suffix: &String| suffix.trim_matches('.').split('.').filter(|label| !label.is_empty()).count() >= 2;
+    !bot.name.trim().is_empty()
+        && !bot.category.trim().is_empty()
+        && bot.token.trim().len() >= 3
+        && !(bot.suffixes.is_empty() && bot.ranges.is_empty())
+        && bot.suffixes.iter().all(is_domain)
 }
 
 fn is_origin(text: &str) -> bool {

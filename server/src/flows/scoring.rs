@@ -12,6 +12,7 @@ pub mod queue;
 pub mod read;
 pub mod record;
 pub mod rules;
+pub mod verified;
 pub mod worker;
 
 use std::time::Duration;
@@ -21,8 +22,9 @@ use self::cache::VerdictCache;
 use self::ingest::Turns;
 use self::queue::Queue;
 use self::rules::{DryRuns, RuleSets};
+use self::verified::Verified;
 use crate::app::App;
-use crate::config::BotectConfig;
+use crate::config::Config;
 
 /// What scoring keeps in the process.
 pub struct Scoring {
@@ -36,27 +38,33 @@ pub struct Scoring {
     pub rules: RuleSets,
     /// Tries of rules, one at a time.
     pub dry_runs: DryRuns,
+    /// Known bots, and who was found to be one.
+    pub verified: Verified,
     turns: Turns,
 }
 
 impl Scoring {
-    /// Makes it with the settings of `[botect]`.
-    pub fn new(config: &BotectConfig) -> Self {
+    /// Makes it with the settings of `[botect]` and `[verification]`.
+    pub fn new(config: &Config) -> Self {
+        let botect = &config.botect;
         Self {
-            queue: Queue::new(if config.shed_above == 0 { usize::MAX } else { config.shed_above }),
-            verdicts: VerdictCache::new(Duration::from_secs(config.verdict_cache_seconds)),
+            queue: Queue::new(if botect.shed_above == 0 { usize::MAX } else { botect.shed_above }),
+            verdicts: VerdictCache::new(Duration::from_secs(botect.verdict_cache_seconds)),
             audit: Audit::default(),
             rules: RuleSets::default(),
             dry_runs: DryRuns::default(),
+            verified: Verified::new(&config.verification),
             turns: Turns::default(),
         }
     }
 }
 
-/// Starts the background tasks: scoring and recording of blocks.
+/// Starts the background tasks: scoring, recording of blocks, taking over of new address ranges.
 pub fn start(app: &App) {
     let scored = app.clone();
     app.jobs.start("scoring", move |stop| worker::run(scored.clone(), stop));
     let audited = app.clone();
     app.jobs.start("audit", move |stop| audit::run(audited.clone(), stop));
+    let followed = app.clone();
+    app.jobs.start("bot-ranges", move |stop| verified::ranges::follow(followed.clone(), stop));
 }

@@ -9,3 +9,4 @@ mod scoring;
 mod site;
 mod vectors;
 mod verdict;
+mod verified;

@@ -12,6 +12,8 @@ mod agentshield;
 mod botcha;
 mod botect;
 mod connections;
+mod dns;
 mod durability;
 mod native;
+mod outbound;
 mod support;

@@ -137,6 +137,7 @@ mod tests {
             scored_at: Timestamp::default(),
             engines: EngineResults::default(),
             facts: SessionFacts::default(),
+            verification: None,
             expires_at: Timestamp::default(),
         }
     }

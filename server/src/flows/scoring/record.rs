@@ -5,6 +5,7 @@ use quivive_core::Timestamp;
 use quivive_core::encoding;
 use quivive_core::first_party::PageHitReport;
 use quivive_core::score::aggregate::Behavioral;
+use quivive_core::score::aggregate::Verification;
 use quivive_core::score::{EngineResults, Event, Session};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -55,6 +56,9 @@ pub struct StoredScore {
     pub engines: EngineResults,
     /// What the owner's rules look at beside them.
     pub facts: SessionFacts,
+    /// What looking up the claimed bot had given by then; none when no bot was claimed.
+    #[serde(default)]
+    pub verification: Option<Verification>,
     /// The session's own end.
     pub expires_at: Timestamp,
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::future::{join_all, try_join_all};
 use quivive_core::Timestamp;
 use quivive_core::score;
+use quivive_core::score::aggregate::Verification;
 use tokio::time::MissedTickBehavior;
 
 use super::ingest::batch_id;
@@ -13,6 +14,7 @@ use super::queue::SessionKey;
 use super::record::{
     BatchOwner, Checkpoint, DueSession, SessionFacts, StoredScore, StoredSession, session_id,
 };
+use super::verified::{self, Finding::Known, Patience};
 use crate::app::App;
 use crate::jobs::Stop;
 use crate::storage::{self, Put, Record};
@@ -43,7 +45,7 @@ pub(super) async fn run(app: App, mut stop: Stop) {
     }
     while !app.scoring.queue.is_empty() {
         let keys = app.scoring.queue.next(MOST_AT_ONCE).await;
-        if let Err(error) = score_sessions(&app, &keys).await {
+        if let Err(error) = score_sessions(&app, &keys, Patience::NoQuestions).await {
             tracing::warn!(%error, "sessions are left for the next start to score");
             return;
         }
@@ -102,7 +104,7 @@ async fn score_due(app: &App, now: Timestamp) -> storage::Result<Option<Timestam
         }
         let key =
             |due: &DueSession| SessionKey { project_id: due.project_id, token: due.token.as_str().into() };
-        score_sessions(app, &due.iter().map(key).collect::<Vec<_>>()).await?;
+        score_sessions(app, &due.iter().map(key).collect::<Vec<_>>(), Patience::Wait).await?;
         app.storage.write(due.iter().map(|due| Put::delete::<DueSession>(due.id())).collect()).await?;
         if later.is_some() {
             return Ok(later);
@@ -111,7 +113,7 @@ async fn score_due(app: &App, now: Timestamp) -> storage::Result<Option<Timestam
 }
 
 async fn score_or_requeue(app: &App, keys: Vec<SessionKey>) {
-    if let Err(error) = score_sessions(app, &keys).await {
+    if let Err(error) = score_sessions(app, &keys, Patience::Wait).await {
         tracing::warn!(%error, sessions = keys.len(), "sessions could not be scored, trying again");
         let now = app.now();
         for key in keys {
@@ -122,14 +124,21 @@ async fn score_or_requeue(app: &App, keys: Vec<SessionKey>) {
 }
 
 /// Scores sessions and stores all scores in one write.
-async fn score_sessions(app: &App, keys: &[SessionKey]) -> storage::Result<()> {
+///
+/// Those whose bot is being looked up are left out, within the patience, and come back to the queue.
+async fn score_sessions(app: &App, keys: &[SessionKey], patience: Patience) -> storage::Result<()> {
     let ids: Vec<String> = keys.iter().map(|key| session_id(key.project_id, &key.token)).collect();
     let found = join_all(ids.iter().map(|id| app.storage.get::<StoredSession>(id))).await;
     let now = app.now();
     let mut changes = Vec::with_capacity(keys.len());
     for found in found {
         match found {
-            Ok(Some(session)) => changes.push(Put::any(&scored(&session.value, now))?),
+            Ok(Some(session)) => {
+                let session = session.value;
+                if let Known(verification) = verified::verify(app, &session, patience) {
+                    changes.push(Put::any(&scored(session, verification, now))?);
+                }
+            }
             Ok(None) => {}
             // One damaged session must not keep the others from their scores.
             Err(storage::Error::Corrupt { kind, reason }) => {
@@ -147,7 +156,8 @@ async fn score_sessions(app: &App, keys: &[SessionKey]) -> storage::Result<()> {
     Ok(())
 }
 
-fn scored(session: &StoredSession, now: Timestamp) -> StoredScore {
+fn scored(mut session: StoredSession, verification: Option<Verification>, now: Timestamp) -> StoredScore {
+    session.signals.observe_verification(verification.clone());
     let signals = session.signals.aggregate();
     StoredScore {
         project_id: session.project_id,
@@ -155,7 +165,8 @@ fn scored(session: &StoredSession, now: Timestamp) -> StoredScore {
         revision: session.revision,
         scored_at: now,
         engines: score::evaluate(&signals, Some(now)),
-        facts: SessionFacts::of(session, &signals.behavioral),
+        facts: SessionFacts::of(&session, &signals.behavioral),
+        verification,
         expires_at: session.expires_at,
     }
 }
@@ -182,7 +193,8 @@ async fn recover(app: &App) -> storage::Result<()> {
             keys.into_iter().zip(is_stale).filter_map(|(key, is_stale)| is_stale.then_some(key)).collect();
         if !stale.is_empty() {
             tracing::info!(sessions = stale.len(), "scoring sessions left by an earlier run");
-            score_sessions(app, &stale).await?;
+            // A session that waits is in no queue, and the checkpoint that follows would pass it.
+            score_sessions(app, &stale, Patience::ScoreFirst).await?;
         }
     }
     Ok(())

@@ -1,0 +1,245 @@
+//! One guarded HTTP GET.
+
+use std::error::Error as StdError;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+use http::header::{ETAG, IF_NONE_MATCH};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::redirect::{Attempt, Policy};
+use reqwest::{Certificate, Client, Response, Url};
+
+use super::address::Guard;
+use super::dns::{Dns, DnsError, Family};
+
+/// What to fetch, and within which bounds.
+#[derive(Clone, Copy, Debug)]
+pub struct Get<'a> {
+    /// Where.
+    pub url: &'a str,
+    /// The `ETag` of what is there already.
+    pub etag: Option<&'a str>,
+    /// The largest body in bytes.
+    pub limit: usize,
+    /// The time for everything: names, connections, redirects and body.
+    pub timeout: Duration,
+}
+
+/// What came back.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Fetched {
+    /// A body, with status 200.
+    Body {
+        /// The body.
+        bytes: Bytes,
+        /// Its `ETag`.
+        etag: Option<String>,
+    },
+    /// It is still what the `ETag` names.
+    Unchanged,
+}
+
+/// Why nothing came back.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum GetError {
+    /// The URL, or one that it redirects to, is not fetched.
+    #[error("{0}")]
+    Url(UrlError),
+    /// The name leads to no public address.
+    #[error("{0} is not on the public internet")]
+    Forbidden(String),
+    /// The name is not known.
+    #[error("the name cannot be resolved: {0}")]
+    Dns(DnsError),
+    /// Another status than 200 and 304.
+    #[error("status {0}")]
+    Status(u16),
+    /// The body is larger than permitted.
+    #[error("the body is larger than {0} bytes")]
+    TooLarge(usize),
+    /// It took too long.
+    #[error("it took longer than {0:?}")]
+    Timeout(Duration),
+    /// Anything else: connection, TLS, protocol.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Why a URL is not fetched.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum UrlError {
+    /// It cannot be read.
+    #[error("it is not a URL")]
+    Syntax,
+    /// Only `https`, and `http` where the configuration permits it.
+    #[error("the URL's scheme is not permitted")]
+    Scheme,
+    /// User names and passwords are never sent.
+    #[error("the URL contains credentials")]
+    Credentials,
+    /// Redirects beyond a few.
+    #[error("too many redirects")]
+    Redirects,
+}
+
+/// The client; made when it is first used.
+pub(super) struct Http {
+    dns: Dns,
+    rules: Rules,
+    certificates: Vec<Certificate>,
+    client: OnceLock<Result<Client, String>>,
+}
+
+/// What is checked of every URL, also of one that is redirected to.
+#[derive(Clone, Debug)]
+struct Rules {
+    guard: Guard,
+    allow_http: bool,
+}
+
+impl Http {
+    pub fn new(dns: Dns, guard: Guard, allow_http: bool, certificates: Vec<Certificate>) -> Self {
+        Self { dns, rules: Rules { guard, allow_http }, certificates, client: OnceLock::new() }
+    }
+
+    pub async fn get(&self, request: Get<'_>) -> Result<Fetched, GetError> {
+        tokio::time::timeout(request.timeout, self.fetch(request))
+            .await
+            .unwrap_or(Err(GetError::Timeout(request.timeout)))
+    }
+
+    async fn fetch(&self, request: Get<'_>) -> Result<Fetched, GetError> {
+        let url = Url::parse(request.url).map_err(|_| GetError::Url(UrlError::Syntax))?;
+        self.rules.check(&url)?;
+        let client = self.client.get_or_init(|| self.build().map_err(|error| chain(&error)));
+        let mut builder = client.as_ref().map_err(|error| GetError::Failed(error.clone()))?.get(url);
+        if let Some(etag) = request.etag {
+            builder = builder.header(IF_NONE_MATCH, etag);
+        }
+        let response = builder.send().await.map_err(|error| reason(&error))?;
+        match response.status() {
+            StatusCode::OK => {
+                let etag =
+                    response.headers().get(ETAG).and_then(|value| value.to_str().ok()).map(str::to_owned);
+                Ok(Fetched::Body { bytes: body(response, request.limit).await?, etag })
+            }
+            StatusCode::NOT_MODIFIED if request.etag.is_some() => Ok(Fetched::Unchanged),
+            status => Err(GetError::Status(status.as_u16())),
+        }
+    }
+
+    fn build(&self) -> reqwest::Result<Client> {
+        let rules = self.rules.clone();
+        let follow = move |attempt: Attempt| {
+            if attempt.previous().len() > MOST_REDIRECTS {
+                return attempt.error(GetError::Url(UrlError::Redirects));
+            }
+            match rules.check(attempt.url()) {
+                Ok(()) => attempt.follow(),
+                Err(error) => attempt.error(error),
+            }
+        };
+        Client::builder()
+            .user_agent(concat!("Quivive/", env!("CARGO_PKG_VERSION")))
+            .no_proxy()
+            .referer(false)
+            .redirect(Policy::custom(follow))
+            .pool_max_idle_per_host(0)
+            .tls_certs_merge(self.certificates.iter().cloned())
+            // The connection goes to the very addresses that were checked: nothing is resolved a second time.
+            .dns_resolver(GuardedNames { dns: self.dns.clone(), guard: self.rules.guard.clone() })
+            .build()
+    }
+}
+
+impl Rules {
+    /// Addresses in a URL are checked here, those of names when they are resolved.
+    fn check(&self, url: &Url) -> Result<(), GetError> {
+        match url.scheme() {
+            "https" => {}
+            "http" if self.allow_http => {}
+            _ => return Err(GetError::Url(UrlError::Scheme)),
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(GetError::Url(UrlError::Credentials));
+        }
+        let host = url.host_str().ok_or(GetError::Url(UrlError::Syntax))?;
+        // Any other way to write an address was brought to this one by the parser.
+        match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+            Ok(address) if !self.guard.permits(address) => Err(GetError::Forbidden(host.to_owned())),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Names as the client sees them: only with permitted addresses.
+struct GuardedNames {
+    dns: Dns,
+    guard: Guard,
+}
+
+impl Resolve for GuardedNames {
+    fn resolve(&self, name: Name) -> Resolving {
+        let (dns, guard) = (self.dns.clone(), self.guard.clone());
+        Box::pin(async move {
+            let addresses = permitted(&dns, &guard, name.as_str()).await?;
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}
+
+async fn permitted(dns: &Dns, guard: &Guard, name: &str) -> Result<Vec<SocketAddr>, GetError> {
+    let (v4, v6) = tokio::join!(dns.addresses(name, Family::V4), dns.addresses(name, Family::V6));
+    let found = match (v4, v6) {
+        (Ok(v4), Ok(v6)) => [v4, v6].concat(),
+        (Ok(found), Err(_)) | (Err(_), Ok(found)) if !found.is_empty() => found,
+        (Err(error), _) | (_, Err(error)) => return Err(GetError::Dns(error)),
+    };
+    let permitted: Vec<_> = found
+        .into_iter()
+        .filter(|address| guard.permits(*address))
+        .map(|address| SocketAddr::new(address, 0))
+        .collect();
+    if permitted.is_empty() { Err(GetError::Forbidden(name.to_owned())) } else { Ok(permitted) }
+}
+
+async fn body(mut response: Response, limit: usize) -> Result<Bytes, GetError> {
+    if response.content_length().is_some_and(|length| length > limit as u64) {
+        return Err(GetError::TooLarge(limit));
+    }
+    let mut bytes = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| reason(&error))? {
+        if bytes.len() + chunk.len() > limit {
+            return Err(GetError::TooLarge(limit));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.freeze())
+}
+
+/// Our own refusal if one is the cause, else the whole chain of causes.
+fn reason(error: &reqwest::Error) -> GetError {
+    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(ours) = error.downcast_ref::<GetError>() {
+            return ours.clone();
+        }
+        cause = error.source();
+    }
+    GetError::Failed(chain(error))
+}
+
+fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+const MOST_REDIRECTS: usize = 3;
