@@ -10,8 +10,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use quivive::Client;
 use quivive_core::first_party::{EventsReport, PageHitReport, PageTokens, SessionCookie, path_hash};
-use quivive_middleware::first_party::{FirstParty, Page, VisitorAddress};
 use quivive_middleware::TrustedProxies;
+use quivive_middleware::first_party::{FirstParty, Page, VisitorAddress};
 use serde_json::{Value, json};
 
 use crate::service::{PRIVATE_KEY, now};
@@ -133,7 +133,8 @@ async fn take(
     match status {
         StatusCode::NO_CONTENT => status.into_response(),
         StatusCode::ACCEPTED => {
-            (status, axum::Json(json!({ "session_token": "s", "accepted": 1, "duplicates": 0 }))).into_response()
+            (status, axum::Json(json!({ "session_token": "s", "accepted": 1, "duplicates": 0 })))
+                .into_response()
         }
         StatusCode::OK => {
             axum::Json(json!({ "logged_in": true, "asserted_at": "2026-02-15T12:00:00Z" })).into_response()
@@ -160,14 +161,16 @@ impl Framework for Tower {
         use tower::ServiceExt;
 
         let cached = || {
-            let headers = [(header::CACHE_CONTROL, "public"), (header::ETAG, "\"1\""), (header::LAST_MODIFIED, "x")];
+            let headers =
+                [(header::CACHE_CONTROL, "public"), (header::ETAG, "\"1\""), (header::LAST_MODIFIED, "x")];
             (headers, [(header::SET_COOKIE, "own=1")], Html(HTML))
         };
         let streamed = || {
             let chunks = futures::stream::iter([Ok::<_, std::io::Error>(HTML)]);
             ([(header::CONTENT_TYPE, "text/html")], Body::from_stream(chunks))
         };
-        let tagged = |Extension(page): Extension<Page>| async move { Html(format!("<head>{}</head>", page.tag())) };
+        let tagged =
+            |Extension(page): Extension<Page>| async move { Html(format!("<head>{}</head>", page.tag())) };
         let policy = [(header::CONTENT_SECURITY_POLICY, "script-src 'nonce-abc'")];
         let app = axum::Router::new()
             .route("/", get(move || async move { cached() }).post(|| async { Html(HTML) }))
@@ -191,7 +194,9 @@ impl Framework for Tower {
         let headers = parts.headers.iter();
         Got {
             status: parts.status.as_u16(),
-            headers: headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect(),
+            headers: headers
+                .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+                .collect(),
             body: String::from_utf8(body.to_vec()).unwrap(),
         }
     }
@@ -215,8 +220,12 @@ impl Framework for Actix {
                 answer.body(body)
             })
         };
-        let cached: &[_] =
-            &[("cache-control", "public"), ("etag", "\"1\""), ("last-modified", "x"), ("set-cookie", "own=1")];
+        let cached: &[_] = &[
+            ("cache-control", "public"),
+            ("etag", "\"1\""),
+            ("last-modified", "x"),
+            ("set-cookie", "own=1"),
+        ];
         let streamed = web::get().to(|| async {
             let chunks = futures::stream::iter([Ok::<_, actix_web::Error>(bytes::Bytes::from(HTML))]);
             HttpResponse::Ok().content_type(ContentType::html()).streaming(chunks)
@@ -225,7 +234,8 @@ impl Framework for Actix {
             let tag = request.extensions().get::<Page>().unwrap().tag().to_owned();
             HttpResponse::Ok().content_type(ContentType::html()).body(format!("<head>{tag}</head>"))
         });
-        let posted = web::post().to(|| async { HttpResponse::Ok().content_type(ContentType::html()).body(HTML) });
+        let posted =
+            web::post().to(|| async { HttpResponse::Ok().content_type(ContentType::html()).body(HTML) });
         let app = App::new()
             .wrap(quivive_middleware::actix::FirstPartyTransform::new(first_party.clone()))
             .route("/", html(200, cached, HTML))
@@ -247,7 +257,8 @@ impl Framework for Actix {
         let response = test::call_service(&app, request.peer_addr(peer).to_request()).await;
         let status = response.status().as_u16();
         let headers = response.headers().iter();
-        let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
+        let headers =
+            headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
         let body = String::from_utf8(test::read_body(response).await.to_vec()).unwrap();
         Got { status, headers, body }
     }
@@ -256,8 +267,8 @@ impl Framework for Actix {
 /// Each test in each framework.
 macro_rules! in_each_framework {
     ($($name:ident;)*) => {
-        mod tower { $(#[tokio::test] async fn $name() { super::$name::<super::Tower>().await })* }
-        mod actix { $(#[tokio::test] async fn $name() { super::$name::<super::Actix>().await })* }
+        mod with_tower { $(#[tokio::test] async fn $name() { super::$name::<super::Tower>().await })* }
+        mod with_actix { $(#[tokio::test] async fn $name() { super::$name::<super::Actix>().await })* }
     };
 }
 
@@ -436,7 +447,10 @@ async fn events_are_handed_over_with_the_private_key_and_the_pages_session<F: Fr
         assert_eq!(headers["authorization"], format!("Bearer {PRIVATE_KEY}"));
         let report = EventsReport::parse(&body.to_string()).unwrap();
         assert_eq!((report.session_token.as_str(), report.page_id), ("sess_1", "ab".repeat(16)));
-        assert_eq!((report.events.len(), report.observed.unwrap().ip.to_string()), (2, "198.51.100.9".to_owned()));
+        assert_eq!(
+            (report.events.len(), report.observed.unwrap().ip.to_string()),
+            (2, "198.51.100.9".to_owned())
+        );
         let text = body.to_string();
         assert!(!text.contains("site_key") && !text.contains("page_path_shape") && !text.contains("bt_"));
     }
@@ -462,7 +476,9 @@ async fn the_proxy_is_403_for_other_origins<F: Framework>() {
     let first_party = Service::start().await.first_party();
     let sent = || Sent::post(&page_token("sess_1"), &batch());
     let invalid = json!({ "error": "Invalid origin" });
-    for origin in ["https://evil.example", "https://shop.example.evil.example", "https://shop.example:8443", "null", ""] {
+    for origin in
+        ["https://evil.example", "https://shop.example.evil.example", "https://shop.example:8443", "null", ""]
+    {
         refused::<F>(&first_party, sent().header("origin", origin), 403, invalid.clone()).await;
     }
     refused::<F>(&first_party, sent().header("sec-fetch-site", "cross-site"), 403, invalid.clone()).await;
@@ -493,12 +509,16 @@ async fn the_proxy_is_413_over_the_limit<F: Framework>() {
 async fn the_proxy_is_415_for_anything_but_json<F: Framework>() {
     let first_party = Service::start().await.first_party();
     for media in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"] {
-        let sent = Sent::post(&page_token("sess_1"), &batch()).without("content-type").header("content-type", media);
+        let sent =
+            Sent::post(&page_token("sess_1"), &batch()).without("content-type").header("content-type", media);
         refused::<F>(&first_party, sent, 415, json!({ "error": "JSON required" })).await;
     }
     let sent = Sent::post(&page_token("sess_1"), &batch()).without("content-type");
     refused::<F>(&first_party, sent.clone(), 415, json!({ "error": "JSON required" })).await;
-    assert_eq!(F::send(&first_party, sent.header("content-type", "Application/JSON; charset=utf-8")).await.status, 202);
+    assert_eq!(
+        F::send(&first_party, sent.header("content-type", "Application/JSON; charset=utf-8")).await.status,
+        202
+    );
 }
 
 async fn the_proxy_is_422_for_what_is_no_batch_of_a_page<F: Framework>() {
@@ -576,7 +596,8 @@ async fn the_proxy_is_503_when_there_is_no_room<F: Framework>() {
 async fn the_proxy_checks_in_the_documented_order<F: Framework>() {
     let first_party = Service::start().await.first_party().body_limit(1_024).unwrap();
     // Wrong in every way; one fault less each time.
-    let mut sent = Sent::post("x", &batch()).header("origin", "https://evil.example").header("cookie", cookie("sess_2"));
+    let mut sent =
+        Sent::post("x", &batch()).header("origin", "https://evil.example").header("cookie", cookie("sess_2"));
     sent.body.resize(2_000, b' ');
     sent = sent.without("content-type").header("content-type", "text/plain");
     assert_eq!(F::send(&first_party.clone().enabled(false), sent.clone()).await.status, 404);
@@ -640,7 +661,9 @@ async fn a_login_is_repeated_while_its_session_is_still_on_its_way() {
 #[test]
 fn keys_that_cannot_be_a_projects_are_refused() {
     let client = Client::builder().url("http://127.0.0.1:1").build().unwrap();
-    for (private_key, site_key) in [("", SITE_KEY), ("pk_site", SITE_KEY), (PRIVATE_KEY, ""), (PRIVATE_KEY, "sk_x")] {
+    for (private_key, site_key) in
+        [("", SITE_KEY), ("pk_site", SITE_KEY), (PRIVATE_KEY, ""), (PRIVATE_KEY, "sk_x")]
+    {
         let error = FirstParty::new(client.botect(private_key), site_key).unwrap_err();
         assert_eq!(error.code(), "INVALID_KEY", "{private_key} {site_key}");
     }
