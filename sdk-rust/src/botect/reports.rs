@@ -86,3 +86,54 @@ impl Botect {
         call(delivery).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use quivive_core::Timestamp;
+    use quivive_core::first_party::{PageMethod, SCHEMA_VERSION};
+
+    use super::*;
+    use crate::Client;
+
+    /// Nobody listens on port 1: what is refused here was never sent.
+    fn site() -> Botect {
+        Client::builder().url("http://127.0.0.1:1").build().unwrap().botect("sk_site")
+    }
+
+    fn hit() -> PageHitReport {
+        PageHitReport {
+            schema_version: SCHEMA_VERSION,
+            page_id: "ab".repeat(16),
+            session_token: "sess_1".to_owned(),
+            occurred_at: Timestamp::from_seconds(1_771_156_800),
+            method: PageMethod::Get,
+            path_hash: "ab".repeat(32),
+            header_names: Vec::new(),
+            languages: Vec::new(),
+            had_session_cookie: false,
+            duration_ms: 0,
+            ja4: None,
+            observed: None,
+            logged_in: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_right_is_not_sent() {
+        for session in ["", "a/b", "..", &"a".repeat(129)] {
+            assert_eq!(site().logged_in(session).await.unwrap_err().code(), "INVALID_INPUT", "{session}");
+        }
+        for key in ["", "a b", &"a".repeat(129)] {
+            assert_eq!(site().page_hit(&hit(), key).await.unwrap_err().code(), "INVALID_INPUT", "{key}");
+        }
+        let wrong = Client::builder().url("http://127.0.0.1:1").build().unwrap().botect("pk_site");
+        assert_eq!(wrong.page_hit(&hit(), "key").await.unwrap_err().code(), "INVALID_INPUT");
+    }
+
+    #[tokio::test]
+    async fn a_service_that_is_away_is_worth_another_try() {
+        let error = site().page_hit(&hit(), "key").await.unwrap_err();
+        assert!(error.is_passing() && error.code() == "CONNECTION_FAILED");
+        assert!(site().logged_in("sess_1").await.unwrap_err().is_passing());
+    }
+}
