@@ -23,6 +23,8 @@
 //!
 //! A guard's caches live in the guard: make it once and clone it into every worker.
 
+mod first_party;
+
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -31,6 +33,8 @@ use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::http::StatusCode;
 use actix_web::{Error, HttpMessage, HttpResponse, HttpResponseBuilder};
 use futures::future::{LocalBoxFuture, Ready, ready};
+
+pub use first_party::{FirstPartyService, FirstPartyTransform};
 
 use crate::facts::Facts;
 use crate::guard::{Admission, Answer, Check, Guard};

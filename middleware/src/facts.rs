@@ -10,7 +10,10 @@ pub struct Facts {
     route: Option<String>,
     peer: Option<IpAddr>,
     session: Option<String>,
+    is_https: bool,
     headers: Vec<(String, String)>,
+    /// Names of headers whose values are no visible ASCII.
+    unreadable: Vec<String>,
 }
 
 impl Facts {
@@ -25,17 +28,23 @@ impl Facts {
         session: Option<String>,
         headers: impl Iterator<Item = (&'a str, &'a [u8])>,
     ) -> Self {
-        let headers = headers.filter_map(|(name, value)| {
-            let value = std::str::from_utf8(value).ok().filter(|text| text.is_ascii())?;
-            Some((name.to_ascii_lowercase(), value.to_owned()))
-        });
+        let (mut readable, mut unreadable) = (Vec::new(), Vec::new());
+        for (name, value) in headers {
+            let name = name.to_ascii_lowercase();
+            match std::str::from_utf8(value).ok().filter(|text| text.is_ascii()) {
+                Some(value) => readable.push((name, value.to_owned())),
+                None => unreadable.push(name),
+            }
+        }
         Self {
             method: method.to_owned(),
             path: path.to_owned(),
             route: None,
             peer: peer.map(|address| address.to_canonical()),
             session,
-            headers: headers.collect(),
+            is_https: false,
+            headers: readable,
+            unreadable,
         }
     }
 
@@ -43,6 +52,19 @@ impl Facts {
     #[must_use]
     pub fn with_route(self, route: Option<String>) -> Self {
         Self { route, ..self }
+    }
+
+    /// Says whether the request itself came over HTTPS.
+    #[must_use]
+    pub fn with_https(self, is_https: bool) -> Self {
+        Self { is_https, ..self }
+    }
+
+    /// Whether the visitor's request came over HTTPS: itself, or as a trusted proxy says in `X-Forwarded-Proto`.
+    pub fn is_https(&self, proxies: &TrustedProxies) -> bool {
+        let is_told =
+            || self.header("x-forwarded-proto").is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
+        self.is_https || (self.peer.is_some_and(|peer| proxies.contains(peer)) && is_told())
     }
 
     /// The HTTP method.
@@ -68,6 +90,11 @@ impl Facts {
     /// The first header of this lower-case name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.all(name).next()
+    }
+
+    /// Whether a header of this lower-case name was sent, be it readable or not.
+    pub fn has(&self, name: &str) -> bool {
+        self.header(name).is_some() || self.unreadable.iter().any(|known| known == name)
     }
 
     /// All headers of this lower-case name.
@@ -177,6 +204,25 @@ mod tests {
             facts("10.1.2.3", &["198.51.100.1"]).client_ip(&TrustedProxies::default()),
             "10.1.2.3".parse().ok()
         );
+    }
+
+    #[test]
+    fn the_scheme_is_believed_from_trusted_proxies_only() {
+        let proxies = TrustedProxies::parse(["10.0.0.0/8"]).unwrap();
+        let of = |peer: &str, scheme: &str| {
+            let headers = [("x-forwarded-proto", scheme.as_bytes())];
+            Facts::read("GET", "/", peer.parse().ok(), None, headers.into_iter())
+        };
+        assert!(of("10.0.0.1", "https").is_https(&proxies));
+        assert!(!of("10.0.0.1", "http").is_https(&proxies));
+        assert!(!of("192.0.2.1", "https").is_https(&proxies));
+        assert!(of("192.0.2.1", "http").with_https(true).is_https(&proxies));
+    }
+
+    #[test]
+    fn an_unreadable_header_is_there_without_a_value() {
+        let facts = Facts::read("GET", "/", None, None, [("X-Odd", &b"\xff"[..])].into_iter());
+        assert!(facts.has("x-odd") && facts.header("x-odd").is_none() && !facts.has("x-other"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod actix;
 mod agent;
 pub mod challenges;
 pub mod facts;
+pub mod first_party;
 pub mod guard;
 mod known;
 mod refusal;
@@ -17,6 +18,7 @@ mod verdict;
 
 pub use agent::{AgentIdentity, Method, RequireAgent};
 pub use facts::TrustedProxies;
+pub use first_party::FirstParty;
 pub use session::{COLLECTOR_COOKIE, SIGNED_COOKIE, Session, SessionCookie};
 pub use verdict::EnforceVerdict;
 

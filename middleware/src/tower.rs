@@ -48,6 +48,7 @@
 //! The address of a connection is not part of an HTTP request either. Where a guard needs it, say how your server
 //! stores it, with [`GuardLayer::peer`].
 
+mod first_party;
 mod future;
 
 use std::net::IpAddr;
@@ -60,6 +61,7 @@ use http_body_util::{Either, Full};
 use tower_layer::Layer;
 use tower_service::Service;
 
+pub use first_party::{FirstPartyLayer, FirstPartyService};
 pub use future::GuardFuture;
 
 use crate::facts::Facts;
@@ -89,12 +91,7 @@ struct Hooks {
 impl<G: Guard> GuardLayer<G> {
     /// A layer with this guard; the address of the connection is the extension `IpAddr` or `SocketAddr`, if any.
     pub fn new(guard: G) -> Self {
-        let peer = |extensions: &Extensions| {
-            let socket = || extensions.get::<std::net::SocketAddr>().map(std::net::SocketAddr::ip);
-            extensions.get::<IpAddr>().copied().or_else(socket)
-        };
-        let hooks = Hooks { peer: Arc::new(peer), path: Arc::new(|_| None), route: Arc::new(|_| None) };
-        Self { guard, hooks }
+        Self { guard, hooks: Hooks::default() }
     }
 
     /// How to find the address of the connection; with axum
@@ -175,7 +172,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let check = self.guard.check(self.facts(&request));
+        let check = self.guard.check(self.hooks.facts(&request));
         // The service that was made ready is the one to call; its clone waits for the next request.
         let clone = self.service.clone();
         let ready = std::mem::replace(&mut self.service, clone);
@@ -183,14 +180,26 @@ where
     }
 }
 
-impl<G, S> GuardService<G, S> {
+impl Default for Hooks {
+    fn default() -> Self {
+        let peer = |extensions: &Extensions| {
+            let socket = || extensions.get::<std::net::SocketAddr>().map(std::net::SocketAddr::ip);
+            extensions.get::<IpAddr>().copied().or_else(socket)
+        };
+        Self { peer: Arc::new(peer), path: Arc::new(|_| None), route: Arc::new(|_| None) }
+    }
+}
+
+impl Hooks {
     fn facts<B>(&self, request: &Request<B>) -> Facts {
         let extensions = request.extensions();
         let session = extensions.get::<Session>().map(|session| session.0.clone());
         let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-        let path = (self.hooks.path)(extensions);
+        let path = (self.path)(extensions);
         let path = path.as_deref().unwrap_or_else(|| request.uri().path());
-        Facts::read(request.method().as_str(), path, (self.hooks.peer)(extensions), session, headers)
-            .with_route((self.hooks.route)(extensions))
+        let is_https = request.uri().scheme_str() == Some("https");
+        Facts::read(request.method().as_str(), path, (self.peer)(extensions), session, headers)
+            .with_https(is_https)
+            .with_route((self.route)(extensions))
     }
 }

@@ -1,4 +1,4 @@
-//! Verdicts about the sessions of a site's visitors, over the Botect-compatible API.
+//! Verdicts about the sessions of a site's visitors, and what the site tells about them, over the Botect-compatible API.
 
 use std::net::IpAddr;
 
@@ -9,6 +9,10 @@ use reqwest::header::{AUTHORIZATION, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
+
+mod reports;
+
+pub use reports::{Login, Receipt};
 
 use crate::service::{call, request};
 use crate::{Client, Error, Result};
@@ -60,6 +64,14 @@ impl Botect {
             request(&self.client.inner().inline, Method::GET, url).header(AUTHORIZATION, self.bearer()?);
         let body: Value = call(look_up).await?;
         Verdict::read(&body).ok_or_else(|| Error::malformed(200))
+    }
+
+    /// The address of a file of the service that browsers load, for example `v1/sdk.js`.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` when the client has no service.
+    pub fn asset(&self, path: &str) -> Result<Url> {
+        Ok(self.client.service()?.endpoint(&path.split('/').collect::<Vec<_>>()))
     }
 
     /// The private key, with which a site signs its session cookies.

@@ -43,6 +43,18 @@ impl Error {
         }
     }
 
+    /// Whether the same call may succeed later: there was no answer or none that can be read, the service is busy (408,
+    /// 425, 429, or 204 where it should have answered) or at fault (5xx).
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Api { status, code, .. } => {
+                code == MALFORMED || matches!(status, 408 | 425 | 429 | 500..=599)
+            }
+            Self::Connection { .. } => true,
+            Self::Core(_) => false,
+        }
+    }
+
     /// The sentence of the service for a person, when its body has one.
     pub fn service_message(&self) -> Option<&str> {
         let Self::Api { body, .. } = self else { return None };
@@ -54,7 +66,7 @@ impl Error {
     }
 
     pub(crate) fn malformed(status: u16) -> Self {
-        Self::Api { status, code: "MALFORMED_ANSWER".to_owned(), body: Value::Null }
+        Self::Api { status, code: MALFORMED.to_owned(), body: Value::Null }
     }
 
     pub(crate) fn refusal(status: u16, body: Value) -> Self {
@@ -77,6 +89,8 @@ impl From<reqwest::Error> for Error {
     }
 }
 
+const MALFORMED: &str = "MALFORMED_ANSWER";
+
 /// The three families put the code in three places.
 fn code_of(body: &Value) -> Option<&str> {
     let error = body.get("error");
@@ -96,6 +110,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn only_what_can_pass_is_worth_repeating() {
+        for status in [408, 425, 429, 500, 502, 503, 599] {
+            assert!(Error::refusal(status, Value::Null).is_passing(), "{status}");
+        }
+        for status in [301, 400, 401, 402, 403, 404, 409, 413, 422] {
+            assert!(!Error::refusal(status, json!({"code": "ANY"})).is_passing(), "{status}");
+        }
+        // A batch that was shed has an empty answer.
+        assert!(Error::malformed(204).is_passing());
+        assert!(Error::connection("cut off").is_passing());
+        assert!(!Error::Core(quivive_core::Error::invalid_input("no")).is_passing());
+    }
 
     #[test]
     fn code_is_found_in_the_body_of_each_family() {

@@ -24,7 +24,14 @@ impl Server {
             .and_then(|socket| socket.local_addr())
             .expect("free port")
             .port();
-        let address = format!("127.0.0.1:{port}");
+        Self::start_at(format!("127.0.0.1:{port}"), data, extra)
+    }
+
+    /// As [`Server::start`], on the address `host:port` of one that ended.
+    ///
+    /// # Panics
+    /// As [`Server::start`].
+    pub fn start_at(address: String, data: &Path, extra: &[&str]) -> Self {
         let seed = crate::root().join("server/seeds/demo.toml");
         let mut child = Command::new(binary())
             .args(["serve", "--listen", &address])

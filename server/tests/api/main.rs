@@ -8,6 +8,7 @@
     reason = "a test fails by a panic, also in its helpers"
 )]
 
+mod admin;
 mod agentshield;
 mod botcha;
 mod botect;

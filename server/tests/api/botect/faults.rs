@@ -1,7 +1,7 @@
 //! Storage that fails or dawdles: reads fail open, nothing is acknowledged that is not stored.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -24,22 +24,33 @@ const NO_WRITES: u8 = 4;
 /// How long a write takes in the mood [`SLOW_WRITES`].
 const SLOW_WRITE: Duration = Duration::from_millis(300);
 
-/// A database that does as it is told.
+/// A database that does as it is told, and remembers what it was asked for.
 pub struct Moody {
     database: Sqlite,
     mood: AtomicU8,
+    asked: Mutex<Vec<String>>,
 }
 
 impl Moody {
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { database: Sqlite::in_memory().unwrap(), mood: AtomicU8::new(WELL) })
+        Arc::new(Self {
+            database: Sqlite::in_memory().unwrap(),
+            mood: AtomicU8::new(WELL),
+            asked: Mutex::default(),
+        })
     }
 
     pub fn is_down(&self, is_down: bool) {
         self.mood.store(if is_down { DOWN } else { WELL }, Ordering::SeqCst);
     }
 
-    async fn pass(&self) -> Result<()> {
+    /// What it was asked for since the last time, for example `get session` or `put session session_batch`.
+    pub fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut *self.asked.lock().unwrap())
+    }
+
+    async fn pass(&self, what: impl Into<String>) -> Result<()> {
+        self.asked.lock().unwrap().push(what.into());
         match self.mood.load(Ordering::SeqCst) {
             DOWN => Err(Error::Unavailable("pulled plug".to_owned())),
             SLOW => {
@@ -54,11 +65,12 @@ impl Moody {
 #[async_trait]
 impl Records for Moody {
     async fn get(&self, kind: &'static str, id: &str, now: Timestamp) -> Result<Option<Row>> {
-        self.pass().await?;
+        self.pass(format!("get {kind}")).await?;
         self.database.get(kind, id, now).await
     }
     async fn put(&self, changes: Vec<Put>, now: Timestamp) -> Result<()> {
-        self.pass().await?;
+        let kinds: Vec<&str> = changes.iter().map(|change| change.kind).collect();
+        self.pass(format!("put {}", kinds.join(" "))).await?;
         match self.mood.load(Ordering::SeqCst) {
             SLOW_WRITES => tokio::time::sleep(SLOW_WRITE).await,
             NO_WRITES => return Err(Error::Unavailable("disk full".to_owned())),
@@ -67,11 +79,11 @@ impl Records for Moody {
         self.database.put(changes, now).await
     }
     async fn take(&self, kind: &'static str, id: &str, now: Timestamp) -> Result<Option<Row>> {
-        self.pass().await?;
+        self.pass(format!("take {kind}")).await?;
         self.database.take(kind, id, now).await
     }
     async fn delete(&self, kind: &'static str, id: &str, now: Timestamp) -> Result<bool> {
-        self.pass().await?;
+        self.pass(format!("delete {kind}")).await?;
         Records::delete(&self.database, kind, id, now).await
     }
     async fn list(
@@ -82,7 +94,7 @@ impl Records for Moody {
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<Row>> {
-        self.pass().await?;
+        self.pass(format!("list {kind}")).await?;
         self.database.list(kind, parent, after, limit, now).await
     }
     async fn sweep(&self, now: Timestamp) -> Result<u64> {
@@ -99,7 +111,7 @@ impl Counters for Moody {
         amount: i64,
         expires_at: Timestamp,
     ) -> Result<i64> {
-        self.pass().await?;
+        self.pass("add").await?;
         self.database.add(key, window_start, amount, expires_at).await
     }
     async fn admit(&self, key: &str, length: i64, limit: i64, now: Timestamp) -> Result<Admission> {
@@ -109,7 +121,7 @@ impl Counters for Moody {
         self.database.peek(key, now).await
     }
     async fn read(&self, key: &str, window_start: Timestamp) -> Result<i64> {
-        self.pass().await?;
+        self.pass("read").await?;
         Counters::read(&self.database, key, window_start).await
     }
     async fn reset(&self, key: &str) -> Result<()> {
@@ -123,11 +135,11 @@ impl Counters for Moody {
 #[async_trait]
 impl Events for Moody {
     async fn append(&self, events: Vec<Event>) -> Result<Vec<bool>> {
-        self.pass().await?;
+        self.pass("append").await?;
         self.database.append(events).await
     }
     async fn scan(&self, query: EventQuery) -> Result<Vec<Event>> {
-        self.pass().await?;
+        self.pass("scan").await?;
         self.database.scan(query).await
     }
     async fn summarize(&self, query: SummaryQuery) -> Result<Vec<Summary>> {
@@ -138,7 +150,7 @@ impl Events for Moody {
     }
 }
 
-async fn moody_site() -> (Site, Arc<Moody>) {
+pub async fn moody_site() -> (Site, Arc<Moody>) {
     let database = Moody::new();
     let site = Site::without_worker(Server::on(database.clone(), |_| {}).await).await;
     (site, database)
@@ -267,6 +279,31 @@ async fn scoring_goes_on_when_storage_comes_back() {
     assert_eq!(site.verdict(&token, "").await.json, fail_open());
     database.mood.store(WELL, Ordering::SeqCst);
     assert_eq!(site.scored(&token).await["score"], 96);
+}
+
+#[tokio::test]
+async fn what_the_customers_server_reports_can_be_sent_again_after_a_fault() {
+    let (site, database) = moody_site().await;
+    let hit = super::server_ingest::hit("sess_a");
+    let page = "9f86d081884c7d659a2feaa0c55ad015";
+    let events =
+        super::server_ingest::forwarded("sess_a", page, vec![super::site::event("a", "page", json!({}))]);
+    for mood in [DOWN, NO_WRITES] {
+        database.mood.store(mood, Ordering::SeqCst);
+        for answer in [site.page_hit("k1", &hit).await, site.forward("k2", &events).await] {
+            // A queue of deliveries repeats it, where it would drop a 2xx.
+            assert_error(&answer, 500, "INTERNAL_ERROR");
+        }
+    }
+    database.mood.store(WELL, Ordering::SeqCst);
+    assert_eq!(site.page_hit("k1", &hit).await.json["accepted"], 1);
+    assert_eq!(site.forward("k2", &events).await.json["accepted"], 1);
+    for mood in [DOWN, NO_WRITES] {
+        database.mood.store(mood, Ordering::SeqCst);
+        assert_error(&site.log_in("sess_a").await, 500, "INTERNAL_ERROR");
+    }
+    database.mood.store(WELL, Ordering::SeqCst);
+    assert_eq!(site.log_in("sess_a").await.status, 200);
 }
 
 #[tokio::test]

@@ -280,12 +280,22 @@ async fn load_beyond_the_queue_is_shed_without_a_trace() {
 }
 
 #[tokio::test]
-async fn ingest_is_never_rate_limited() {
+async fn the_five_calls_of_the_data_plane_are_never_rate_limited() {
     let site = Site::start().await;
+    let token = site.session(&[("page", json!({}))]).await;
     for number in 0..300 {
-        let answer = site.ingest(&batch(None, &[("mouse", json!({}))])).await;
-        assert_eq!(answer.status, 202, "request {number}");
-        assert!(answer.headers.get("retry-after").is_none());
-        assert_eq!(site.verdict("sess_unknown", "").await.status, 200);
+        let key = format!("key-{number}");
+        let page = "9f86d081884c7d659a2feaa0c55ad015";
+        let events = vec![event(&key, "mouse", json!({}))];
+        for answer in [
+            site.ingest(&batch(None, &[("mouse", json!({}))])).await,
+            site.page_hit(&key, &super::server_ingest::hit(&token)).await,
+            site.forward(&key, &super::server_ingest::forwarded(&token, page, events)).await,
+            site.log_in(&token).await,
+            site.verdict(&token, "").await,
+        ] {
+            assert!(answer.status.is_success(), "request {number}: {}", answer.status);
+            assert!(answer.headers.get("retry-after").is_none());
+        }
     }
 }
