@@ -116,13 +116,12 @@ fn rules(criterion: &mut Criterion) {
         r#"detection_ids in [50331649, 5033165%, 16777217] AND (logged_in == false OR score < %)"#,
         r#"band in ["definite", "likely_automated"] AND path not in ["/", "/about", "/legal/%"]"#,
     ];
-    let sources: Vec<RuleSource> = (0..50)
-        .map(|number: usize| RuleSource {
-            name: format!("rule {number}"),
-            expression: shapes[number % shapes.len()].replace('%', &(number % 10).to_string()),
-            action: score::Action::Log,
-        })
-        .collect();
+    let source = |(number, shape): (usize, &&str)| RuleSource {
+        name: format!("rule {number}"),
+        expression: shape.replace('%', &(number % 10).to_string()),
+        action: score::Action::Log,
+    };
+    let sources: Vec<RuleSource> = shapes.iter().cycle().take(50).enumerate().map(source).collect();
     let facts = Facts {
         score: 61,
         band: score::Band::LikelyHuman,
@@ -130,7 +129,9 @@ fn rules(criterion: &mut Criterion) {
         path: Some("/checkout/5".to_owned()),
         ip: Some("192.0.2.55".parse().expect("address")),
         country: Some("nl".to_owned()),
-        ua: Some("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36".to_owned()),
+        ua: Some(
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36".to_owned(),
+        ),
         logged_in: Some(false),
         ..Facts::default()
     };
@@ -138,8 +139,7 @@ fn rules(criterion: &mut Criterion) {
     criterion.bench_function("50 rules: check and prepare", |bencher| {
         bencher.iter(|| RuleSet::compile(black_box(&sources)).expect("rules"));
     });
-    criterion
-        .bench_function("50 rules: evaluate", |bencher| bencher.iter(|| set.matches(black_box(&facts))));
+    criterion.bench_function("50 rules: evaluate", |bencher| bencher.iter(|| set.matches(black_box(&facts))));
 }
 
 criterion_group!(benches, challenges, tokens, scores, classification, rules);

@@ -793,7 +793,10 @@ mod fuzz {
             let position = error.details()["position"].as_u64().unwrap();
             let position = usize::try_from(position).unwrap();
             let token = error.details()["token"].as_str().unwrap();
-            assert!(text.len() > LONGEST_EXPRESSION || text[position..].starts_with(token), "{error}");
+            assert!(
+                text.len() > LONGEST_EXPRESSION || text.as_bytes()[position..].starts_with(token.as_bytes()),
+                "{error}"
+            );
         }
         outcome
     }
