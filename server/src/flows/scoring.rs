@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod cache;
 pub mod ingest;
+pub mod login;
 pub mod queue;
 pub mod read;
 pub mod record;

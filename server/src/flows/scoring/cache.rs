@@ -134,6 +134,7 @@ mod tests {
             project_id: 1,
             token: "sess_1".to_owned(),
             revision,
+            scored_at: Timestamp::default(),
             engines: EngineResults::default(),
             facts: SessionFacts::default(),
             expires_at: Timestamp::default(),

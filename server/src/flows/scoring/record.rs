@@ -3,6 +3,7 @@
 
 use quivive_core::Timestamp;
 use quivive_core::encoding;
+use quivive_core::first_party::PageHitReport;
 use quivive_core::score::aggregate::Behavioral;
 use quivive_core::score::{EngineResults, Event, Session};
 use serde::{Deserialize, Serialize};
@@ -25,9 +26,16 @@ pub struct StoredSession {
     pub seen_blocks: u32,
     /// How many batches were stored; a score names the one that it has seen.
     pub revision: u64,
+    /// When its first batch or page hit came.
+    pub started_at: Timestamp,
+    /// When its last batch, page hit or login came.
+    pub seen_at: Timestamp,
     /// When the site first said that the visitor is logged in.
     #[serde(default)]
     pub logged_in_at: Option<Timestamp>,
+    /// When it is scored once more although nothing new came; see [`DueSession`].
+    #[serde(default)]
+    pub rescore_at: Option<Timestamp>,
     /// When the session stops being there.
     pub expires_at: Timestamp,
 }
@@ -41,10 +49,11 @@ pub struct StoredScore {
     pub token: String,
     /// The session's revision that was scored.
     pub revision: u64,
+    /// When it was scored.
+    pub scored_at: Timestamp,
     /// The opinions; combined at verdict time, because that depends on the project's threshold.
     pub engines: EngineResults,
     /// What the owner's rules look at beside them.
-    #[serde(default)]
     pub facts: SessionFacts,
     /// The session's own end.
     pub expires_at: Timestamp,
@@ -71,7 +80,7 @@ pub struct SessionFacts {
     pub logged_in: bool,
 }
 
-/// Accepted events as they came, one record for each batch; ids sort by time.
+/// What one request added to a session, as it came; ids sort by time.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct StoredBatch {
     /// Milliseconds in 14 digits, a dash, 16 hexadecimal digits.
@@ -82,6 +91,15 @@ pub struct StoredBatch {
     pub token: String,
     /// The accepted events.
     pub events: Vec<Event>,
+    /// The page view that the customer's server forwarded the events for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page_id: Option<String>,
+    /// The page that the customer's server delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page_hit: Option<PageHitReport>,
+    /// Whether the customer's server said that the visitor is logged in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub logged_in: bool,
     /// End of retention.
     pub expires_at: Timestamp,
 }
@@ -110,6 +128,32 @@ pub struct FirstContact {
     pub expires_at: Timestamp,
 }
 
+/// Remembers a page hit by its `Idempotency-Key`, so that it counts once.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct SeenPageHit {
+    /// The project.
+    pub project_id: i64,
+    /// The `Idempotency-Key`.
+    pub idempotency_key: String,
+    /// The session that was used.
+    pub token: String,
+    /// End of the mark.
+    pub expires_at: Timestamp,
+}
+
+/// That a session is to be scored once more at a time, because its score depends on the clock; ids sort by that time.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct DueSession {
+    /// When.
+    pub at: Timestamp,
+    /// The project.
+    pub project_id: i64,
+    /// The session's token.
+    pub token: String,
+    /// The session's own end.
+    pub expires_at: Timestamp,
+}
+
 /// A full block of request ids of a session; never changed once written.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct SeenBlock {
@@ -126,6 +170,11 @@ pub struct SeenBlock {
 pub struct Checkpoint {
     /// Batches stored before this moment are scored.
     pub scored_until: Timestamp,
+}
+
+/// The beginning of ids that sort by time: milliseconds in 14 digits.
+pub fn time_prefix(at: Timestamp) -> String {
+    format!("{:014}", at.milliseconds().max(0))
 }
 
 /// The id under which a session and its score are stored.
@@ -203,6 +252,26 @@ impl Record for FirstContact {
     const KIND: &'static str = "session_first_contact";
     fn id(&self) -> String {
         session_id(self.project_id, &self.idempotency_key)
+    }
+    fn expires_at(&self) -> Option<Timestamp> {
+        Some(self.expires_at)
+    }
+}
+
+impl Record for SeenPageHit {
+    const KIND: &'static str = "session_page_hit";
+    fn id(&self) -> String {
+        session_id(self.project_id, &self.idempotency_key)
+    }
+    fn expires_at(&self) -> Option<Timestamp> {
+        Some(self.expires_at)
+    }
+}
+
+impl Record for DueSession {
+    const KIND: &'static str = "session_due";
+    fn id(&self) -> String {
+        format!("{}-{}", time_prefix(self.at), session_id(self.project_id, &self.token))
     }
     fn expires_at(&self) -> Option<Timestamp> {
         Some(self.expires_at)
