@@ -1,4 +1,12 @@
-import type { Claims, Classification, RequestFacts, VerifierOptions } from "./operations";
+import type {
+  Claims,
+  Classification,
+  RequestFacts,
+  RuleFacts,
+  RuleMatch,
+  RuleSetOptions,
+  VerifierOptions,
+} from "./operations";
 
 export * from "./client";
 export { ApiError, QuiviveError } from "./error";
@@ -16,4 +24,11 @@ export class Classifier {
   constructor();
   /** Classifies one request from its facts. */
   classify(facts: RequestFacts): Classification;
+}
+
+/** Evaluates the rules of a site's owner, which are checked and prepared once. */
+export class RuleSet {
+  constructor(options: RuleSetOptions);
+  /** The rules that match, in order. */
+  matches(facts: RuleFacts): RuleMatch[];
 }

@@ -35,7 +35,20 @@ class Classifier {
   }
 }
 
-module.exports = { Classifier, Verifier, operations };
+class RuleSet {
+  #native;
+
+  constructor(options = {}) {
+    const text = encode(options);
+    this.#native = attempt(() => new native.RuleSet(text));
+  }
+
+  matches(facts = {}) {
+    return decode(() => this.#native.matches(encode(facts)));
+  }
+}
+
+module.exports = { Classifier, RuleSet, Verifier, operations };
 
 function load() {
   const file = `./quivive.${process.platform}-${process.arch}.node`;

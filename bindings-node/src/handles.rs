@@ -2,7 +2,7 @@
 
 use napi::Result;
 use napi_derive::napi;
-use quivive_core::{Timestamp, agent, token};
+use quivive_core::{Timestamp, agent, rules, token};
 
 use crate::{decode, encode};
 
@@ -45,5 +45,27 @@ impl Classifier {
     #[napi]
     pub fn classify(&self, facts: String) -> Result<String> {
         encode(decode::<agent::RequestFacts>(&facts).map(|facts| self.0.classify(&facts)))
+    }
+}
+
+/// Evaluates the rules of a site's owner.
+///
+/// A handle, because `evaluateRules` checks and prepares its rules anew in each call, which costs more than to
+/// evaluate them.
+#[napi]
+pub struct RuleSet(rules::RuleSet);
+
+#[napi]
+impl RuleSet {
+    /// Checks and prepares the rules.
+    #[napi(constructor)]
+    pub fn new(options: String) -> Result<Self> {
+        decode(&options).and_then(rules::RuleSetOptions::rule_set).map(Self).map_err(crate::raise)
+    }
+
+    /// The rules that match, in order.
+    #[napi]
+    pub fn matches(&self, facts: String) -> Result<String> {
+        encode(decode::<rules::Facts>(&facts).map(|facts| self.0.matches(&facts)))
     }
 }

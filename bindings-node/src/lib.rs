@@ -1,4 +1,4 @@
-//! The compiled half of the Node package `quivive`: the export table and the two handle classes.
+//! The compiled half of the Node package `quivive`: the export table and the handle classes.
 //!
 //! Values cross as JSON text: it is faster than building them member by member, it bounds nesting, and it reads
 //! the same as in the browser package. `error.js` hides the text from users.

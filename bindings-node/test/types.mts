@@ -5,12 +5,14 @@ import {
   Classifier,
   Client,
   QuiviveError,
+  RuleSet,
   Verifier,
   type Claims,
   type Classification,
   type ClientOptions,
   type Detection,
   type ErrorCode,
+  type RuleMatch,
   type SessionVerdict,
 } from "quivive";
 
@@ -25,11 +27,17 @@ const verifier = new Verifier({ keys: { keys: [] }, audience: "shop", issuer: nu
 const claims: Claims = verifier.verify(token);
 const later: Claims = verifier.verify(token, Date.now());
 const classification: Classification = new Classifier().classify({ user_agent: "GPTBot", now: Date.now() });
+const rules = new RuleSet({ rules: [{ name: "Guard", expression: "score < 40", action: "challenge" }] });
+const matches: RuleMatch[] = rules.matches({ score: 12, path: null, behavioral: { mouse_entropy: 0.1 } });
 
 // @ts-expect-error a misspelt option
 new Client({ ulr: "https://door.example" });
 // @ts-expect-error a misspelt option
 new Verifier({ audiance: "shop" });
+// @ts-expect-error an action that does not exist
+new RuleSet({ rules: [{ name: "Guard", expression: "score < 40", action: "refuse" }] });
+// @ts-expect-error a misspelt fact
+rules.matches({ scorre: 12 });
 // @ts-expect-error a token is a text
 verifier.verify(7);
 

@@ -38,7 +38,7 @@ def widened(document: dict) -> dict:
     """The schema, in which members that are given and may hold more than is listed also take plain dictionaries."""
     definitions = document["schema"]["$defs"]
     given = [function["input"] for function in document["functions"]]
-    given += [document["handles"]["options"], document["handles"]["facts"]]
+    given += [document["handles"][name] for name in ("options", "facts", "rules", "rule_facts")]
     pending, seen = [name_of(schema) for schema in given], set()
     while pending:
         name = pending.pop()
@@ -80,7 +80,7 @@ def pruned(schema: object) -> object:
 def stub(document: dict) -> str:
     functions = document["functions"]
     handles = {name: name_of(schema) for name, schema in document["handles"].items()}
-    names = sorted([function["name"] for function in functions] + ["Classifier", "Verifier"])
+    names = sorted([function["name"] for function in functions] + ["Classifier", "RuleSet", "Verifier"])
     used = sorted({name_of(function[side]) for function in functions for side in ("input", "output")} | {*handles.values()})
     parts = [
         BANNER,
@@ -130,6 +130,14 @@ class Classifier:
     def __new__(cls) -> Classifier: ...
     def classify(self, **facts: Unpack[{facts}]) -> {classification}:
         """Classify one request from its facts."""
+
+@final
+class RuleSet:
+    """Evaluates the rules of a site's owner, which are checked and prepared once."""
+
+    def __new__(cls, **options: Unpack[{rules}]) -> RuleSet: ...
+    def matches(self, **facts: Unpack[{rule_facts}]) -> list[{rule_match}]:
+        """The rules that match, in order."""
 '''
 
 

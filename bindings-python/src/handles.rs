@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use quivive_core::{Timestamp, agent, token};
+use quivive_core::{Timestamp, agent, rules, token};
 
 /// Verifies tokens with one set of keys, under one policy.
 ///
@@ -54,6 +54,35 @@ impl Classifier {
     ) -> PyResult<Bound<'py, PyAny>> {
         let facts: agent::RequestFacts = crate::decode(facts.unwrap_or_else(|| PyDict::new(py)).as_any())?;
         crate::encode(py, Ok(py.detach(|| self.0.classify(&facts))))
+    }
+}
+
+/// Evaluates the rules of a site's owner.
+///
+/// A handle, because `evaluate_rules` checks and prepares its rules anew in each call, which costs more than to
+/// evaluate them.
+#[pyclass(frozen, module = "quivive")]
+pub struct RuleSet(rules::RuleSet);
+
+#[pymethods]
+impl RuleSet {
+    #[new]
+    #[pyo3(signature = (**options))]
+    fn new(py: Python<'_>, options: Option<Bound<'_, PyDict>>) -> PyResult<Self> {
+        let options: rules::RuleSetOptions =
+            crate::decode(options.unwrap_or_else(|| PyDict::new(py)).as_any())?;
+        options.rule_set().map(Self).map_err(|failure| crate::error::raise(py, &failure))
+    }
+
+    /// The rules that match, in order.
+    #[pyo3(signature = (**facts))]
+    fn matches<'py>(
+        &self,
+        py: Python<'py>,
+        facts: Option<Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let facts: rules::Facts = crate::decode(facts.unwrap_or_else(|| PyDict::new(py)).as_any())?;
+        crate::encode(py, Ok(py.detach(|| self.0.matches(&facts))))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The compiled half of the Python package `quivive`: the export table and the two handle classes.
+//! The compiled half of the Python package `quivive`: the export table and the handle classes.
 
 mod error;
 mod handles;
@@ -27,6 +27,7 @@ macro_rules! python_exports {
         fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
             $(module.add_function(wrap_pyfunction!($name, module)?)?;)*
             module.add_class::<handles::Classifier>()?;
+            module.add_class::<handles::RuleSet>()?;
             module.add_class::<handles::Verifier>()
         }
     };

@@ -43,3 +43,17 @@ export class Classifier {
     return decode(() => this.#native.classify(encode(facts)));
   }
 }
+
+/** Evaluates the rules of a site's owner, which are checked and prepared once. */
+export class RuleSet {
+  #native;
+
+  constructor(options = {}) {
+    const text = encode(options);
+    this.#native = attempt(() => new core.RuleSet(text));
+  }
+
+  matches(facts = {}) {
+    return decode(() => this.#native.matches(encode(facts)));
+  }
+}

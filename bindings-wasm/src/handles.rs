@@ -1,6 +1,6 @@
 //! Objects that are prepared once and called often, for hot paths.
 
-use quivive_core::{Timestamp, agent, token};
+use quivive_core::{Timestamp, agent, rules, token};
 use wasm_bindgen::prelude::*;
 
 use crate::exports::{decode, encode, raise};
@@ -43,5 +43,23 @@ impl Classifier {
     /// Classifies one request from its facts.
     pub fn classify(&self, facts: &str) -> Result<String, JsError> {
         encode(decode::<agent::RequestFacts>(facts).map(|facts| self.0.classify(&facts)))
+    }
+}
+
+/// Evaluates the rules of a site's owner.
+#[wasm_bindgen]
+pub struct RuleSet(rules::RuleSet);
+
+#[wasm_bindgen]
+impl RuleSet {
+    /// Checks and prepares the rules.
+    #[wasm_bindgen(constructor)]
+    pub fn new(options: &str) -> Result<Self, JsError> {
+        decode(options).and_then(rules::RuleSetOptions::rule_set).map(Self).map_err(raise)
+    }
+
+    /// The rules that match, in order.
+    pub fn matches(&self, facts: &str) -> Result<String, JsError> {
+        encode(decode::<rules::Facts>(facts).map(|facts| self.0.matches(&facts)))
     }
 }

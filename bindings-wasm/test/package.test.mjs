@@ -56,6 +56,15 @@ test("a classifier knows a declared agent", () => {
   assert.equal(found.agent.name, "GPTBot");
 });
 
+test("a rule set gives the rules that match", () => {
+  const guard = { name: "Guard", expression: 'score < 40 AND path == "/checkout"', action: "challenge" };
+  const rules = new quivive.RuleSet({ rules: [guard] });
+  assert.deepEqual(rules.matches({ score: 12, path: "/checkout" }), [{ name: "Guard", action: "challenge" }]);
+  assert.deepEqual(rules.matches({ score: 12 }), []);
+  const wrong = { ...guard, expression: "scorre < 4" };
+  assert.throws(() => new quivive.RuleSet({ rules: [wrong] }), failsWith("INVALID_INPUT"));
+});
+
 test("the manual entry starts from bytes and shares its state with no other entry's start", async () => {
   const manual = await load("quivive-wasm/manual");
   manual.initializeSync(readFileSync(join(packageFolder, "core_bg.wasm")));

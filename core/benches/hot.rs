@@ -8,6 +8,7 @@ use quivive_core::Timestamp;
 use quivive_core::agent::{Classifier, RequestFacts};
 use quivive_core::challenge::{TimeLimit, check_speed, solve_speed, speed};
 use quivive_core::crypto;
+use quivive_core::rules::{Facts, RuleSet, RuleSource};
 use quivive_core::score::{self, Session, Threshold, payload::Batch};
 use quivive_core::token::{Claims, Jwk, Jwks, Signer, Verifier, VerifyPolicy};
 
@@ -106,5 +107,40 @@ fn classification(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, challenges, tokens, scores, classification);
+/// Fifty rules as owners write them: with paths, countries, ranges and ids.
+fn rules(criterion: &mut Criterion) {
+    let shapes = [
+        r#"score < 40 AND path == "/checkout/%" AND NOT verified_bot"#,
+        r#"country in ["NL", "BE", "DE", "FR", "ES", "IT"] AND behavioral.mouse_entropy < 0.0%"#,
+        r#"ip in ["203.0.113.0/24", "198.51.100.%/32", "2001:db8::/32"] OR ua == "scraper/%""#,
+        r#"detection_ids in [50331649, 5033165%, 16777217] AND (logged_in == false OR score < %)"#,
+        r#"band in ["definite", "likely_automated"] AND path not in ["/", "/about", "/legal/%"]"#,
+    ];
+    let source = |(number, shape): (usize, &&str)| RuleSource {
+        name: format!("rule {number}"),
+        expression: shape.replace('%', &(number % 10).to_string()),
+        action: score::Action::Log,
+    };
+    let sources: Vec<RuleSource> = shapes.iter().cycle().take(50).enumerate().map(source).collect();
+    let facts = Facts {
+        score: 61,
+        band: score::Band::LikelyHuman,
+        detection_ids: vec![16_777_217],
+        path: Some("/checkout/5".to_owned()),
+        ip: Some("192.0.2.55".parse().expect("address")),
+        country: Some("nl".to_owned()),
+        ua: Some(
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36".to_owned(),
+        ),
+        logged_in: Some(false),
+        ..Facts::default()
+    };
+    let set = RuleSet::compile(&sources).expect("rules");
+    criterion.bench_function("50 rules: check and prepare", |bencher| {
+        bencher.iter(|| RuleSet::compile(black_box(&sources)).expect("rules"));
+    });
+    criterion.bench_function("50 rules: evaluate", |bencher| bencher.iter(|| set.matches(black_box(&facts))));
+}
+
+criterion_group!(benches, challenges, tokens, scores, classification, rules);
 criterion_main!(benches);
