@@ -92,9 +92,8 @@ async fn score_sessions(app: &App, keys: &[SessionKey], patience: Patience) -> s
     for found in found {
         match found {
             Ok(Some(session)) => {
-                let session = session.value;
-                if let Known(verification) = verified::verify(app, &session, patience) {
-                    changes.push(Put::any(&scored(session, verification, now))?);
+                if let Known(verification) = verified::verify(app, &session.value, patience) {
+                    changes.push(Put::any(&scored(&session.value, verification, now))?);
                 }
             }
             Ok(None) => {}
@@ -114,13 +113,14 @@ async fn score_sessions(app: &App, keys: &[SessionKey], patience: Patience) -> s
     Ok(())
 }
 
-fn scored(mut session: StoredSession, verification: Option<Verification>, now: Timestamp) -> StoredScore {
-    session.signals.observe_verification(verification.clone());
+fn scored(session: &StoredSession, verification: Option<Verification>, now: Timestamp) -> StoredScore {
+    let mut signals = session.signals.aggregate();
+    signals.context.verification.clone_from(&verification);
     StoredScore {
         project_id: session.project_id,
-        token: session.token,
+        token: session.token.clone(),
         revision: session.revision,
-        engines: score::evaluate(&session.signals.aggregate(), Some(now)),
+        engines: score::evaluate(&signals, Some(now)),
         verification,
         expires_at: session.expires_at,
     }
