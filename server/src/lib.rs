@@ -24,6 +24,7 @@ pub mod openapi;
 pub mod outbound;
 pub mod pages;
 pub mod router;
+pub mod rules_dry_run;
 pub mod seed;
 pub mod serve;
 pub mod storage;

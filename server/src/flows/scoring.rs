@@ -7,9 +7,11 @@
 pub mod audit;
 pub mod cache;
 pub mod ingest;
+pub mod login;
 pub mod queue;
 pub mod read;
 pub mod record;
+pub mod rules;
 pub mod verified;
 pub mod worker;
 
@@ -19,6 +21,7 @@ use self::audit::Audit;
 use self::cache::VerdictCache;
 use self::ingest::Turns;
 use self::queue::Queue;
+use self::rules::{DryRuns, RuleSets};
 use self::verified::Verified;
 use crate::app::App;
 use crate::config::Config;
@@ -33,6 +36,10 @@ pub struct Scoring {
     pub audit: Audit,
     /// Known bots, and who was found to be one.
     pub verified: Verified,
+    /// Rules of projects, prepared.
+    pub rules: RuleSets,
+    /// Tries of rules, one at a time.
+    pub dry_runs: DryRuns,
     turns: Turns,
 }
 
@@ -45,6 +52,8 @@ impl Scoring {
             verdicts: VerdictCache::new(Duration::from_secs(botect.verdict_cache_seconds)),
             audit: Audit::default(),
             verified: Verified::new(&config.verification),
+            rules: RuleSets::default(),
+            dry_runs: DryRuns::default(),
             turns: Turns::default(),
         }
     }

@@ -1,7 +1,7 @@
 //! Runs a program while a server with the demo seed is up: `with-server PROGRAM [ARGUMENTS…]`.
 //!
-//! The program finds the server's address in `QUIVIVE_URL` and its data folder in `QUIVIVE_DATA`; its exit status is
-//! passed on.
+//! The program finds the server's address in `QUIVIVE_URL`, its process in `QUIVIVE_SERVER_PROCESS` and its data folder
+//! in `QUIVIVE_DATA`; its exit status is passed on.
 
 use std::process::{Command, ExitCode};
 
@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         .args(words)
         .env("QUIVIVE_URL", server.url())
         .env("QUIVIVE_DATA", data.path())
+        .env("QUIVIVE_SERVER_PROCESS", server.process().to_string())
         .status();
     match status {
         Ok(status) if status.success() => ExitCode::SUCCESS,
