@@ -1,4 +1,7 @@
-//! Every agent of `examples/` against every guarded app of `examples/`, on a running server.
+//! Every agent of `examples/` against every guarded app of `examples/`, and the steps of the shop, on a running
+//! server.
+
+mod shop;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -83,6 +86,11 @@ fn run(context: &Context, server_url: &str) -> Result<Counts, String> {
             note("Node agent", admitted(Command::new("node").arg(&node_agent.0).arg(&url), server_url));
         }
     }
+    let walked = shop::walk(context, &python, server_url);
+    let mark = if walked.is_ok() { "ok" } else { "FAILED" };
+    report(&format!("{mark:6} the steps of examples/shop"));
+    counts.passed += u64::from(walked.is_ok());
+    failures.extend(walked.err().map(|reason| format!("the steps of examples/shop: {reason}")));
     if failures.is_empty() { Ok(counts) } else { Err(failures.join("\n")) }
 }
 

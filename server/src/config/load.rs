@@ -228,6 +228,43 @@ mod tests {
     }
 
     #[test]
+    fn bots_of_the_operator_are_read_and_checked() {
+        let bot =
+            |text: &str| with_file(&format!("[[verification.bots]]\nname = \"A\"\ncategory = \"B\"\n{text}"));
+        let whole = "token = \"a-bot\"\nsuffixes = [\"crawl.example\"]\nranges = [\"192.0.2.0/24\", \"2001:db8::1\"]\n";
+        let bots = bot(whole).unwrap().config.verification.bots;
+        assert_eq!((bots.len(), bots[0].ranges.len(), bots[0].suffixes.len()), (1, 2, 1));
+        for wrong in [
+            "token = \"a-bot\"\n",
+            "token = \"a\"\nranges = [\"192.0.2.0/24\"]\n",
+            "token = \"a-bot\"\nsuffixes = [\"com\"]\n",
+            "token = \"a-bot\"\nranges = [\"everyone\"]\n",
+            "ranges = [\"192.0.2.0/24\"]\n",
+        ] {
+            assert!(bot(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn lists_may_be_fetched_elsewhere() {
+        let feeds = |text: &str| with_file(&format!("[verification]\nfeeds = {{ {text} }}\n"));
+        let loaded = feeds("meta-crawlers = \"https://lists.example/meta.json\"").unwrap();
+        assert_eq!(loaded.config.verification.feeds["meta-crawlers"], "https://lists.example/meta.json");
+        assert!(feeds("unheard-of = \"https://lists.example/\"").is_err());
+        assert!(feeds("meta-crawlers = \"/meta.json\"").is_err());
+    }
+
+    #[test]
+    fn no_profile_opens_the_way_out() {
+        for profile in ["secure", "compat"] {
+            let outbound = with(&[("QUIVIVE_PROFILE", profile)]).unwrap().config.outbound;
+            assert!(outbound.allow_private.is_empty() && !outbound.allow_http, "{profile}");
+        }
+        let loaded = with(&[("QUIVIVE_OUTBOUND__ALLOW_PRIVATE", "10.0.0.0/8")]).unwrap();
+        assert!(loaded.warnings[0].contains("outbound.allow_private"), "{:?}", loaded.warnings);
+    }
+
+    #[test]
     fn development_needs_a_loopback_address() {
         let error = with(&[("QUIVIVE_DEVELOPMENT", "true"), ("QUIVIVE_LISTEN", "0.0.0.0:80")]).unwrap_err();
         assert!(error.0.contains("development"), "{error}");

@@ -1,5 +1,7 @@
 //! Rules between settings, checked at start.
 
+use quivive_core::agent::default_classifier;
+
 use super::{BotConfig, Config, ConfigError};
 
 impl Config {
@@ -52,11 +54,8 @@ impl Config {
                  of suffixes (domains of two labels or more) and ranges",
             ),
             (
-                self.verification
-                    .feeds
-                    .values()
-                    .all(|url| url.parse::<http::Uri>().is_ok_and(|url| url.host().is_some())),
-                "`verification.feeds` must hold URLs",
+                self.verification.feeds.iter().all(|(feed, url)| is_feed(feed) && is_url(url)),
+                "`verification.feeds` must give URLs to lists that `quivive bots list` names",
             ),
         ];
         match checks.into_iter().find(|(holds, _)| !holds) {
@@ -100,6 +99,15 @@ fn is_bot(bot: &BotConfig) -> bool {
         && bot.token.trim().len() >= 3
         && !(bot.suffixes.is_empty() && bot.ranges.is_empty())
         && bot.suffixes.iter().all(is_domain)
+}
+
+fn is_feed(name: &str) -> bool {
+    default_classifier().feeds().iter().any(|feed| feed.name == name)
+}
+
+fn is_url(text: &str) -> bool {
+    text.parse::<http::Uri>()
+        .is_ok_and(|url| matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some())
 }
 
 fn is_origin(text: &str) -> bool {

@@ -1,7 +1,7 @@
 //! Runs a program while a server with the demo seed is up: `with-server PROGRAM [ARGUMENTS…]`.
 //!
-//! The program finds the server's address in `QUIVIVE_URL` and its process in `QUIVIVE_SERVER_PROCESS`; its exit status
-//! is passed on.
+//! The program finds the server's address in `QUIVIVE_URL`, its process in `QUIVIVE_SERVER_PROCESS` and its data folder
+//! in `QUIVIVE_DATA`; its exit status is passed on.
 
 use std::process::{Command, ExitCode};
 
@@ -18,6 +18,7 @@ fn main() -> ExitCode {
     let status = Command::new(&program)
         .args(words)
         .env("QUIVIVE_URL", server.url())
+        .env("QUIVIVE_DATA", data.path())
         .env("QUIVIVE_SERVER_PROCESS", server.process().to_string())
         .status();
     match status {

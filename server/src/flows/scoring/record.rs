@@ -4,8 +4,7 @@
 use quivive_core::Timestamp;
 use quivive_core::encoding;
 use quivive_core::first_party::PageHitReport;
-use quivive_core::score::aggregate::Behavioral;
-use quivive_core::score::aggregate::Verification;
+use quivive_core::score::aggregate::{Behavioral, Verification};
 use quivive_core::score::{EngineResults, Event, Session};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

@@ -104,7 +104,7 @@ async fn score_due(app: &App, now: Timestamp) -> storage::Result<Option<Timestam
         }
         let key =
             |due: &DueSession| SessionKey { project_id: due.project_id, token: due.token.as_str().into() };
-        score_sessions(app, &due.iter().map(key).collect::<Vec<_>>(), Patience::Wait).await?;
+        score_sessions(app, &due.iter().map(key).collect::<Vec<_>>(), Patience::ScoreFirst).await?;
         app.storage.write(due.iter().map(|due| Put::delete::<DueSession>(due.id())).collect()).await?;
         if later.is_some() {
             return Ok(later);
@@ -134,9 +134,8 @@ async fn score_sessions(app: &App, keys: &[SessionKey], patience: Patience) -> s
     for found in found {
         match found {
             Ok(Some(session)) => {
-                let session = session.value;
-                if let Known(verification) = verified::verify(app, &session, patience) {
-                    changes.push(Put::any(&scored(session, verification, now))?);
+                if let Known(verification) = verified::verify(app, &session.value, patience) {
+                    changes.push(Put::any(&scored(&session.value, verification, now))?);
                 }
             }
             Ok(None) => {}
@@ -156,17 +155,17 @@ async fn score_sessions(app: &App, keys: &[SessionKey], patience: Patience) -> s
     Ok(())
 }
 
-fn scored(mut session: StoredSession, verification: Option<Verification>, now: Timestamp) -> StoredScore {
-    session.signals.observe_verification(verification.clone());
-    let signals = session.signals.aggregate();
+fn scored(session: &StoredSession, verification: Option<Verification>, now: Timestamp) -> StoredScore {
+    let mut signals = session.signals.aggregate();
+    signals.context.verification.clone_from(&verification);
     StoredScore {
         project_id: session.project_id,
         token: session.token.clone(),
         revision: session.revision,
         scored_at: now,
         engines: score::evaluate(&signals, Some(now)),
-        facts: SessionFacts::of(&session, &signals.behavioral),
         verification,
+        facts: SessionFacts::of(session, &signals.behavioral),
         expires_at: session.expires_at,
     }
 }

@@ -260,6 +260,26 @@ async fn many_sessions_of_one_address_are_one_look_up() {
 }
 
 #[tokio::test]
+async fn one_network_cannot_take_all_places() {
+    let dns = DnsServer::start().await;
+    dns.host(CRAWLER, HOST);
+    let site = site_with(&dns, |config| {
+        config.outbound.dns_timeout_ms = 20_000;
+        config.verification.timeout_ms = 20_000;
+        config.verification.concurrency = 10;
+    })
+    .await;
+    for last in 1..=30 {
+        let address = format!("198.51.100.{last}");
+        dns.point(&address, Reply::Silence);
+        visit(&site, &address, GOOGLEBOT).await;
+    }
+    let started = Instant::now();
+    assert_verified(&verdict_of(&site, CRAWLER, GOOGLEBOT).await, "Search");
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
 async fn a_silent_resolver_is_left_alone_and_asked_again_later() {
     let dns = DnsServer::start().await;
     dns.silence(true);
