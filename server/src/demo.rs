@@ -90,10 +90,7 @@ struct Item {
         (status = 404, description = "No demo project"),
     ),
 )]
-async fn session(
-    State(app): State<App>,
-    Path(token): Path<String>,
-) -> Result<Response> {
+async fn session(State(app): State<App>, Path(token): Path<String>) -> Result<Response> {
     let (_, site) = site(&app).await?.ok_or_else(|| Error::not_found("this server has no demo project"))?;
     let id = session_id(site.project.id, &token);
     let session = app.storage.get::<StoredSession>(&id).await?;

@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::config::Family;
 use crate::error::Error;
 use crate::extract::Origin;
-use crate::{agentshield, botcha, botect, browser, demo, extract, health, openapi, telemetry};
+use crate::{agentshield, botcha, botect, browser, console, demo, extract, health, openapi, telemetry};
 
 /// Whose error body and headers an answer has.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -110,6 +110,7 @@ fn native(app: &App) -> OpenApiRouter<App> {
         .merge(openapi::router(app))
         .merge(browser::router(app))
         .merge(demo::router(app))
+        .merge(console::router(app).into())
 }
 
 /// What all routes of a family have around them; inside its own headers come panics, time-outs and 405.

@@ -7,6 +7,7 @@ use clap::Subcommand;
 use super::{Sources, output};
 use crate::app::App;
 use crate::config::ConfigError;
+use crate::console;
 use crate::error::{Error, Result};
 use crate::flows::scoring::audit;
 use crate::serve;
@@ -93,6 +94,11 @@ enum Command {
     },
     /// Revoke a key for request detection.
     RevokeKey { key: String },
+    /// Make a one-time link to the console and print it; it is good for ten minutes and not shown again.
+    ConsoleLink {
+        /// The user's e-mail address, or his id.
+        user: String,
+    },
     /// List a project's recorded blocks, latest first, one JSON object per line.
     Blocks {
         project: i64,
@@ -161,6 +167,10 @@ async fn execute(app: &App, command: Command) -> Result<()> {
         Command::RevokeKey { key } => {
             detection_key::revoke(app, &key).await?;
             output::line("revoked");
+        }
+        Command::ConsoleLink { user } => {
+            let user = directory::find_user(app, &user).await?;
+            output::line(&console::login_link(app, user.id).await?);
         }
         Command::Blocks { project, limit } => {
             directory::project(app, project).await?;

@@ -6,7 +6,9 @@
 
 pub mod audit;
 pub mod cache;
+pub mod history;
 pub mod ingest;
+pub mod inspect;
 pub mod queue;
 pub mod read;
 pub mod record;
@@ -16,6 +18,7 @@ use std::time::Duration;
 
 use self::audit::Audit;
 use self::cache::VerdictCache;
+use self::history::History;
 use self::ingest::Turns;
 use self::queue::Queue;
 use crate::app::App;
@@ -29,6 +32,8 @@ pub struct Scoring {
     pub verdicts: VerdictCache,
     /// Blocks that wait to be recorded.
     pub audit: Audit,
+    /// Scores that wait to be counted for the owner.
+    pub history: History,
     turns: Turns,
 }
 
@@ -39,15 +44,18 @@ impl Scoring {
             queue: Queue::new(if config.shed_above == 0 { usize::MAX } else { config.shed_above }),
             verdicts: VerdictCache::new(Duration::from_secs(config.verdict_cache_seconds)),
             audit: Audit::default(),
+            history: History::default(),
             turns: Turns::default(),
         }
     }
 }
 
-/// Starts the background tasks: scoring and recording of blocks.
+/// Starts the background tasks: scoring, recording of blocks, counting of scores.
 pub fn start(app: &App) {
     let scored = app.clone();
     app.jobs.start("scoring", move |stop| worker::run(scored.clone(), stop));
     let audited = app.clone();
     app.jobs.start("audit", move |stop| audit::run(audited.clone(), stop));
+    let counted = app.clone();
+    app.jobs.start("history", move |stop| history::run(counted.clone(), stop));
 }

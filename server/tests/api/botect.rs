@@ -6,6 +6,6 @@ pub mod faults;
 mod limits;
 mod recovery;
 mod scoring;
-mod site;
+pub mod site;
 mod vectors;
 mod verdict;

@@ -12,6 +12,7 @@ mod agentshield;
 mod botcha;
 mod botect;
 mod connections;
+mod console;
 mod durability;
 mod native;
 mod support;

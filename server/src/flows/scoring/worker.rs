@@ -87,7 +87,11 @@ async fn score_sessions(app: &App, keys: &[SessionKey]) -> storage::Result<()> {
     let mut changes = Vec::with_capacity(keys.len());
     for found in found {
         match found {
-            Ok(Some(session)) => changes.push(Put::any(&scored(&session.value, now))?),
+            Ok(Some(session)) => {
+                let score = scored(&session.value, now);
+                changes.push(Put::any(&score)?);
+                app.scoring.history.note(&score);
+            }
             Ok(None) => {}
             // One damaged session must not keep the others from their scores.
             Err(storage::Error::Corrupt { kind, reason }) => {
