@@ -5,6 +5,11 @@
 
 pub use crate::agent::{Classification, RequestFacts, classify_request};
 pub use crate::decision::{Decide, Decision, decide};
+pub use crate::first_party::{
+    HashPagePath, PageClaims, PagePathHash, SignPageToken, SignSessionCookie, SignedPageToken,
+    SignedSessionCookie, VerifiedSessionCookie, VerifyPageToken, VerifySessionCookie, hash_page_path,
+    sign_page_token, sign_session_cookie, verify_page_token, verify_session_cookie,
+};
 pub use crate::score::{
     Aggregate, AggregateSession, CheckEvents, CheckedEvents, ResolveAction, Score, ScoreSession, Verdict,
     aggregate_session, check_events, resolve_action, score_session,
@@ -59,6 +64,16 @@ macro_rules! for_each_export {
             classify_request(RequestFacts) -> Classification, js = "classifyRequest";
             /// Decide what to do with a request by a policy and everything that is known about it.
             decide(Decide) -> Decision, js = "decide";
+            /// Sign the cookie by which a site knows a visitor's session again.
+            sign_session_cookie(SignSessionCookie) -> SignedSessionCookie, js = "signSessionCookie";
+            /// Verify a session cookie and return its session token.
+            verify_session_cookie(VerifySessionCookie) -> VerifiedSessionCookie, js = "verifySessionCookie";
+            /// Sign the token by which one page view may send events through the site.
+            sign_page_token(SignPageToken) -> SignedPageToken, js = "signPageToken";
+            /// Verify a page token and return what it says.
+            verify_page_token(VerifyPageToken) -> PageClaims, js = "verifyPageToken";
+            /// Hash a path for a page hit with the private key; raw paths never leave a site.
+            hash_page_path(HashPagePath) -> PagePathHash, js = "hashPagePath";
         }
     };
 }

@@ -13,6 +13,7 @@ pub mod encoding;
 pub mod error;
 pub mod evidence;
 pub mod exports;
+pub mod first_party;
 pub mod motion;
 pub mod score;
 pub mod time;

@@ -3,7 +3,9 @@
 pub mod account;
 pub mod auth;
 pub mod events;
+pub mod login;
 pub mod scoring;
+pub mod server_ingest;
 pub mod verdict;
 pub mod wire;
 
@@ -21,6 +23,8 @@ pub fn router(_app: &App) -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(events::router())
         .merge(verdict::router())
+        .merge(login::router())
+        .merge(server_ingest::router())
         .merge(scoring::router())
         .merge(account::router())
 }

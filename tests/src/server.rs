@@ -50,6 +50,11 @@ impl Server {
         format!("http://{}", self.address)
     }
 
+    /// The id of the process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends the process at once, as `kill -9` does.
     pub fn kill(mut self) {
         self.child.kill().expect("the process can be killed");

@@ -11,13 +11,18 @@ use crate::step::{Counts, Failure, output, run};
 use crate::{node, python};
 
 /// The load runs: scenario, further arguments, and what it shows.
-const LOADS: [(&str, &[&str], &str); 6] = [
+const LOADS: [(&str, &[&str], &str); 7] = [
     ("token", &["--connections", "32"], "challenge, solution, token: two requests each"),
     ("validate", &["--connections", "32"], "token validated by the server"),
     ("verdict", &["--connections", "16", "--rate", "5000"], "verdict reads, 5,000 started per second"),
     ("verdict", &["--connections", "32"], "verdict reads, as many as go"),
     ("ingest", &["--connections", "32"], "batches of 20 events, durable"),
     ("detect", &["--connections", "32"], "one request classified"),
+    (
+        "visitor",
+        &["--connections", "32", "--operations", "50000", "--seconds", "120"],
+        "50,000 new visitors: one event, one verdict each",
+    ),
 ];
 
 /// Criterion's estimates of core's hot paths, and the two cryptographic backends beside each other.
@@ -117,6 +122,13 @@ pub fn load(context: &Context) -> Result<Outcome, Failure> {
             number(&result, "p99_ms"),
             number(&result, "errors")
         );
+        if scenario == "visitor" {
+            println!(
+                "the server's resident memory, before and after: {:.0} and {:.0} MiB",
+                number(&result, "server_mib_before"),
+                number(&result, "server_mib_after")
+            );
+        }
         if number(&result, "errors") > 0.0 {
             return Err(format!("{scenario}: {}", result["first_error"]).into());
         }

@@ -12,6 +12,13 @@ use page_view::{PageView, Totals};
 /// Open page views of server ingest that are kept apart; older ones are added up and closed.
 const MOST_OPEN_PAGES: usize = 32;
 
+/// So many pages without any script count against a visitor, once the first is older than
+/// [`NO_SCRIPT_MILLISECONDS`].
+pub(super) const NO_SCRIPT_PAGES: u32 = 3;
+
+/// See [`NO_SCRIPT_PAGES`].
+pub(super) const NO_SCRIPT_MILLISECONDS: i64 = 60_000;
+
 /// A session's state between batches. It serialises to a small JSON object and takes events in arrival order.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default)]
@@ -87,6 +94,14 @@ impl Session {
     /// Notes whether the visitor's explicit address is in the operator's list of hosting networks.
     pub fn observe_hosting_network(&mut self, is_hosting: bool) {
         self.context.hosting_network = is_hosting;
+    }
+
+    /// From when on the pages of this session count as requested without any script, unless a browser event comes
+    /// before; nothing while there are too few of them.
+    pub fn no_script_from(&self) -> Option<Timestamp> {
+        let hits = &self.context.page_hits;
+        let first_at = hits.first_at.filter(|_| hits.count >= NO_SCRIPT_PAGES && self.browser_events == 0)?;
+        Some(first_at.plus_milliseconds(NO_SCRIPT_MILLISECONDS + 1))
     }
 
     /// What is known about the requests of this session.

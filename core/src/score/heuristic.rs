@@ -2,7 +2,7 @@
 
 use super::{
     Aggregate, Opinion,
-    aggregate::{Context, DirectRequest, Outcome},
+    aggregate::{Context, DirectRequest, NO_SCRIPT_MILLISECONDS, NO_SCRIPT_PAGES, Outcome},
     detection::Detection,
 };
 use crate::{Timestamp, evidence::Evidence};
@@ -64,10 +64,10 @@ fn of_pages(session: &Aggregate, now: Option<Timestamp>) -> impl Iterator<Item =
     let hits = &session.context.page_hits;
     let bare = hits.bare_headers.then(|| Detection::BarePageRequest.evidence("header_names"));
     let first_is_old = match (hits.first_at, now) {
-        (Some(first), Some(now)) => now.milliseconds_since(first) > 60_000,
+        (Some(first), Some(now)) => now.milliseconds_since(first) > NO_SCRIPT_MILLISECONDS,
         _ => false,
     };
-    let no_script = (hits.count >= 3 && session.browser_events == 0 && first_is_old)
+    let no_script = (hits.count >= NO_SCRIPT_PAGES && session.browser_events == 0 && first_is_old)
         .then(|| Detection::NoScript.evidence("page_hits"));
     bare.into_iter().chain(no_script)
 }

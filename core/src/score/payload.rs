@@ -11,7 +11,7 @@ use serde_json::{Value, value::RawValue};
 
 use crate::{Result, Timestamp};
 
-mod read;
+pub(crate) mod read;
 mod vocabulary;
 
 use read::{Object, Place};

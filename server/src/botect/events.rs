@@ -17,7 +17,7 @@ use super::wire::{self, ErrorBody, Failure, Result};
 use crate::app::App;
 use crate::error::{Error, ErrorKind};
 use crate::extract::{ClientIp, IsHttps, header_text};
-use crate::flows::scoring::ingest::{Delivery, Receipt, ingest};
+use crate::flows::scoring::ingest::{Delivery, Receipt, Sender, ingest};
 
 /// The path.
 pub const PATH: &str = "/v1/events";
@@ -155,7 +155,7 @@ async fn add(State(app): State<App>, ip: ClientIp, is_https: IsHttps, request: R
         token: batch.session_token,
         idempotency_key,
         events: batch.events,
-        request: direct_request(headers, ip, is_https),
+        sender: Sender::Browser(direct_request(headers, ip, is_https)),
     };
     match ingest(&app, delivery).await {
         Ok(receipt) => Ok((StatusCode::ACCEPTED, Json(BatchReceipt::from(receipt))).into_response()),
@@ -223,7 +223,7 @@ pub(super) fn shed() -> Response {
     StatusCode::NO_CONTENT.into_response()
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     match value.to_str() {
         Ok(text) if is_request_id(text) => Ok(Some(text.to_owned())),

@@ -9,6 +9,7 @@ pub mod cache;
 pub mod history;
 pub mod ingest;
 pub mod inspect;
+pub mod login;
 pub mod queue;
 pub mod read;
 pub mod record;

@@ -26,9 +26,12 @@ struct Arguments {
     /// The server, `http://ADDRESS`; loopback only.
     #[arg(long, env = "QUIVIVE_URL", default_value = "http://127.0.0.1:8080")]
     url: String,
-    /// Seconds to run, at most 60.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=60))]
+    /// Seconds to run, at most 900.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=900))]
     seconds: u64,
+    /// End after so many operations over all connections; 0: when the time is over.
+    #[arg(long, default_value_t = 0)]
+    operations: u64,
     /// Connections, at most 1000.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=1000))]
     connections: u64,
@@ -49,6 +52,8 @@ enum Scenario {
     Validate,
     /// Read one session's verdict.
     Verdict,
+    /// A new visitor: one event, then the verdict of his session, which stays behind.
+    Visitor,
 }
 
 #[derive(Default)]
@@ -78,6 +83,7 @@ async fn main() -> Result<(), Failure> {
     let target = Arc::new(Target::prepare(address).await?);
     let histogram = Arc::new(Mutex::new(Histogram::<u64>::new_with_max(60_000_000, 3)?));
     let tally = Arc::new(Mutex::new(Tally::default()));
+    let memory_before = server_memory();
     let begun = Instant::now();
     let tasks: Vec<_> = (0..arguments.connections)
         .map(|index| {
@@ -105,6 +111,7 @@ async fn main() -> Result<(), Failure> {
             "first_error": tally.first_error, "seconds": seconds, "per_second": count as f64 / seconds,
             "p50_ms": histogram.value_at_quantile(0.5) as f64 / 1000.0,
             "p99_ms": histogram.value_at_quantile(0.99) as f64 / 1000.0,
+            "server_mib_before": memory_before, "server_mib_after": server_memory(),
         })
     );
     Ok(())
@@ -124,7 +131,11 @@ async fn drive(
     let pause = (arguments.rate > 0)
         .then(|| Duration::from_secs_f64(arguments.connections as f64 / arguments.rate as f64));
     let mut due = begun + pause.unwrap_or_default().mul_f64(index as f64 / arguments.connections as f64);
-    while Instant::now() < end {
+    let share = match arguments.operations {
+        0 => u64::MAX,
+        operations => operations.div_ceil(arguments.connections),
+    };
+    while Instant::now() < end && state.count < share {
         if let Some(pause) = pause {
             tokio::time::sleep_until(due.into()).await;
             // Latency counts from when the operation was due, so that a slow server cannot hide waiting.
@@ -168,7 +179,7 @@ impl Target {
             session: String::new(),
         };
         let mut connection = connect(address).await?;
-        let answer = post_events(&mut connection, &target, &Value::Null, "prepared").await?;
+        let answer = post_events(&mut connection, &target, &Value::Null, "prepared", BATCH).await?;
         target.session = answer["session_token"].as_str().unwrap_or_default().to_owned();
         tokio::time::sleep(Duration::from_secs(1)).await;
         Ok(target)
@@ -198,7 +209,7 @@ async fn operate(
         }
         Scenario::Ingest => {
             let name = format!("{}-{}", state.index, state.count);
-            let answer = post_events(connection, target, &state.session, &name).await?;
+            let answer = post_events(connection, target, &state.session, &name, BATCH).await?;
             // A new session every fifty batches, as visitors come and go.
             state.session =
                 if state.count.is_multiple_of(50) { Value::Null } else { answer["session_token"].clone() };
@@ -217,12 +228,21 @@ async fn operate(
                 return Err(answer.to_string().into());
             }
         }
-        Scenario::Verdict => {
-            let path = format!("/v1/sessions/{}/verdict", target.session);
-            let bearer = format!("Bearer {}", target.private_key);
-            send(connection, Method::GET, &path, &[("authorization", &bearer)], None, StatusCode::OK).await?;
+        Scenario::Verdict => read_verdict(connection, target, &target.session).await?,
+        Scenario::Visitor => {
+            let name = format!("{}-{}", state.index, state.count);
+            let answer = post_events(connection, target, &Value::Null, &name, 1).await?;
+            let session = answer["session_token"].as_str().ok_or("no session")?;
+            read_verdict(connection, target, session).await?;
         }
     }
+    Ok(())
+}
+
+async fn read_verdict(connection: &mut Connection, target: &Target, session: &str) -> Result<(), Failure> {
+    let path = format!("/v1/sessions/{session}/verdict");
+    let bearer = format!("Bearer {}", target.private_key);
+    send(connection, Method::GET, &path, &[("authorization", &bearer)], None, StatusCode::OK).await?;
     Ok(())
 }
 
@@ -231,8 +251,9 @@ async fn post_events(
     target: &Target,
     session: &Value,
     name: &str,
+    count: usize,
 ) -> Result<Value, Failure> {
-    let events: Vec<Value> = (0..BATCH)
+    let events: Vec<Value> = (0..count)
         .map(|event| {
             json!({ "request_id": format!("{name}-{event}"), "type": "mouse",
                 "received_at": "2026-10-02T08:15:03.400Z", "payload": { "entropy": 0.41, "samples": 57 } })
@@ -292,4 +313,13 @@ async fn send(
         return Err(format!("{path}: {status}: {}", String::from_utf8_lossy(&bytes)).into());
     }
     Ok(serde_json::from_slice(&bytes)?)
+}
+
+/// The resident memory of the server in MiB, where the process that started it tells its id.
+fn server_memory() -> Option<f64> {
+    let process = std::env::var("QUIVIVE_SERVER_PROCESS").ok()?;
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: f64 = resident.split_whitespace().next()?.parse().ok()?;
+    Some(kibibytes / 1024.0)
 }

@@ -1,6 +1,7 @@
 //! Runs a program while a server with the demo seed is up: `with-server PROGRAM [ARGUMENTS…]`.
 //!
-//! The program finds the server's address in `QUIVIVE_URL`; its exit status is passed on.
+//! The program finds the server's address in `QUIVIVE_URL` and its process in `QUIVIVE_SERVER_PROCESS`; its exit status
+//! is passed on.
 
 use std::process::{Command, ExitCode};
 
@@ -14,7 +15,11 @@ fn main() -> ExitCode {
     };
     let data = tempfile::tempdir().expect("temporary folder");
     let server = Server::start(data.path(), &[]);
-    let status = Command::new(&program).args(words).env("QUIVIVE_URL", server.url()).status();
+    let status = Command::new(&program)
+        .args(words)
+        .env("QUIVIVE_URL", server.url())
+        .env("QUIVIVE_SERVER_PROCESS", server.process().to_string())
+        .status();
     match status {
         Ok(status) if status.success() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,

@@ -122,6 +122,7 @@ mod tests {
     use quivive_core::Timestamp;
     use quivive_core::score::EngineResults;
 
+    use super::super::record::SessionFacts;
     use super::*;
 
     fn key() -> SessionKey {
@@ -133,7 +134,9 @@ mod tests {
             project_id: 1,
             token: "sess_1".to_owned(),
             revision,
+            scored_at: Timestamp::default(),
             engines: EngineResults::default(),
+            facts: SessionFacts::default(),
             expires_at: Timestamp::default(),
         }
     }

@@ -1,34 +1,58 @@
-//! One batch of browser events into its session.
+//! One batch of browser events, or one page hit, into its session.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 
 use quivive_core::Timestamp;
 use quivive_core::encoding;
-use quivive_core::score::aggregate::DirectRequest;
+use quivive_core::first_party::{ObservedAddress, PageHitReport};
+use quivive_core::score::aggregate::{DirectRequest, PageHit};
 use quivive_core::score::payload::is_collector_token;
 use quivive_core::score::{Event, Session};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::queue::SessionKey;
-use super::record::{FirstContact, RequestIds, SeenBlock, StoredBatch, StoredSession, session_id};
+use super::record::{
+    DueSession, FirstContact, RequestIds, SeenBlock, SeenPageHit, StoredBatch, StoredSession, session_id,
+    time_prefix,
+};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::storage::{self, Condition, Put};
 use crate::tenant::{Account, Site};
 
-/// A checked batch that came straight from a browser.
+/// A checked batch or page hit.
 pub struct Delivery<'a> {
     /// The project and its account.
     pub site: &'a Site,
-    /// The token that the browser sent; well-formed.
+    /// The token that was sent; well-formed.
     pub token: Option<String>,
-    /// The batch's `Idempotency-Key`; well-formed.
+    /// The `Idempotency-Key`; well-formed.
     pub idempotency_key: Option<String>,
-    /// The events, in order; at least one.
+    /// The events, in order; none with a page hit.
     pub events: Vec<Event>,
-    /// The request that brought them.
-    pub request: DirectRequest,
+    /// Who brought it.
+    pub sender: Sender,
+}
+
+/// Who brings a batch.
+pub enum Sender {
+    /// The visitor's browser, with this request.
+    Browser(DirectRequest),
+    /// The customer's server; the connection is none of the visitor's.
+    Server(ServerReport),
+}
+
+/// What the customer's server tells beside events.
+pub struct ServerReport {
+    /// The page view.
+    pub page_id: String,
+    /// The page that it delivered.
+    pub page_hit: Option<PageHitReport>,
+    /// The visitor's address, if known.
+    pub observed: Option<ObservedAddress>,
+    /// Whether the visitor is logged in; false is also "not told".
+    pub logged_in: bool,
 }
 
 /// What became of a batch.
@@ -49,25 +73,43 @@ pub struct Receipt {
 /// # Errors
 /// When storage does not answer.
 pub async fn ingest(app: &App, delivery: Delivery<'_>) -> Result<Receipt> {
-    let _turn = app.scoring.turns.take(&delivery).await;
+    let project_id = delivery.site.project.id;
+    let name = delivery.token.as_ref().or(delivery.idempotency_key.as_ref());
+    // A first contact without a name begins a session of its own.
+    let _turn = match name {
+        Some(name) => Some(app.scoring.turns.take(project_id, name).await),
+        None => None,
+    };
     for _ in 0..MOST_ATTEMPTS {
         let now = app.now();
+        let meter = Meter::new(&delivery.site.account, now);
+        if let Some(token) = seen_page_hit(app, &delivery).await? {
+            let over_quota = meter.is_over(app).await?;
+            return Ok(Receipt { token, accepted: 0, duplicates: 1, over_quota });
+        }
         let mut opened = open(app, &delivery, now).await?;
         let fresh = opened.add(app, &delivery, now).await?;
-        let (accepted, duplicates) = (fresh.len(), delivery.events.len() - fresh.len());
+        let (accepted, duplicates) = match delivery.page_hit() {
+            Some(_) => (1, 0),
+            None => (fresh.len(), delivery.events.len() - fresh.len()),
+        };
         let token = opened.session.token.clone();
-        let key = SessionKey { project_id: delivery.site.project.id, token: token.as_str().into() };
-        let meter = Meter::new(&delivery.site.account, now);
-        if fresh.is_empty() {
+        let key = SessionKey { project_id, token: token.as_str().into() };
+        if accepted == 0 {
             // It may repeat a batch that was stored by a process that ended before it queued the session.
             app.scoring.queue.push(key, now);
             let over_quota = meter.is_over(app).await?;
             return Ok(Receipt { token, accepted, duplicates, over_quota });
         }
         let count = i64::try_from(accepted).unwrap_or(i64::MAX);
-        let changes = opened.changes(app, fresh, now)?;
+        let due = opened.plan_rescore(now);
+        let mut changes = opened.changes(app, &delivery, fresh, now)?;
+        if let Some(due) = &due {
+            changes.push(Put::any(due)?);
+        }
         // A request can be cancelled at any moment; what was handed to storage must reach the queue all the same.
-        let commit = tokio::spawn(commit(app.clone(), changes, key, meter, count, now));
+        let due = due.map(|due| due.at);
+        let commit = tokio::spawn(commit(app.clone(), changes, key, due, meter, count, now));
         match commit.await.map_err(|_| Error::internal("a batch could not be stored"))? {
             Ok(over_quota) => return Ok(Receipt { token, accepted, duplicates, over_quota: over_quota? }),
             Err(storage::Error::Conflict) => {}
@@ -82,6 +124,7 @@ async fn commit(
     app: App,
     changes: Vec<Put>,
     key: SessionKey,
+    due: Option<Timestamp>,
     meter: Meter,
     count: i64,
     now: Timestamp,
@@ -97,7 +140,26 @@ async fn commit(
         return Err(error);
     }
     app.scoring.queue.push(key, now);
+    if let Some(at) = due {
+        app.scoring.queue.expect_due(at);
+    }
     Ok(over_quota)
+}
+
+/// The session that a page hit of this `Idempotency-Key` went to before.
+async fn seen_page_hit(app: &App, delivery: &Delivery<'_>) -> Result<Option<String>> {
+    let (Some(_), Some(key)) = (delivery.page_hit(), &delivery.idempotency_key) else { return Ok(None) };
+    let mark = app.storage.get::<SeenPageHit>(&session_id(delivery.site.project.id, key)).await?;
+    Ok(mark.map(|mark| mark.value.token))
+}
+
+impl Delivery<'_> {
+    fn page_hit(&self) -> Option<&PageHitReport> {
+        match &self.sender {
+            Sender::Server(report) => report.page_hit.as_ref(),
+            Sender::Browser(_) => None,
+        }
+    }
 }
 
 /// A session that a batch goes to, and what must be true when it is written.
@@ -108,15 +170,15 @@ struct Opened {
     full_block: Option<SeenBlock>,
 }
 
-/// Finds the session, or begins one; tokens of the collector's own shape are adopted, other unknown tokens are
-/// replaced.
+/// Finds the session, or begins one. Of unknown tokens, those of the customer's server and those of the collector's own
+/// shape are adopted, others are replaced.
 async fn open(app: &App, delivery: &Delivery<'_>, now: Timestamp) -> Result<Opened> {
     let project_id = delivery.site.project.id;
     if let Some(token) = &delivery.token {
         if let Some(found) = find(app, project_id, token).await? {
             return Ok(found);
         }
-        if is_collector_token(token) {
+        if matches!(delivery.sender, Sender::Server(_)) || is_collector_token(token) {
             return Ok(Opened::new(app, project_id, token.clone(), None, now));
         }
     }
@@ -130,7 +192,7 @@ async fn open(app: &App, delivery: &Delivery<'_>, now: Timestamp) -> Result<Open
         return Ok(found.unwrap_or_else(|| Opened::new(app, project_id, mark.value.token, None, now)));
     }
     let token = mint();
-    let expires_at = now.plus_milliseconds(FIRST_CONTACT_MILLISECONDS);
+    let expires_at = now.plus_milliseconds(REPEATABLE_MILLISECONDS);
     let mark = FirstContact { project_id, idempotency_key, token: token.clone(), expires_at };
     Ok(Opened::new(app, project_id, token, Some(mark), now))
 }
@@ -160,12 +222,16 @@ impl Opened {
             seen: RequestIds::default(),
             seen_blocks: 0,
             revision: 0,
+            started_at: now,
+            seen_at: now,
+            logged_in_at: None,
+            rescore_at: None,
             expires_at: now.plus_milliseconds(days(app.config.retention.sessions_days)),
         };
         Self { session, condition: Condition::Absent, first_contact, full_block: None }
     }
 
-    /// Adds the events that are new to the session and returns them.
+    /// Adds a page hit, or the events that are new to the session and returns them.
     async fn add(&mut self, app: &App, delivery: &Delivery<'_>, now: Timestamp) -> Result<Vec<Event>> {
         let older = self.older_ids(app).await?;
         let session = &mut self.session;
@@ -176,17 +242,24 @@ impl Opened {
                 continue;
             }
             session.seen.insert(digest);
-            session.signals.apply(event);
+            match &delivery.sender {
+                Sender::Browser(_) => session.signals.apply(event),
+                Sender::Server(report) => session.signals.apply_to_page(&report.page_id, event),
+            }
             fresh.push(event.clone());
         }
-        if fresh.is_empty() {
+        if fresh.is_empty() && delivery.page_hit().is_none() {
             return Ok(fresh);
         }
-        session.signals.observe_request(delivery.request.clone());
+        match &delivery.sender {
+            Sender::Browser(request) => session.signals.observe_request(request.clone()),
+            Sender::Server(report) => session.observe(report, now),
+        }
         let address = session.signals.context().explicit_address().and_then(|address| address.parse().ok());
         let is_hosting = address.is_some_and(|address| is_hosting(app, address));
         session.signals.observe_hosting_network(is_hosting);
         session.revision += 1;
+        session.seen_at = now;
         session.expires_at = now.plus_milliseconds(days(app.config.retention.sessions_days));
         if session.seen.len() >= IDS_IN_BLOCK {
             let id = session.block_id(session.seen_blocks);
@@ -210,21 +283,55 @@ impl Opened {
         Ok(blocks)
     }
 
-    fn changes(self, app: &App, mut events: Vec<Event>, now: Timestamp) -> Result<Vec<Put>> {
+    /// Whether the session's score will change by the passing of time alone, and when: pages without any script count
+    /// against a visitor only after a while.
+    fn plan_rescore(&mut self, now: Timestamp) -> Option<DueSession> {
+        let session = &mut self.session;
+        let at = session.signals.no_script_from().filter(|at| *at > now)?;
+        if session.rescore_at.is_some_and(|planned| planned <= at) {
+            return None;
+        }
+        session.rescore_at = Some(at);
+        let (project_id, token) = (session.project_id, session.token.clone());
+        Some(DueSession { at, project_id, token, expires_at: session.expires_at })
+    }
+
+    fn changes(
+        self,
+        app: &App,
+        delivery: &Delivery<'_>,
+        mut events: Vec<Event>,
+        now: Timestamp,
+    ) -> Result<Vec<Put>> {
         for event in &mut events {
             event.received_at = event.received_at.clamp(
                 now.plus_milliseconds(-OLDEST_EVENT_MILLISECONDS),
                 now.plus_milliseconds(NEWEST_EVENT_MILLISECONDS),
             );
         }
-        let batch = StoredBatch {
+        let mut batch = StoredBatch {
             id: batch_id(now, &app.random_bytes::<8>()),
             project_id: self.session.project_id,
             token: self.session.token.clone(),
             events,
+            page_id: None,
+            page_hit: delivery.page_hit().cloned(),
+            logged_in: false,
             expires_at: now.plus_milliseconds(days(app.config.retention.botect_events_days)),
         };
+        if let Sender::Server(report) = &delivery.sender {
+            batch.page_id = Some(report.page_id.clone());
+            batch.logged_in = report.logged_in;
+        }
         let mut changes = vec![Put::new(&self.session, self.condition)?, Put::absent(&batch)?];
+        if let (Some(_), Some(key)) = (&batch.page_hit, &delivery.idempotency_key) {
+            changes.push(Put::absent(&SeenPageHit {
+                project_id: self.session.project_id,
+                idempotency_key: key.clone(),
+                token: self.session.token.clone(),
+                expires_at: now.plus_milliseconds(REPEATABLE_MILLISECONDS),
+            })?);
+        }
         if let Some(mark) = &self.first_contact {
             changes.push(Put::absent(mark)?);
         }
@@ -232,6 +339,22 @@ impl Opened {
             changes.push(Put::any(block)?);
         }
         Ok(changes)
+    }
+}
+
+impl StoredSession {
+    /// Takes what the customer's server tells about the visitor.
+    fn observe(&mut self, report: &ServerReport, now: Timestamp) {
+        if let Some(hit) = &report.page_hit {
+            let (occurred_at, header_names) = (hit.occurred_at, hit.header_names.clone());
+            self.signals.observe_page_hit(&PageHit { occurred_at, header_names });
+        }
+        if let Some(observed) = &report.observed {
+            self.signals.observe_address(observed.ip.to_string(), observed.inferred);
+        }
+        if report.logged_in {
+            self.logged_in_at.get_or_insert(now);
+        }
     }
 }
 
@@ -276,19 +399,18 @@ impl Default for Turns {
 }
 
 impl Turns {
-    /// Nothing for a first contact without a name: it begins a session of its own.
+    /// Waits for the turn of a session token or `Idempotency-Key` of a project.
     #[expect(clippy::indexing_slicing, reason = "places are taken modulo the length")]
-    async fn take(&self, delivery: &Delivery<'_>) -> Option<MutexGuard<'_, ()>> {
-        let name = delivery.token.as_ref().or(delivery.idempotency_key.as_ref())?;
-        let hash = self.hasher.hash_one((delivery.site.project.id, name));
+    pub(super) async fn take(&self, project_id: i64, name: &str) -> MutexGuard<'_, ()> {
+        let hash = self.hasher.hash_one((project_id, name));
         let place = usize::try_from(hash % self.places.len() as u64).unwrap_or_default();
-        Some(self.places[place].lock().await)
+        self.places[place].lock().await
     }
 }
 
 /// The id of a batch that was stored at this time.
 pub fn batch_id(at: Timestamp, random: &[u8; 8]) -> String {
-    format!("{:014}-{}", at.milliseconds().max(0), encoding::hex(random))
+    format!("{}-{}", time_prefix(at), encoding::hex(random))
 }
 
 fn is_hosting(app: &App, address: IpAddr) -> bool {
@@ -303,15 +425,16 @@ fn month_start(now: Timestamp) -> Timestamp {
     month.unwrap_or(now)
 }
 
-fn days(days: u32) -> i64 {
+pub(super) fn days(days: u32) -> i64 {
     i64::from(days) * 86_400_000
 }
 
-const MOST_ATTEMPTS: usize = 64;
+pub(super) const MOST_ATTEMPTS: usize = 64;
 const TURN_PLACES: usize = 1024;
 const IDS_IN_BLOCK: usize = 512;
 const REMEMBERED_IDS: usize = 10_000;
-const FIRST_CONTACT_MILLISECONDS: i64 = 86_400_000;
+/// How long an `Idempotency-Key` is remembered.
+const REPEATABLE_MILLISECONDS: i64 = 86_400_000;
 const OLDEST_EVENT_MILLISECONDS: i64 = 86_400_000;
 const NEWEST_EVENT_MILLISECONDS: i64 = 300_000;
 /// The count of a month is kept for two more, for those who want to see it.

@@ -20,6 +20,8 @@ pub struct Queue {
     waiting: Mutex<Waiting>,
     arrived: Notify,
     capacity: usize,
+    /// When the next [`DueSession`](super::record::DueSession) is to be scored.
+    next_due: Mutex<Option<Timestamp>>,
 }
 
 #[derive(Default)]
@@ -31,7 +33,7 @@ struct Waiting {
 impl Queue {
     /// A queue that calls itself full at so many sessions.
     pub fn new(capacity: usize) -> Self {
-        Self { waiting: Mutex::default(), arrived: Notify::new(), capacity }
+        Self { waiting: Mutex::default(), arrived: Notify::new(), capacity, next_due: Mutex::default() }
     }
 
     /// Whether new work should be shed.
@@ -76,6 +78,18 @@ impl Queue {
         self.waiting().order.front().map(|(_, since)| *since)
     }
 
+    /// Notes that a session is to be scored at a time that storage knows.
+    pub fn expect_due(&self, at: Timestamp) {
+        let mut next = self.next_due.lock().unwrap_or_else(PoisonError::into_inner);
+        *next = Some(next.map_or(at, |known| known.min(at)));
+    }
+
+    /// Whether storage knows of sessions that are to be scored by now; they are expected anew from then on.
+    pub fn take_due(&self, now: Timestamp) -> bool {
+        let mut next = self.next_due.lock().unwrap_or_else(PoisonError::into_inner);
+        next.take_if(|at| *at <= now).is_some()
+    }
+
     fn take(&self, most: usize) -> Vec<SessionKey> {
         let mut waiting = self.waiting();
         let count = waiting.order.len().min(most);
@@ -113,6 +127,19 @@ mod tests {
         queue.push(key("a"), at(4));
         assert_eq!(queue.next(9).await, [key("b"), key("a")]);
         assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn the_earliest_due_time_counts_and_is_taken_once() {
+        let queue = Queue::new(10);
+        let at = Timestamp::from_seconds;
+        assert!(!queue.take_due(at(100)));
+        queue.expect_due(at(20));
+        queue.expect_due(at(10));
+        queue.expect_due(at(30));
+        assert!(!queue.take_due(at(9)));
+        assert!(queue.take_due(at(10)));
+        assert!(!queue.take_due(at(100)));
     }
 
     #[tokio::test]

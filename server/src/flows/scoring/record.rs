@@ -3,6 +3,8 @@
 
 use quivive_core::Timestamp;
 use quivive_core::encoding;
+use quivive_core::first_party::PageHitReport;
+use quivive_core::score::aggregate::Behavioral;
 use quivive_core::score::{EngineResults, Event, Session};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -24,6 +26,16 @@ pub struct StoredSession {
     pub seen_blocks: u32,
     /// How many batches were stored; a score names the one that it has seen.
     pub revision: u64,
+    /// When its first batch or page hit came.
+    pub started_at: Timestamp,
+    /// When its last batch, page hit or login came.
+    pub seen_at: Timestamp,
+    /// When the site first said that the visitor is logged in.
+    #[serde(default)]
+    pub logged_in_at: Option<Timestamp>,
+    /// When it is scored once more although nothing new came; see [`DueSession`].
+    #[serde(default)]
+    pub rescore_at: Option<Timestamp>,
     /// When the session stops being there.
     pub expires_at: Timestamp,
 }
@@ -37,13 +49,38 @@ pub struct StoredScore {
     pub token: String,
     /// The session's revision that was scored.
     pub revision: u64,
+    /// When it was scored.
+    pub scored_at: Timestamp,
     /// The opinions; combined at verdict time, because that depends on the project's threshold.
     pub engines: EngineResults,
+    /// What the owner's rules look at beside them.
+    pub facts: SessionFacts,
     /// The session's own end.
     pub expires_at: Timestamp,
 }
 
-/// Accepted events as they came, one record for each batch; ids sort by time.
+/// What a session tells the owner's rules, kept with the score so that a verdict needs one look-up. What the request
+/// for a verdict tells goes before it.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
+pub struct SessionFacts {
+    /// Naturalness of the pointer's path, 0 to 1.
+    pub mouse_entropy: Option<f64>,
+    /// Pixels per second while scrolling.
+    pub scroll_velocity: Option<f64>,
+    /// How often a page was hidden or shown.
+    pub visibility_changes: Option<u64>,
+    /// Milliseconds between the first input and its handling.
+    pub first_input_delay_ms: Option<u32>,
+    /// The visitor's best known address.
+    pub ip: Option<String>,
+    /// The visitor's user agent.
+    pub user_agent: Option<String>,
+    /// Whether the site has said that the visitor is logged in.
+    pub logged_in: bool,
+}
+
+/// What one request added to a session, as it came; ids sort by time.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct StoredBatch {
     /// Milliseconds in 14 digits, a dash, 16 hexadecimal digits.
@@ -54,6 +91,15 @@ pub struct StoredBatch {
     pub token: String,
     /// The accepted events.
     pub events: Vec<Event>,
+    /// The page view that the customer's server forwarded the events for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page_id: Option<String>,
+    /// The page that the customer's server delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page_hit: Option<PageHitReport>,
+    /// Whether the customer's server said that the visitor is logged in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub logged_in: bool,
     /// End of retention.
     pub expires_at: Timestamp,
 }
@@ -82,6 +128,32 @@ pub struct FirstContact {
     pub expires_at: Timestamp,
 }
 
+/// Remembers a page hit by its `Idempotency-Key`, so that it counts once.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct SeenPageHit {
+    /// The project.
+    pub project_id: i64,
+    /// The `Idempotency-Key`.
+    pub idempotency_key: String,
+    /// The session that was used.
+    pub token: String,
+    /// End of the mark.
+    pub expires_at: Timestamp,
+}
+
+/// That a session is to be scored once more at a time, because its score depends on the clock; ids sort by that time.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct DueSession {
+    /// When.
+    pub at: Timestamp,
+    /// The project.
+    pub project_id: i64,
+    /// The session's token.
+    pub token: String,
+    /// The session's own end.
+    pub expires_at: Timestamp,
+}
+
 /// A full block of request ids of a session; never changed once written.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct SeenBlock {
@@ -100,9 +172,30 @@ pub struct Checkpoint {
     pub scored_until: Timestamp,
 }
 
+/// The beginning of ids that sort by time: milliseconds in 14 digits.
+pub fn time_prefix(at: Timestamp) -> String {
+    format!("{:014}", at.milliseconds().max(0))
+}
+
 /// The id under which a session and its score are stored.
 pub fn session_id(project_id: i64, token: &str) -> String {
     format!("{project_id}/{token}")
+}
+
+impl SessionFacts {
+    /// The facts of a session as it is now.
+    pub fn of(session: &StoredSession, behavioral: &Behavioral) -> Self {
+        let context = session.signals.context();
+        Self {
+            mouse_entropy: behavioral.mouse_entropy,
+            scroll_velocity: behavioral.scroll_velocity,
+            visibility_changes: behavioral.visibility_changes,
+            first_input_delay_ms: behavioral.first_input_delay_ms,
+            ip: context.address().map(str::to_owned),
+            user_agent: context.user_agent().map(str::to_owned),
+            logged_in: session.logged_in_at.is_some(),
+        }
+    }
 }
 
 impl StoredSession {
@@ -130,6 +223,9 @@ impl Record for StoredScore {
     fn id(&self) -> String {
         session_id(self.project_id, &self.token)
     }
+    fn parent(&self) -> String {
+        self.project_id.to_string()
+    }
     fn expires_at(&self) -> Option<Timestamp> {
         Some(self.expires_at)
     }
@@ -156,6 +252,26 @@ impl Record for FirstContact {
     const KIND: &'static str = "session_first_contact";
     fn id(&self) -> String {
         session_id(self.project_id, &self.idempotency_key)
+    }
+    fn expires_at(&self) -> Option<Timestamp> {
+        Some(self.expires_at)
+    }
+}
+
+impl Record for SeenPageHit {
+    const KIND: &'static str = "session_page_hit";
+    fn id(&self) -> String {
+        session_id(self.project_id, &self.idempotency_key)
+    }
+    fn expires_at(&self) -> Option<Timestamp> {
+        Some(self.expires_at)
+    }
+}
+
+impl Record for DueSession {
+    const KIND: &'static str = "session_due";
+    fn id(&self) -> String {
+        format!("{}-{}", time_prefix(self.at), session_id(self.project_id, &self.token))
     }
     fn expires_at(&self) -> Option<Timestamp> {
         Some(self.expires_at)

@@ -10,7 +10,9 @@ use tokio::time::MissedTickBehavior;
 
 use super::ingest::batch_id;
 use super::queue::SessionKey;
-use super::record::{BatchOwner, Checkpoint, StoredScore, StoredSession, session_id};
+use super::record::{
+    BatchOwner, Checkpoint, DueSession, SessionFacts, StoredScore, StoredSession, session_id,
+};
 use crate::app::App;
 use crate::jobs::Stop;
 use crate::storage::{self, Put, Record};
@@ -21,6 +23,10 @@ pub(super) async fn run(app: App, mut stop: Stop) {
     let mut seconds = tokio::time::interval(CHECKPOINT_INTERVAL);
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut has_scored = false;
+    // What an earlier run left is found by the first look.
+    app.scoring.queue.expect_due(Timestamp::from_milliseconds(i64::MIN));
+    let mut ticks = tokio::time::interval(DUE_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !stop.is_requested() {
         tokio::select! {
             () = stop.requested() => {}
@@ -28,6 +34,7 @@ pub(super) async fn run(app: App, mut stop: Stop) {
                 score_or_requeue(&app, keys).await;
                 has_scored = is_recovered;
             }
+            _ = ticks.tick() => score_due_or_retry(&app).await,
             _ = seconds.tick(), if has_scored => {
                 set_checkpoint(&app).await;
                 has_scored = false;
@@ -64,6 +71,41 @@ async fn recover_or_retry(app: &App, stop: &mut Stop) -> bool {
         tokio::select! {
             () = stop.requested() => return false,
             () = tokio::time::sleep(RECOVERY_PAUSE) => {}
+        }
+    }
+}
+
+/// Scores the sessions whose time has come; the next one is expected when it is due.
+async fn score_due_or_retry(app: &App) {
+    let now = app.now();
+    if !app.scoring.queue.take_due(now) {
+        return;
+    }
+    match score_due(app, now).await {
+        Ok(next) => next.into_iter().for_each(|at| app.scoring.queue.expect_due(at)),
+        Err(error) => {
+            tracing::warn!(%error, "sessions whose time has come could not be scored, trying again");
+            app.scoring.queue.expect_due(now);
+        }
+    }
+}
+
+/// Scores the sessions that are due by now and returns when the next one is.
+async fn score_due(app: &App, now: Timestamp) -> storage::Result<Option<Timestamp>> {
+    loop {
+        let found = app.storage.list::<DueSession>("", None, MOST_AT_ONCE).await?;
+        let later = found.iter().find(|due| due.at > now).map(|due| due.at);
+        let due: Vec<DueSession> =
+            found.into_iter().map(|found| found.value).filter(|due| due.at <= now).collect();
+        if due.is_empty() {
+            return Ok(later);
+        }
+        let key =
+            |due: &DueSession| SessionKey { project_id: due.project_id, token: due.token.as_str().into() };
+        score_sessions(app, &due.iter().map(key).collect::<Vec<_>>()).await?;
+        app.storage.write(due.iter().map(|due| Put::delete::<DueSession>(due.id())).collect()).await?;
+        if later.is_some() {
+            return Ok(later);
         }
     }
 }
@@ -110,11 +152,14 @@ async fn score_sessions(app: &App, keys: &[SessionKey]) -> storage::Result<()> {
 }
 
 fn scored(session: &StoredSession, now: Timestamp) -> StoredScore {
+    let signals = session.signals.aggregate();
     StoredScore {
         project_id: session.project_id,
         token: session.token.clone(),
         revision: session.revision,
-        engines: score::evaluate(&session.signals.aggregate(), Some(now)),
+        scored_at: now,
+        engines: score::evaluate(&signals, Some(now)),
+        facts: SessionFacts::of(session, &signals.behavioral),
         expires_at: session.expires_at,
     }
 }
@@ -171,6 +216,7 @@ async fn set_checkpoint(app: &App) {
 
 const CHECKPOINT: Checkpoint = Checkpoint { scored_until: Timestamp::from_milliseconds(0) };
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
+const DUE_INTERVAL: Duration = Duration::from_millis(500);
 const MOST_AT_ONCE: usize = 256;
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 const RECOVERY_PAUSE: Duration = Duration::from_millis(500);

@@ -8,7 +8,7 @@ use quivive_core::score::aggregate::DirectRequest;
 use quivive_core::score::{Band, payload};
 use quivive_server::app::{App, Clock, Entropy};
 use quivive_server::config::{Config, Profile};
-use quivive_server::flows::scoring::ingest::{Delivery, Receipt, ingest};
+use quivive_server::flows::scoring::ingest::{Delivery, Receipt, Sender, ingest};
 use quivive_server::flows::scoring::read::{RequestContext, verdict};
 use quivive_server::flows::scoring::record::{StoredBatch, StoredSession, session_id};
 use quivive_server::keys::master::MasterSecret;
@@ -56,7 +56,7 @@ async fn send(app: &App, token: Option<&str>, first_id: usize) -> Receipt {
         token: batch.session_token,
         idempotency_key: None,
         events: batch.events,
-        request: DirectRequest::default(),
+        sender: Sender::Browser(DirectRequest::default()),
     };
     ingest(app, delivery).await.unwrap()
 }
