@@ -10,6 +10,7 @@ pub use crate::first_party::{
     SignedSessionCookie, VerifiedSessionCookie, VerifyPageToken, VerifySessionCookie, hash_page_path,
     sign_page_token, sign_session_cookie, verify_page_token, verify_session_cookie,
 };
+pub use crate::rules::{CheckRule, CheckedRule, EvaluateRules, RuleMatches, check_rule, evaluate_rules};
 pub use crate::score::{
     Aggregate, AggregateSession, CheckEvents, CheckedEvents, ResolveAction, Score, ScoreSession, Verdict,
     aggregate_session, check_events, resolve_action, score_session,
@@ -60,6 +61,10 @@ macro_rules! for_each_export {
             score_session(ScoreSession) -> Score, js = "scoreSession";
             /// Resolves a score to a verdict with its action.
             resolve_action(ResolveAction) -> Verdict, js = "resolveAction";
+            /// Check the expression of a rule and give its syntax tree, or the place of its fault.
+            check_rule(CheckRule) -> CheckedRule, js = "checkRule";
+            /// Evaluate rules over what is known about a session.
+            evaluate_rules(EvaluateRules) -> RuleMatches, js = "evaluateRules";
             /// Classify one request: person, bot or agent, and how far its identity is proven.
             classify_request(RequestFacts) -> Classification, js = "classifyRequest";
             /// Decide what to do with a request by a policy and everything that is known about it.

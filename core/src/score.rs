@@ -44,7 +44,7 @@ pub use self::{
     combine::{Score, combine},
     detection::Detection,
     payload::{Batch, CheckEvents, CheckedEvents, Event, check_events},
-    resolve::{Action, BotSettings, ResolveAction, RuleMatch, Verdict, resolve, resolve_action},
+    resolve::{Action, BotSettings, Resolution, ResolveAction, RuleMatch, Verdict, resolve, resolve_action},
     static_resource::is_static_resource,
 };
 

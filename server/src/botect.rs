@@ -4,6 +4,7 @@ pub mod account;
 pub mod auth;
 pub mod events;
 pub mod login;
+pub mod rules;
 pub mod scoring;
 pub mod server_ingest;
 pub mod verdict;
@@ -26,6 +27,7 @@ pub fn router(_app: &App) -> OpenApiRouter<App> {
         .merge(login::router())
         .merge(server_ingest::router())
         .merge(scoring::router())
+        .merge(rules::router())
         .merge(account::router())
 }
 

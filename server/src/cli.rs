@@ -4,6 +4,7 @@ mod admin;
 mod health;
 mod openapi;
 mod output;
+mod rules;
 mod serve;
 
 use std::path::PathBuf;
@@ -38,6 +39,9 @@ enum Command {
         #[arg(long, default_value = "http://127.0.0.1:8080", env = "QUIVIVE_URL")]
         url: String,
     },
+    /// Check rules of a site's owner.
+    #[command(subcommand)]
+    Rules(rules::Command),
     /// Make and change accounts, projects and keys in the database.
     Admin(admin::Arguments),
 }
@@ -80,6 +84,7 @@ pub fn main() -> ExitCode {
             Some(Command::Serve(arguments)) => serve::serve(arguments).await,
             Some(Command::Openapi { family }) => openapi::print(family).await,
             Some(Command::Health { url }) => health::ask(&url).await,
+            Some(Command::Rules(command)) => rules::run(command),
             Some(Command::Admin(arguments)) => admin::run(arguments).await,
         }
     });

@@ -11,6 +11,7 @@ mod layout;
 mod login;
 mod overview;
 mod projects;
+mod rules;
 mod sessions;
 mod settings;
 mod words;
@@ -46,6 +47,7 @@ pub fn router(_app: &App) -> Router<App> {
         .merge(overview::router())
         .merge(sessions::router())
         .merge(settings::router())
+        .merge(rules::router())
         .merge(blocks::router())
         .merge(keys::router())
         .route("/-/console/", get(async || Redirect::permanent(PATH)))

@@ -24,6 +24,7 @@ pub mod limits;
 pub mod openapi;
 pub mod pages;
 pub mod router;
+pub mod rules_dry_run;
 pub mod seed;
 pub mod serve;
 pub mod storage;

@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::config::Family;
 use crate::error::{Error, Result};
 use crate::extract::Path;
-use crate::{agentshield, botcha, botect, browser, demo, health};
+use crate::{agentshield, botcha, botect, browser, demo, health, rules_dry_run};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -74,7 +74,8 @@ pub fn document(app: &App, family: Option<Family>) -> OpenApi {
             .merge(router(app))
             .merge(browser::router(app))
             .merge(browser::collector(app))
-            .merge(demo::router(app)),
+            .merge(demo::router(app))
+            .merge(rules_dry_run::router(app)),
     };
     let mut document = Base::openapi();
     document.merge(routes.into_openapi());

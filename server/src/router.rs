@@ -17,7 +17,9 @@ use crate::app::App;
 use crate::config::Family;
 use crate::error::Error;
 use crate::extract::Origin;
-use crate::{agentshield, botcha, botect, browser, console, demo, extract, health, openapi, telemetry};
+use crate::{
+    agentshield, botcha, botect, browser, console, demo, extract, health, openapi, rules_dry_run, telemetry,
+};
 
 /// Whose error body and headers an answer has.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -111,6 +113,7 @@ fn native(app: &App) -> OpenApiRouter<App> {
         .merge(browser::router(app))
         .merge(demo::router(app))
         .merge(console::router(app).into())
+        .merge(rules_dry_run::router(app))
 }
 
 /// What all routes of a family have around them; inside its own headers come panics, time-outs and 405.

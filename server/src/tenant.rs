@@ -217,7 +217,7 @@ pub struct ProjectByPublicId {
 /// The last integer id given out, one record for each kind of id.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct LastId {
-    /// `account`, `user` or `project`.
+    /// `account`, `user`, `project` or `rule`.
     pub name: String,
     /// The highest id in use.
     pub value: i64,

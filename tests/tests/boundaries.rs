@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
-const CORE_DEPENDENCIES: [&str; 10] = [
+const CORE_DEPENDENCIES: [&str; 11] = [
     "aho-corasick",
     "aws-lc-rs",
     "base64ct",
@@ -15,6 +15,7 @@ const CORE_DEPENDENCIES: [&str; 10] = [
     "serde",
     "serde_json",
     "sha2",
+    "strsim",
     "subtle",
 ];
 const FAMILIES: [&str; 3] = ["agentshield", "botcha", "botect"];

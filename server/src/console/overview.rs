@@ -198,10 +198,10 @@ fn detections(range: Range, top: &[(String, i64)]) -> Markup {
             @if top.is_empty() {
                 p class="empty" { "Nothing spoke for automation in the last " (range.names().1) "." }
             } @else {
-                ol class="top" {
+                ol class="most" {
                     @for (id, count) in top {
                         li {
-                            p class="top-head" {
+                            p class="most-head" {
                                 b { (words::phrase(id)) }
                                 span class="fine" {
                                     (layout::count(*count, "time", "times"))

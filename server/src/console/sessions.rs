@@ -284,7 +284,7 @@ fn context(app: &App, seen: &Inspected) -> Markup {
             h2 id="context-title" { "The visitor's requests" }
             dl class="signals wide" {
                 div { dt { "Visitor" } dd { (words::visitor(app, agent)) } }
-                div { dt { "User agent" } dd { code { (agent.unwrap_or("none")) } } }
+                div class="long" { dt { "User agent" } dd { code { (agent.unwrap_or("none")) } } }
                 div { dt { "Address" } dd { code { (context.address().unwrap_or("not known")) } } }
                 @if let Some(direct) = direct {
                     div { dt { "Connection" } dd { @if direct.secure { "HTTPS" } @else { "HTTP" } } }
@@ -295,6 +295,10 @@ fn context(app: &App, seen: &Inspected) -> Markup {
                 @if let Some(verification) = &context.verification {
                     div { dt { "Claims to be" } dd { (verification.name) ", " (format!("{:?}", verification.outcome).to_lowercase()) } }
                 }
+                div { dt { "First seen" } dd { (layout::moment(seen.session.started_at)) } }
+                div { dt { "Last seen" } dd { (layout::moment(seen.session.seen_at)) } }
+                div { dt { "Scored" } dd { (layout::moment(seen.stored.scored_at)) } }
+                div { dt { "Logged in" } dd { @if let Some(at) = seen.session.logged_in_at { (layout::moment(at)) } @else { "not reported" } } }
                 div { dt { "Batches stored" } dd { (seen.session.revision) } }
                 div { dt { "Kept until" } dd { (layout::moment(seen.session.expires_at)) } }
             }
@@ -334,20 +338,28 @@ fn signals(seen: &Inspected) -> Result<Markup> {
     })
 }
 
+/// What was observed; the names of the rest stay at hand.
 fn signal_list(values: &Value) -> Markup {
-    let members = values.as_object().into_iter().flatten();
-    html! {
-        dl class="signals" {
-            @for (key, value) in members {
-                @if !value.is_object() {
+    let members = || values.as_object().into_iter().flatten();
+    let nested = members().filter_map(|(_, value)| value.as_object()).flatten();
+    let (missing, seen): (Vec<_>, Vec<_>) =
+        members().filter(|(_, value)| !value.is_object()).chain(nested).partition(|(_, value)| value.is_null());
+    let rows = |members: &[(&String, &Value)]| {
+        html! {
+            dl class="signals" {
+                @for (key, value) in members {
                     @let (name, value) = words::signal(key, value);
                     div { dt { (name) } dd { (value) } }
-                } @else {
-                    @for (key, value) in value.as_object().into_iter().flatten() {
-                        @let (name, value) = words::signal(key, value);
-                        div { dt { (name) } dd { (value) } }
-                    }
                 }
+            }
+        }
+    };
+    html! {
+        @if seen.is_empty() { p class="empty" { "Nothing was observed." } } @else { (rows(&seen)) }
+        @if !missing.is_empty() {
+            details class="help" {
+                summary { (layout::count(missing.len(), "signal was not observed", "signals were not observed")) }
+                (rows(&missing))
             }
         }
     }

@@ -117,6 +117,7 @@ pub(super) fn signal(key: &str, value: &Value) -> (String, String) {
             .collect::<Vec<_>>()
             .join(", "),
         Value::Number(number) => match number.as_f64() {
+            Some(float) if float.abs() >= 100.0 => format!("{float:.0}"),
             Some(float) if !number.is_u64() && !number.is_i64() => format!("{float:.3}"),
             _ => number.to_string(),
         },
@@ -279,7 +280,7 @@ mod tests {
 
     #[test]
     fn signals_are_shown_with_their_units() {
-        assert_eq!(signal("scroll_velocity", &387.0.into()).1, "387.000 px/s");
+        assert_eq!(signal("scroll_velocity", &387.0.into()).1, "387 px/s");
         assert_eq!(signal("mouse_moves", &Value::Null).1, "not observed");
         assert_eq!(
             signal("motion_hesitations", &3.into()),

@@ -13,6 +13,7 @@ pub mod login;
 pub mod queue;
 pub mod read;
 pub mod record;
+pub mod rules;
 pub mod worker;
 
 use std::time::Duration;
@@ -22,6 +23,7 @@ use self::cache::VerdictCache;
 use self::history::History;
 use self::ingest::Turns;
 use self::queue::Queue;
+use self::rules::{DryRuns, RuleSets};
 use crate::app::App;
 use crate::config::BotectConfig;
 
@@ -35,6 +37,10 @@ pub struct Scoring {
     pub audit: Audit,
     /// Scores that wait to be counted for the owner.
     pub history: History,
+    /// Rules of projects, prepared.
+    pub rules: RuleSets,
+    /// Tries of rules, one at a time.
+    pub dry_runs: DryRuns,
     turns: Turns,
 }
 
@@ -46,6 +52,8 @@ impl Scoring {
             verdicts: VerdictCache::new(Duration::from_secs(config.verdict_cache_seconds)),
             audit: Audit::default(),
             history: History::default(),
+            rules: RuleSets::default(),
+            dry_runs: DryRuns::default(),
             turns: Turns::default(),
         }
     }

@@ -501,7 +501,7 @@ async fn insert_numbered<T: Numbered>(
 }
 
 /// Writes and makes every cached caller stale; false when a condition did not hold.
-async fn write_tenants(app: &App, changes: Vec<Put>) -> Result<bool> {
+pub(crate) async fn write_tenants(app: &App, changes: Vec<Put>) -> Result<bool> {
     let outcome = app.storage.write(changes).await;
     app.callers.forget();
     match outcome {
@@ -511,7 +511,8 @@ async fn write_tenants(app: &App, changes: Vec<Put>) -> Result<bool> {
     }
 }
 
-async fn versioned_project(app: &App, id: i64) -> Result<Versioned<Project>> {
+/// The project with the version that guards its next write.
+pub(crate) async fn versioned_project(app: &App, id: i64) -> Result<Versioned<Project>> {
     app.storage.get::<Project>(&id.to_string()).await?.ok_or_else(|| missing("project", id))
 }
 

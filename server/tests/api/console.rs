@@ -16,6 +16,7 @@ use quivive_core::Timestamp;
 mod history_of_bands;
 mod login;
 mod pages;
+mod rules;
 
 /// A logged-in browser.
 pub struct Browser {

@@ -32,8 +32,16 @@ impl Default for Audit {
 }
 
 impl Audit {
-    /// Notes a block; one that finds no room is lost and warned about, because a read never waits for it.
-    pub fn note(&self, app: &App, site: &Site, token: &str, path: Option<String>, verdict: &Verdict) {
+    /// Notes a block and the rule that decided it, if one did; one that finds no room is lost and warned about, because a read never waits for it.
+    pub fn note(
+        &self,
+        app: &App,
+        site: &Site,
+        token: &str,
+        path: Option<String>,
+        verdict: &Verdict,
+        rule_id: Option<i64>,
+    ) {
         let at = app.now();
         let id = encoding::hex(&app.random_bytes::<16>());
         let body = json!({
@@ -45,7 +53,7 @@ impl Audit {
             "action": verdict.action.name(),
             "reason": verdict.reason,
             "detection_ids": verdict.detection_ids,
-            "rule_id": null,
+            "rule_id": rule_id,
             "path": path,
             "created_at": at.to_seconds_text(),
         });

@@ -312,6 +312,7 @@ mod tests {
     use quivive_core::score::{Detection, EngineResults, Opinion};
 
     use super::*;
+    use crate::flows::scoring::record::SessionFacts;
 
     fn stored(revision: u64, evidence: &[Detection]) -> StoredScore {
         let evidence = evidence.iter().map(|detection| detection.evidence("test")).collect();
@@ -319,7 +320,9 @@ mod tests {
             project_id: 1,
             token: "sess_1".to_owned(),
             revision,
+            scored_at: Timestamp::default(),
             engines: EngineResults { behavioral: Opinion::of(evidence), ..EngineResults::default() },
+            facts: SessionFacts::default(),
             expires_at: Timestamp::default(),
         }
     }

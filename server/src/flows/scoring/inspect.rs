@@ -4,11 +4,11 @@
 use futures::future::try_join_all;
 use quivive_core::Timestamp;
 use quivive_core::score::payload::is_session_token;
-use quivive_core::score::resolve::Resolution;
-use quivive_core::score::{Band, EngineResults, Opinion, RuleMatch, Score, Threshold, combine, resolve};
+use quivive_core::score::{Band, EngineResults, Opinion, Resolution, Score, Threshold, combine, resolve};
 
 use super::history::{self, Arrival};
 use super::record::{StoredScore, StoredSession, session_id};
+use super::rules;
 use crate::app::App;
 use crate::error::Result;
 use crate::tenant::Project;
@@ -39,7 +39,8 @@ pub async fn session(app: &App, project: &Project, token: &str) -> Result<Option
     let (Some(session), Some(stored)) = (session, stored) else { return Ok(None) };
     let (session, stored) = (session.value, stored.value);
     let score = combine(&stored.engines, project.scoring.settings.likely_bot_threshold);
-    let matches = rule_matches(&session, &score);
+    let (_, matches) =
+        app.scoring.rules.of(app, project).await?.matches(&rules::facts(&score, &stored.facts));
     let resolution = resolve(&score, &project.scoring.settings.bot_settings, false, &matches);
     Ok(Some(Inspected { session, stored, score, resolution }))
 }
@@ -189,10 +190,6 @@ fn heuristics(engines: &mut EngineResults) -> &mut Opinion {
 
 fn behavioral(engines: &mut EngineResults) -> &mut Opinion {
     &mut engines.behavioral
-}
-
-fn rule_matches(_session: &StoredSession, _score: &Score) -> Vec<RuleMatch> {
-    Vec::new()
 }
 
 #[cfg(test)]

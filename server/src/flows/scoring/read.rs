@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use quivive_core::rules::Facts;
 use quivive_core::score::payload::is_session_token;
-use quivive_core::score::{Action, Verdict, combine, is_static_resource, resolve};
+use quivive_core::score::{Action, Score, Verdict, combine, is_static_resource, resolve};
 
 use super::cache::Remembered;
 use super::queue::SessionKey;
-use super::record::{StoredScore, session_id};
+use super::record::{SessionFacts, StoredScore, session_id};
+use super::rules;
 use crate::app::App;
 use crate::tenant::Site;
 
@@ -39,14 +41,40 @@ pub async fn verdict(app: &App, site: &Site, token: &str, context: &RequestConte
     if let Some(verdict) = remembered.verdict(situation) {
         return verdict;
     }
+    let rules = match app.scoring.rules.of(app, &site.project).await {
+        Ok(rules) => rules,
+        Err(error) => {
+            tracing::warn!(%error, "rules could not be read; the verdict fails open");
+            return Arc::new(Verdict::fail_open());
+        }
+    };
     let settings = &site.project.scoring.settings;
     let score = combine(&remembered.score.engines, settings.likely_bot_threshold);
-    let is_static = context.path.as_deref().is_some_and(is_static_resource);
-    let verdict = Arc::new(resolve(&score, &settings.bot_settings, is_static, &[]).verdict);
+    let facts = context.facts(&score, &remembered.score.facts);
+    let (rule_ids, matches) = rules.matches(&facts);
+    let resolution = resolve(&score, &settings.bot_settings, facts.static_resource, &matches);
+    let rule_id = resolution.deciding_rule.and_then(|place| rule_ids.get(place).copied());
+    let verdict = Arc::new(resolution.verdict);
     if remembered.remember(situation, verdict.clone()) && verdict.action == Action::Block {
-        app.scoring.audit.note(app, site, token, context.path.clone(), &verdict);
+        app.scoring.audit.note(app, site, token, context.path.clone(), &verdict, rule_id);
     }
     verdict
+}
+
+impl RequestContext {
+    /// The facts of a session and this request; what the request does not tell comes from the session.
+    fn facts(&self, score: &Score, session: &SessionFacts) -> Facts {
+        let known = rules::facts(score, session);
+        Facts {
+            path: self.path.clone(),
+            static_resource: self.path.as_deref().is_some_and(is_static_resource),
+            ip: self.ip.as_deref().and_then(|address| address.parse().ok()).or(known.ip),
+            country: self.country.clone(),
+            ua: self.ua.clone().or(known.ua),
+            logged_in: self.logged_in.or(known.logged_in),
+            ..known
+        }
+    }
 }
 
 async fn find(app: &App, key: SessionKey) -> Option<Arc<Remembered>> {

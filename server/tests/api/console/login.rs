@@ -197,6 +197,7 @@ pub const PAGES: &[&str] = &[
     "/-/console/projects/{project}/sessions/sess_1",
     "/-/console/projects/{project}/settings",
     "/-/console/projects/{project}/settings/preview?likely_bot_threshold=40",
+    "/-/console/projects/{project}/rules",
     "/-/console/projects/{project}/blocks",
     "/-/console/projects/{project}/keys",
 ];
@@ -205,6 +206,9 @@ pub const PAGES: &[&str] = &[
 pub const FORMS: &[&str] = &[
     "/-/console/logout",
     "/-/console/projects/{project}/settings",
+    "/-/console/projects/{project}/rules",
+    "/-/console/projects/{project}/rules/check",
+    "/-/console/projects/{project}/rules/1/delete",
     "/-/console/projects/{project}/keys/rotate",
     "/-/console/projects/{project}/keys/enable",
 ];
