@@ -30,7 +30,7 @@ const drawBands = (place, { times, bands }, readout) => {
   const axis = { stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 }, font: "12px system-ui, sans-serif" };
   const say = (at) => {
     if (!readout) return;
-    if (at === null || at === undefined) readout.textContent = "Point at the chart to read an hour.";
+    if (at === null || at === undefined) readout.textContent = "Point at or touch the chart to read an hour.";
     else readout.textContent = `${hour(times[at])}: ${shown.map(({ label, counts }) => `${counts[at]} ${label.toLowerCase()}`).join(", ")}`;
   };
   const options = {
@@ -111,10 +111,10 @@ document.addEventListener("click", ({ target }) => {
   field.focus();
 });
 
-// A page that nobody looks at asks for nothing.
+// A page that nobody looks at asks for nothing, and a table that somebody reads is not taken away.
 document.addEventListener("htmx:beforeRequest", (event) => {
   const isTimed = /^every /.test(event.target.getAttribute("hx-trigger") ?? "");
-  if (isTimed && document.hidden && event.detail.requestConfig.triggeringEvent === undefined) event.preventDefault();
+  if (isTimed && (document.hidden || event.target.querySelector("details[open]"))) event.preventDefault();
 });
 
 const connection = (isLost) => {

@@ -175,7 +175,7 @@ fn bands(project: &Project, range: Range, hours: &[BandCounts], today: i64) -> M
                 p class="empty" { "No session was scored in the last " (range.names().1) "." }
             } @else {
                 div class="chart" data-chart="bands" role="img" aria-label=(summary(range, &totals)) {}
-                p class="readout fine" data-readout="bands" aria-hidden="true" { "Point at the chart to read an hour." }
+                p class="readout fine" data-readout="bands" aria-hidden="true" { "Point at or touch the chart to read an hour." }
                 script type="application/json" data-series="bands" { (PreEscaped(series(hours))) }
                 details class="table-of" {
                     summary { "The same as a table" }

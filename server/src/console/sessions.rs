@@ -158,7 +158,7 @@ fn scale(score: u8, threshold: Threshold) -> Markup {
     let at = |value: u8| format!("{:.2}", f64::from(value) / 99.0 * 600.0);
     let label = format!("Score {score} of 99, threshold {}", threshold.get());
     html! {
-        svg class="scale-drawing" viewBox="-12 0 624 54" role="img" aria-label=(label) {
+        svg class="scale-drawing" viewBox="-12 0 624 30" role="img" aria-label=(label) {
             defs {
                 linearGradient id="scale-colours" {
                     stop offset="0" stop-color="#c4493a" {}
@@ -169,11 +169,11 @@ fn scale(score: u8, threshold: Threshold) -> Markup {
                 }
             }
             rect x="0" y="8" width="600" height="14" rx="7" fill="url(#scale-colours)" {}
-            line class="scale-threshold" x1=(at(threshold.get())) x2=(at(threshold.get())) y1="2" y2="28" {}
+            line class="scale-threshold" x1=(at(threshold.get())) x2=(at(threshold.get())) y1="1" y2="29" {}
             @if score > 0 { circle class="scale-needle" cx=(at(score)) cy="15" r="10" {} }
-            text class="scale-text" x="0" y="48" { "1 bot" }
-            text class="scale-text" x=(at(threshold.get())) y="48" text-anchor="middle" { "threshold " (threshold.get()) }
-            text class="scale-text" x="600" y="48" text-anchor="end" { "99 person" }
+        }
+        div class="histogram-ends" aria-hidden="true" {
+            span { "1 bot" } span { "the line: threshold " (threshold.get()) } span { "99 person" }
         }
     }
 }
@@ -342,8 +342,10 @@ fn signals(seen: &Inspected) -> Result<Markup> {
 fn signal_list(values: &Value) -> Markup {
     let members = || values.as_object().into_iter().flatten();
     let nested = members().filter_map(|(_, value)| value.as_object()).flatten();
-    let (missing, seen): (Vec<_>, Vec<_>) =
-        members().filter(|(_, value)| !value.is_object()).chain(nested).partition(|(_, value)| value.is_null());
+    let (missing, seen): (Vec<_>, Vec<_>) = members()
+        .filter(|(_, value)| !value.is_object())
+        .chain(nested)
+        .partition(|(_, value)| value.is_null());
     let rows = |members: &[(&String, &Value)]| {
         html! {
             dl class="signals" {

@@ -175,7 +175,7 @@ fn histogram(what_if: &WhatIf, present: Threshold) -> Markup {
     };
     let line = |threshold: u8| u32::from(threshold) * 6;
     html! {
-        svg class="histogram" viewBox="0 0 606 124" preserveAspectRatio="none" role="img" aria-label=(label) {
+        svg class="histogram" viewBox="0 0 606 116" preserveAspectRatio="none" role="img" aria-label=(label) {
             @for (score, count) in what_if.histogram.iter().enumerate().skip(1) {
                 @let tall = height(*count);
                 @let side = if score < usize::from(shown.max(2)) { "bot" } else { "person" };

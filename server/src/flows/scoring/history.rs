@@ -185,6 +185,11 @@ pub(super) async fn run(app: App, mut stop: Stop) {
         if receiver.is_closed() && receiver.is_empty() {
             return;
         }
+        // What comes in close succession is counted in one write.
+        tokio::select! {
+            () = stop.requested() => {}
+            () = tokio::time::sleep(PAUSE) => {}
+        }
     }
 }
 
@@ -303,8 +308,9 @@ async fn summarize(
 const LEFT: &str = "left_";
 
 const HOUR: Duration = Duration::from_secs(3_600);
+const PAUSE: Duration = Duration::from_millis(100);
 const CAPACITY: usize = 65_536;
-const MOST_AT_ONCE: usize = 512;
+const MOST_AT_ONCE: usize = 4_096;
 const MOST_COUNTED: u64 = 200_000;
 
 #[cfg(test)]

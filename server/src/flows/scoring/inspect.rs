@@ -11,6 +11,7 @@ use super::record::{StoredScore, StoredSession, session_id};
 use super::rules;
 use crate::app::App;
 use crate::error::Result;
+use crate::storage::{self, Record};
 use crate::tenant::Project;
 
 /// A session that was scored.
@@ -34,10 +35,8 @@ pub async fn session(app: &App, project: &Project, token: &str) -> Result<Option
         return Ok(None);
     }
     let id = session_id(project.id, token);
-    let (session, stored) =
-        tokio::try_join!(app.storage.get::<StoredSession>(&id), app.storage.get::<StoredScore>(&id))?;
+    let (session, stored) = tokio::try_join!(find::<StoredSession>(app, &id), find::<StoredScore>(app, &id))?;
     let (Some(session), Some(stored)) = (session, stored) else { return Ok(None) };
-    let (session, stored) = (session.value, stored.value);
     let score = combine(&stored.engines, project.scoring.settings.likely_bot_threshold);
     let (_, matches) =
         app.scoring.rules.of(app, project).await?.matches(&rules::facts(&score, &stored.facts));
@@ -93,7 +92,7 @@ pub struct Change {
 pub async fn what_if(app: &App, project: &Project, threshold: Threshold, limit: usize) -> Result<WhatIf> {
     let arrivals = history::arrivals(app, project.id, None, limit).await?;
     let ids: Vec<String> = arrivals.iter().map(|arrival| session_id(project.id, &arrival.token)).collect();
-    let found = try_join_all(ids.iter().map(|id| app.storage.get::<StoredScore>(id))).await?;
+    let found = try_join_all(ids.iter().map(|id| find::<StoredScore>(app, id))).await?;
     let present = project.scoring.settings.likely_bot_threshold;
     let mut answer = WhatIf {
         threshold,
@@ -190,6 +189,17 @@ fn heuristics(engines: &mut EngineResults) -> &mut Opinion {
 
 fn behavioral(engines: &mut EngineResults) -> &mut Opinion {
     &mut engines.behavioral
+}
+
+/// A record; a damaged one is as good as none, so that it does not hide the others.
+async fn find<T: Record>(app: &App, id: &str) -> storage::Result<Option<T>> {
+    match app.storage.get::<T>(id).await {
+        Err(storage::Error::Corrupt { kind, reason }) => {
+            tracing::error!(kind, reason, "a record cannot be shown");
+            Ok(None)
+        }
+        found => Ok(found?.map(|found| found.value)),
+    }
 }
 
 #[cfg(test)]
