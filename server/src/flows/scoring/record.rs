@@ -54,7 +54,6 @@ pub struct StoredScore {
     /// The opinions; combined at verdict time, because that depends on the project's threshold.
     pub engines: EngineResults,
     /// What the owner's rules look at beside them.
-    #[serde(default)]
     pub facts: SessionFacts,
     /// The session's own end.
     pub expires_at: Timestamp,
