@@ -4,7 +4,7 @@ const byId = (id) => document.getElementById(id);
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const charts = new Map();
 
-/** Draws every chart of the page that is not drawn yet, from the numbers that stand beside it. */
+/** Draws every chart of the page that is not drawn yet, from the numbers that it carries. */
 const drawCharts = () => {
   for (const [place, chart] of charts) {
     if (!place.isConnected) {
@@ -14,9 +14,8 @@ const drawCharts = () => {
   }
   for (const place of document.querySelectorAll("[data-chart]")) {
     if (charts.has(place)) continue;
-    const data = document.querySelector(`script[data-series="${place.dataset.chart}"]`);
     const readout = document.querySelector(`[data-readout="${place.dataset.chart}"]`);
-    if (data) charts.set(place, drawBands(place, JSON.parse(data.textContent), readout));
+    charts.set(place, drawBands(place, JSON.parse(place.dataset.values), readout));
   }
 };
 

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{StatusCode, Uri};
-use maud::{Markup, PreEscaped, html};
+use maud::{Markup, html};
 use quivive_core::encoding;
 use quivive_core::score::detection::Detection;
 use serde_json::json;
@@ -174,9 +174,8 @@ fn bands(project: &Project, range: Range, hours: &[BandCounts], today: i64) -> M
             @if all == 0 {
                 p class="empty" { "No session was scored in the last " (range.names().1) "." }
             } @else {
-                div class="chart" data-chart="bands" role="img" aria-label=(summary(range, &totals)) {}
+                div class="chart" data-chart="bands" data-values=(series(hours)) role="img" aria-label=(summary(range, &totals)) {}
                 p class="readout fine" data-readout="bands" aria-hidden="true" { "Point at or touch the chart to read an hour." }
-                script type="application/json" data-series="bands" { (PreEscaped(series(hours))) }
                 details class="table-of" {
                     summary { "The same as a table" }
                     (band_table(range, hours))
@@ -271,7 +270,7 @@ fn series(hours: &[BandCounts]) -> String {
             json!({ "band": band.name(), "label": words::band(band), "counts": counts })
         })
         .collect();
-    pages::script_json(&json!({ "times": times, "bands": bands }))
+    json!({ "times": times, "bands": bands }).to_string()
 }
 
 fn total(hours: &[BandCounts]) -> [i64; 5] {

@@ -316,8 +316,8 @@ fn help() -> Markup {
                 "Join comparisons with " code { "AND" } ", " code { "OR" } ", " code { "NOT" } " and parentheses. The field stands on the left. "
                 "What was not observed never matches, unless you ask for it with " code { "== null" } "."
             }
-            div class="pair" {
-                table class="stack help" {
+            div class="pair reference" {
+                table class="stack" {
                     caption { "Fields" }
                     thead { tr { th scope="col" { "Field" } th scope="col" { "Operators" } th scope="col" { "Meaning" } } }
                     tbody {
@@ -330,7 +330,7 @@ fn help() -> Markup {
                         }
                     }
                 }
-                table class="stack help" {
+                table class="stack" {
                     caption { "Actions" }
                     thead { tr { th scope="col" { "Action" } th scope="col" { "What it does" } } }
                     tbody {
