@@ -20,6 +20,7 @@ fn text(address: SocketAddr, demo: Option<&Demo>) -> String {
   Quivive {version}: who is at the door, human, bot or agent?
 
     Watch it work    {base}/
+    Owner's console  {base}/-/console
     Reference        {base}/-/openapi.json
     Health, metrics  {base}/-/health   {base}/-/metrics
 

@@ -23,23 +23,25 @@ struct Asset {
 }
 
 macro_rules! assets {
-    (built: $($built:literal)*; kept: $($kept:literal)*;) => {
+    (built: $($built:literal)*; $($folder:literal: $($kept:literal)*;)*) => {
         const ASSETS: &[Asset] = &[
             $(Asset {
                 name: $built,
                 bytes: include_bytes!(concat!(env!("OUT_DIR"), "/browser/", $built)),
             },)*
-            $(Asset {
+            $($(Asset {
                 name: $kept,
-                bytes: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/", $kept)),
-            },)*
+                bytes: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), $folder, $kept)),
+            },)*)*
         ];
     };
 }
 
 assets! {
     built: "core_bg.wasm" "core.js" "quivive.js" "native.js" "error.js" "collector.wasm" "sdk.js" "sdk.mjs";
-    kept: "classify.js" "copy.js" "dom.js" "home.js" "icon.svg" "page.css" "proof.js" "visit.js";
+    "/assets/": "classify.js" "copy.js" "dom.js" "home.js" "icon.svg" "page.css" "proof.js" "visit.js";
+    "/assets/console/": "console.css" "console.js";
+    "/assets/vendor/": "htmx.LICENSE" "htmx.min.js" "uplot.LICENSE" "uplot.min.css" "uplot.min.js";
 }
 
 /// The path of the folder of assets, without a slash at the end: `/-/assets/<hash>`.
@@ -136,6 +138,7 @@ impl Asset {
         let media_type = match self.name.rsplit('.').next() {
             Some("css") => "text/css; charset=utf-8",
             Some("js" | "mjs") => "text/javascript; charset=utf-8",
+            Some("LICENSE") => "text/plain; charset=utf-8",
             Some("svg") => "image/svg+xml",
             Some("wasm") => "application/wasm",
             _ => "application/octet-stream",
@@ -157,10 +160,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_file_of_the_folder_is_served() {
-        for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/assets")).unwrap() {
-            let name = entry.unwrap().file_name().into_string().unwrap();
-            assert!(name.ends_with(".html") || find(&name).is_some(), "{name} is not in the table");
+    fn every_file_of_the_folders_is_served() {
+        for folder in ["assets", "assets/console", "assets/vendor"] {
+            let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+            for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+                let name = entry.file_name().into_string().unwrap();
+                let is_file = entry.file_type().unwrap().is_file() && !name.ends_with(".html");
+                assert!(!is_file || find(&name).is_some(), "{name} is not in the table");
+            }
         }
+    }
+
+    #[test]
+    fn files_of_others_are_the_published_ones() {
+        // As in the packages htmx.org 2.0.11 (0BSD) and uplot 1.6.32 (MIT) of the npm registry.
+        for (name, hash) in [
+            ("htmx.min.js", "d6fdc75f204e6bdefa99b69bf1e6d4ac69b8a364f77929f45c13476b4000f717"),
+            ("uplot.min.js", "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f"),
+            ("uplot.min.css", "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04"),
+        ] {
+            assert_eq!(encoding::hex(&Sha256::digest(find(name).unwrap().bytes)), hash, "{name}");
+        }
+        let text = |name: &str| String::from_utf8(find(name).unwrap().bytes.to_vec()).unwrap();
+        assert!(text("htmx.min.js").contains("version:\"2.0.11\""));
+        assert!(text("uplot.min.js").contains("uPlot (v1.6.32)"));
+        assert!(text("htmx.LICENSE").contains("Zero-Clause BSD"));
+        assert!(text("uplot.LICENSE").contains("The MIT License"));
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::app::App;
-use crate::flows::scoring::audit;
+use crate::flows::scoring::{audit, history};
 use crate::flows::{detection, scoring};
 use crate::{storage, telemetry};
 
@@ -158,9 +158,13 @@ async fn fold_metrics(mut stop: Stop) {
 pub async fn remove_expired(app: &App) -> storage::Result<u64> {
     let retention = &app.config.retention;
     let mut removed = app.storage.sweep().await?;
-    for (stream, days) in
-        [(detection::STREAM, retention.detections_days), (audit::STREAM, retention.audit_days)]
-    {
+    for (stream, days) in [
+        (detection::STREAM, retention.detections_days),
+        (audit::STREAM, retention.audit_days),
+        (history::SESSIONS, retention.sessions_days),
+        (history::BANDS, retention.sessions_days),
+        (history::DETECTIONS, retention.sessions_days),
+    ] {
         let before = app.now().plus_milliseconds(-i64::from(days) * DAY);
         removed += app.storage.events().forget(stream, before).await?;
     }

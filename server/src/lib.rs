@@ -12,6 +12,7 @@ pub mod browser;
 pub mod cli;
 pub mod config;
 pub mod connections;
+pub mod console;
 pub mod demo;
 pub mod error;
 pub mod extract;

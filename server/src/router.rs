@@ -17,7 +17,9 @@ use crate::app::App;
 use crate::config::Family;
 use crate::error::Error;
 use crate::extract::Origin;
-use crate::{agentshield, botcha, botect, browser, demo, extract, health, openapi, rules_dry_run, telemetry};
+use crate::{
+    agentshield, botcha, botect, browser, console, demo, extract, health, openapi, rules_dry_run, telemetry,
+};
 
 /// Whose error body and headers an answer has.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -110,6 +112,7 @@ fn native(app: &App) -> OpenApiRouter<App> {
         .merge(openapi::router(app))
         .merge(browser::router(app))
         .merge(demo::router(app))
+        .merge(console::router(app).into())
         .merge(rules_dry_run::router(app))
 }
 

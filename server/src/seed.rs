@@ -123,6 +123,12 @@ pub fn demo() -> Option<Demo> {
     })
 }
 
+/// The id and e-mail address of the built-in seed's user.
+pub fn demo_user() -> Option<(i64, String)> {
+    let user = built_in().ok()?.users.into_iter().next()?;
+    Some((user.id, user.email))
+}
+
 /// Puts a seed into an empty database; one that has an account is left as it is. What an earlier start began and did
 /// not end is finished. Tells whether it did anything.
 ///

@@ -106,6 +106,15 @@ pub struct Membership {
     pub role: Option<String>,
 }
 
+/// Index: the accounts of a user.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct AccountOfUser {
+    /// The user.
+    pub user_id: i64,
+    /// An account that he is a member of.
+    pub account_id: i64,
+}
+
 /// An account API token, of which only the hash is kept; bound to one account and one user for good.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct ApiToken {
@@ -235,6 +244,16 @@ impl Record for Membership {
     }
     fn parent(&self) -> String {
         self.account_id.to_string()
+    }
+}
+
+impl Record for AccountOfUser {
+    const KIND: &'static str = "account_of_user";
+    fn id(&self) -> String {
+        membership_id(self.account_id, self.user_id)
+    }
+    fn parent(&self) -> String {
+        self.user_id.to_string()
     }
 }
 

@@ -36,7 +36,7 @@ export async function startService(environment = {}, command = []) {
     if (child.exitCode !== null) throw new Error(`the server ended:\n${log}`);
     return fetch(`http://${listen}/-/ready`).then((answer) => answer.ok, () => false);
   }, "the server to be ready");
-  return { url: `http://${listen}`, stop };
+  return { url: `http://${listen}`, data, stop };
 }
 
 /** Chromium without a screen. */

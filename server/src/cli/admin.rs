@@ -16,6 +16,7 @@ use self::scoring::Settings;
 use super::{Sources, output};
 use crate::app::App;
 use crate::config::ConfigError;
+use crate::console;
 use crate::error::Result;
 use crate::serve;
 use crate::tenant::credentials;
@@ -132,6 +133,11 @@ enum Command {
         #[arg(long)]
         account: Option<i64>,
     },
+    /// Make a one-time link to the console and print it; it is good for ten minutes and not shown again.
+    ConsoleLink {
+        /// The user's e-mail address, or his id.
+        user: String,
+    },
     /// List a project's recorded blocks, latest first.
     Blocks {
         project: i64,
@@ -232,6 +238,11 @@ async fn execute(app: &App, command: Command) -> Result<Answer> {
         Command::RevokeKey { key } => {
             detection_key::revoke(app, &key).await?;
             Ok(Answer::new("revoked", json!({ "revoked": true })))
+        }
+        Command::ConsoleLink { user } => {
+            let user = directory::find_user(app, &user).await?;
+            let link = console::login_link(app, user.id).await?;
+            Ok(Answer::new(link.clone(), json!({ "link": link })))
         }
         Command::Accounts => show::accounts(app).await,
         Command::Users { account } => show::users(app, account).await,

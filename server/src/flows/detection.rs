@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use quivive_core::Timestamp;
-use quivive_core::agent::{Classification, Classifier, RequestFacts};
+use quivive_core::agent::{Classification, Classifier, RequestFacts, UserAgentClass};
 use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{self, Receiver, Sender};
@@ -67,6 +67,11 @@ impl Detection {
         let began = Instant::now();
         let classification = self.classifier.classify(facts);
         Outcome { classification, took: began.elapsed() }
+    }
+
+    /// What a user agent says by itself.
+    pub fn class_of_user_agent(&self, user_agent: &str) -> UserAgentClass<'_> {
+        self.classifier.class_of_user_agent(user_agent)
     }
 
     /// Puts a detection up for recording.

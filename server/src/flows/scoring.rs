@@ -6,7 +6,9 @@
 
 pub mod audit;
 pub mod cache;
+pub mod history;
 pub mod ingest;
+pub mod inspect;
 pub mod login;
 pub mod queue;
 pub mod read;
@@ -19,6 +21,7 @@ use std::time::Duration;
 
 use self::audit::Audit;
 use self::cache::VerdictCache;
+use self::history::History;
 use self::ingest::Turns;
 use self::queue::Queue;
 use self::rules::{DryRuns, RuleSets};
@@ -34,6 +37,8 @@ pub struct Scoring {
     pub verdicts: VerdictCache,
     /// Blocks that wait to be recorded.
     pub audit: Audit,
+    /// Scores that wait to be counted for the owner.
+    pub history: History,
     /// Rules of projects, prepared.
     pub rules: RuleSets,
     /// Tries of rules, one at a time.
@@ -51,6 +56,7 @@ impl Scoring {
             queue: Queue::new(if botect.shed_above == 0 { usize::MAX } else { botect.shed_above }),
             verdicts: VerdictCache::new(Duration::from_secs(botect.verdict_cache_seconds)),
             audit: Audit::default(),
+            history: History::default(),
             rules: RuleSets::default(),
             dry_runs: DryRuns::default(),
             verified: Verified::new(&config.verification),
@@ -59,7 +65,7 @@ impl Scoring {
     }
 }
 
-/// Starts the background tasks: scoring, recording of blocks, taking over of new address ranges.
+/// Starts the background tasks: scoring, recording of blocks, counting of scores, taking over of new address ranges.
 pub fn start(app: &App) {
     let scored = app.clone();
     app.jobs.start("scoring", move |stop| worker::run(scored.clone(), stop));
@@ -67,4 +73,6 @@ pub fn start(app: &App) {
     app.jobs.start("audit", move |stop| audit::run(audited.clone(), stop));
     let followed = app.clone();
     app.jobs.start("bot-ranges", move |stop| verified::ranges::follow(followed.clone(), stop));
+    let counted = app.clone();
+    app.jobs.start("history", move |stop| history::run(counted.clone(), stop));
 }

@@ -20,6 +20,11 @@ pub fn new_api_token(app: &App) -> String {
     random_text(app, BASE62, 48)
 }
 
+/// A new secret of the console, for a link or a cookie: 43 base62 characters, over 256 bits.
+pub fn new_console_secret(app: &App) -> String {
+    random_text(app, BASE62, 43)
+}
+
 /// A new key for request detection: `as_live_` or `as_test_` and 32 base62 characters.
 pub fn new_detection_key(app: &App, is_test: bool) -> String {
     let prefix = if is_test { "as_test_" } else { "as_live_" };

@@ -4,8 +4,8 @@ use quivive_core::encoding;
 
 use super::credentials;
 use super::{
-    Account, ApiToken, Detection, LastId, Membership, Plan, Project, ProjectByPrivateKey, ProjectByPublicId,
-    ProjectBySiteKey, Scoring, ScoringSettings, Site, User, membership_id,
+    Account, AccountOfUser, ApiToken, Detection, LastId, Membership, Plan, Project, ProjectByPrivateKey,
+    ProjectByPublicId, ProjectBySiteKey, Scoring, ScoringSettings, Site, User, membership_id,
 };
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -133,7 +133,10 @@ pub async fn create_user(app: &App, new: NewUser) -> Result<User> {
 pub async fn put_membership(app: &App, account_id: i64, user_id: i64, role: Option<String>) -> Result<()> {
     account(app, account_id).await?;
     user(app, user_id).await?;
-    app.storage.put(&Membership { account_id, user_id, role }).await?;
+    let membership = Membership { account_id, user_id, role };
+    app.storage
+        .write(vec![Put::any(&membership)?, Put::any(&AccountOfUser { user_id, account_id })?])
+        .await?;
     Ok(())
 }
 
@@ -346,6 +349,55 @@ pub async fn project_by_public_id(app: &App, public_id: &str) -> Result<Project>
 pub async fn membership(app: &App, account_id: i64, user_id: i64) -> Result<Option<Membership>> {
     let found = app.storage.get::<Membership>(&membership_id(account_id, user_id)).await?;
     Ok(found.map(|membership| membership.value))
+}
+
+/// The memberships of a user, at most a thousand.
+///
+/// # Errors
+/// When storage does not answer.
+pub async fn memberships_of(app: &App, user_id: i64) -> Result<Vec<Membership>> {
+    let mut memberships = Vec::new();
+    for index in app.storage.list::<AccountOfUser>(&user_id.to_string(), None, 1_000).await? {
+        memberships.extend(membership(app, index.account_id, user_id).await?);
+    }
+    Ok(memberships)
+}
+
+/// The projects of an account in the order of their ids, at most a thousand.
+///
+/// # Errors
+/// When storage does not answer.
+pub async fn projects_of(app: &App, account_id: i64) -> Result<Vec<Project>> {
+    let found = app.storage.list::<Project>(&account_id.to_string(), None, 1_000).await?;
+    let mut projects: Vec<Project> = found.into_iter().map(|project| project.value).collect();
+    projects.sort_by_key(|project| project.id);
+    Ok(projects)
+}
+
+/// The user that a text names: by his integer id, or by an e-mail address that only one user has.
+///
+/// # Errors
+/// `NOT_FOUND`; `CONFLICT` when several users have the address.
+pub async fn find_user(app: &App, name: &str) -> Result<User> {
+    if let Ok(id) = name.parse() {
+        return user(app, id).await;
+    }
+    let (mut after, mut found) = (None::<String>, Vec::new());
+    loop {
+        let users = app.storage.list::<User>("", after.as_deref(), 1_000).await?;
+        let Some(last) = users.last() else { break };
+        after = Some(last.id());
+        found.extend(users.into_iter().filter(|user| user.email.eq_ignore_ascii_case(name)));
+    }
+    match found.as_slice() {
+        [user] => Ok(user.value.clone()),
+        [] => Err(Error::not_found(format!("no user has the address {name}"))),
+        users => {
+            let ids: Vec<String> = users.iter().map(|user| user.id()).collect();
+            let ids = ids.join(", ");
+            Err(Error::conflict(format!("several users have the address {name}; name one by his id: {ids}")))
+        }
+    }
 }
 
 /// The record of an account API token, if it is known.

@@ -11,7 +11,7 @@ mod recovery;
 mod rules;
 mod scoring;
 mod server_ingest;
-mod site;
+pub mod site;
 mod tenants;
 mod vectors;
 mod verdict;

@@ -14,6 +14,7 @@ mod botcha;
 mod botect;
 mod connections;
 mod dns;
+mod console;
 mod durability;
 mod native;
 mod outbound;

@@ -135,7 +135,9 @@ async fn score_sessions(app: &App, keys: &[SessionKey], patience: Patience) -> s
         match found {
             Ok(Some(session)) => {
                 if let Known(verification) = verified::verify(app, &session.value, patience) {
-                    changes.push(Put::any(&scored(&session.value, verification, now))?);
+                    let score = scored(&session.value, verification, now);
+                    changes.push(Put::any(&score)?);
+                    app.scoring.history.note(&score);
                 }
             }
             Ok(None) => {}
