@@ -12,8 +12,8 @@ pub use crate::first_party::{
 };
 pub use crate::rules::{CheckRule, CheckedRule, EvaluateRules, RuleMatches, check_rule, evaluate_rules};
 pub use crate::score::{
-    Aggregate, AggregateSession, CheckEvents, CheckedEvents, ResolveAction, Score, ScoreSession, Verdict,
-    aggregate_session, check_events, resolve_action, score_session,
+    Aggregate, AggregateSession, CheckEvents, CheckedEvents, MotionScore, ResolveAction, Score, ScoreMotion,
+    ScoreSession, Verdict, aggregate_session, check_events, resolve_action, score_motion, score_session,
 };
 
 pub use crate::challenge::{
@@ -59,6 +59,8 @@ macro_rules! for_each_export {
             aggregate_session(AggregateSession) -> Aggregate, js = "aggregateSession";
             /// Scores a session from its signals or from opinions computed before.
             score_session(ScoreSession) -> Score, js = "scoreSession";
+            /// Judges features of movement by the learned model: how likely a tool's.
+            score_motion(ScoreMotion) -> MotionScore, js = "scoreMotion";
             /// Resolves a score to a verdict with its action.
             resolve_action(ResolveAction) -> Verdict, js = "resolveAction";
             /// Check the expression of a rule and give its syntax tree, or the place of its fault.
