@@ -310,8 +310,10 @@ test("a page that ends before its first answer loses nothing: the batch under wa
   await page.goto(site.url);
   await waitFor(() => isUnderway, "the first batch");
   await page.goto("about:blank");
-  await arrival(() => recorder.batches().length >= 1, "the last batch");
-  const { session_token, events } = recorder.batches()[0];
+  await arrival(() => recorder.batches().length >= 2, "the last batch");
+  const [underway, { session_token, events }] = recorder.batches();
+  assert.equal(underway.session_token, null);
+  assert.deepEqual(events.slice(0, 2), underway.events);
   assert.match(session_token, /^bt_[A-Za-z0-9_-]{24}$/);
   assert.deepEqual(events.map(({ type }) => type), ["page", "js_probe", "snapshot"]);
 });
