@@ -7,6 +7,8 @@ const STORAGE_SECONDS = 2592000;
 const TOKEN = /^[A-Za-z0-9_-]{1,128}$/;
 
 let sessionToken = null;
+/** What was written on this page: storage is slow, and one writing a page is enough to renew it. */
+let writtenToken = null;
 
 /** The token of this visitor's session, or null before the first answer. */
 export const currentSession = () => sessionToken;
@@ -22,6 +24,8 @@ export const recallToken = () => {
 
 export const keepToken = (token) => {
   sessionToken = token;
+  if (token === writtenToken) return;
+  writtenToken = token;
   const secure = location.protocol === "https:" ? "; Secure" : "";
   quietly(() => {
     document.cookie = `${STORAGE_NAME}=${token}; Path=/; Max-Age=${STORAGE_SECONDS}; SameSite=Lax${secure}`;

@@ -18,8 +18,14 @@ const LEAP_MS = 120;
 /** A click this soon after a press of button or key is that press's click. */
 const CLICK_MS = 50;
 const POINTER_TYPES = ["mouse", "touch", "pen"];
+const PASSIVE = { capture: true, passive: true };
 
 let view;
+
+/** Movements wait here as time, x, y: a loop over many costs far less than a call for each. */
+const MOVES_HELD = 64;
+const moves = new Float64Array(3 * MOVES_HELD);
+let movesHeld = 0;
 
 export const currentView = () => view;
 
@@ -41,7 +47,7 @@ export const beginView = (start) => {
       first_input_delay_ms: null,
       time_to_first_input_ms: null,
     },
-    lastMove: {},
+    lastMove: { mouse_moves: -Infinity, pointer_moves: -Infinity },
     lastPointer: "mouse",
     lastPress: -Infinity,
     leapUntil: 0,
@@ -53,11 +59,14 @@ export const beginView = (start) => {
     snapshots: 0,
     lastSeen: "",
   };
+  movesHeld = 0;
   measure("begin");
+  addEventListener("pointermove", noteOtherMove, PASSIVE);
 };
 
 /** What the view's snapshot says; `version` is the collector's. */
 export const snapshotPayload = (version) => {
+  takeMoves();
   const at = performance.now();
   return {
     collector_version: version,
@@ -75,6 +84,7 @@ export const snapshotPayload = (version) => {
 
 /** Whether anything was done since this was last asked. */
 export const hasNews = () => {
+  takeMoves();
   const seen = JSON.stringify([view.counts, [...view.pointerTypes]]);
   const isNews = seen !== view.lastSeen;
   view.lastSeen = seen;
@@ -85,7 +95,7 @@ export const hasNews = () => {
 export const noteVisibility = () => {
   const at = performance.now();
   count("visibility_changes");
-  measure("gap");
+  tell("gap");
   if (document.visibilityState === "visible") {
     view.visibleSince = at;
     return false;
@@ -97,20 +107,60 @@ export const noteVisibility = () => {
 
 /** Begins to watch the page's input. */
 export const listen = () => {
-  const types = new Set([...Object.keys(HANDLERS), ...Object.keys(SCRIPTED)]);
+  addEventListener("mousemove", noteMove, PASSIVE);
+  const types = new Set([...Object.keys(HANDLERS), ...SCRIPTED]);
   for (const type of types) {
-    const [handler, scripted] = [HANDLERS[type], SCRIPTED[type]];
+    const [handler, isScripted] = [HANDLERS[type], SCRIPTED.includes(type)];
     const observe = (event) => {
       try {
-        if (!event.isTrusted) scripted && measure(scripted);
+        if (!event.isTrusted) isScripted && tell("untrusted");
         else if (handler) handler(event);
       } catch {
         // The page's event goes on its way.
       }
     };
-    addEventListener(type, observe, { capture: true, passive: true });
+    addEventListener(type, observe, PASSIVE);
   }
-  document.documentElement.addEventListener("mouseleave", () => measure("gap"), { passive: true });
+  document.documentElement.addEventListener("mouseleave", () => tell("gap"), PASSIVE);
+};
+
+/** Measures what follows the movements so far. */
+const tell = (name, first, second, third, fourth) => {
+  takeMoves();
+  measure(name, first, second, third, fourth);
+};
+
+const noteMove = (event) => {
+  if (!event.isTrusted) {
+    tell("untrusted_move");
+  } else if (view.lastPointer === "touch") {
+    // A tap is followed by a movement for pages that know the mouse only.
+    countMove("mouse_moves", event.timeStamp);
+  } else {
+    if (movesHeld === MOVES_HELD) takeMoves();
+    const place = 3 * movesHeld;
+    moves[place] = event.timeStamp;
+    moves[place + 1] = event.clientX;
+    moves[place + 2] = event.clientY;
+    movesHeld += 1;
+  }
+};
+
+const takeMoves = () => {
+  for (let place = 0; place < 3 * movesHeld; place += 3) {
+    countMove("mouse_moves", moves[place]);
+    countMove("pointer_moves", moves[place]);
+    measure("moved", moves[place], moves[place + 1], moves[place + 2]);
+  }
+  movesHeld = 0;
+};
+
+/** Every movement of a mouse comes twice; once it is known to be one, `mousemove` tells enough. */
+const noteOtherMove = (event) => {
+  if (!event.isTrusted) return;
+  notePointer(event);
+  if (view.lastPointer === "mouse") removeEventListener("pointermove", noteOtherMove, PASSIVE);
+  else if (view.lastPointer === "touch") countMove("pointer_moves", event.timeStamp);
 };
 
 const count = (name) => {
@@ -121,9 +171,9 @@ const bounded = (milliseconds) => Math.min(DAY_MS, Math.max(0, Math.round(millis
 
 const visibleMs = (at) => view.visibleMs + (view.visibleSince === null ? 0 : at - view.visibleSince);
 
-const countMove = (name, event) => {
-  if (event.timeStamp - (view.lastMove[name] ?? -MOVE_INTERVAL_MS) < MOVE_INTERVAL_MS) return;
-  view.lastMove[name] = event.timeStamp;
+const countMove = (name, time) => {
+  if (time - view.lastMove[name] < MOVE_INTERVAL_MS) return;
+  view.lastMove[name] = time;
   count(name);
 };
 
@@ -140,7 +190,7 @@ const notePointer = ({ pointerType }) => {
 };
 
 const notePress = (name, event) => {
-  if (event.pointerType === "mouse") measure(name, event.timeStamp, event.clientX, event.clientY);
+  if (event.pointerType === "mouse") tell(name, event.timeStamp, event.clientX, event.clientY);
   view.lastPress = event.timeStamp;
 };
 
@@ -149,13 +199,13 @@ const noteKeyDown = (event) => {
   noteLeap(event);
   view.lastPress = event.timeStamp;
   if (!event.repeat) count("key_events");
-  if (isHardKey(event)) measure("key_down", event.timeStamp, slotOf(event.code));
+  if (isHardKey(event)) tell("key_down", event.timeStamp, slotOf(event.code));
   else view.hasSoftKeys = true;
 };
 
 const noteKeyUp = (event) => {
   view.lastPress = event.timeStamp;
-  if (isHardKey(event)) measure("key_up", event.timeStamp, slotOf(event.code));
+  if (isHardKey(event)) tell("key_up", event.timeStamp, slotOf(event.code));
 };
 
 /** Keyboards on the screen and for compositions tell neither keys nor times. */
@@ -169,14 +219,14 @@ const slotOf = (code) => {
 
 /** Text as if typed. Pasted, filled in, dictated or composed text has no keys, and that is as it should be. */
 const noteText = (event) => {
-  if (event.inputType === "insertText" && !event.isComposing && !view.hasSoftKeys) measure("input", event.timeStamp, 1);
+  if (event.inputType === "insertText" && !event.isComposing && !view.hasSoftKeys) tell("input", event.timeStamp, 1);
 };
 
 const noteClick = (event) => {
   noteLeap(event);
   count("click_events");
   const isOfPress = event.detail > 0 || event.timeStamp - view.lastPress < CLICK_MS;
-  if (!isOfPress) measure("clicked", event.timeStamp, event.clientX, event.clientY);
+  if (!isOfPress) tell("clicked", event.timeStamp, event.clientX, event.clientY);
 };
 
 /** Only the page itself is measured; scrolling of a part of it is counted. */
@@ -189,8 +239,8 @@ const noteScroll = (event) => {
   // The first event may be the browser that restores an old position: it tells only where the page stands.
   const isHand = view.isPlaced && event.timeStamp > view.leapUntil;
   view.isPlaced = true;
-  if (isHand) measure("scrolled", event.timeStamp, ...place);
-  else measure("placed", ...place);
+  if (isHand) tell("scrolled", event.timeStamp, ...place);
+  else tell("placed", ...place);
 };
 
 const noteDepth = (position, viewportHeight, documentHeight) => {
@@ -203,37 +253,22 @@ const noteLeap = (event) => {
 };
 
 const HANDLERS = {
-  mousemove: (event) => {
-    countMove("mouse_moves", event);
-    // A tap is followed by a movement for pages that know the mouse only.
-    if (view.lastPointer === "mouse") measure("moved", event.timeStamp, event.clientX, event.clientY);
-  },
-  pointermove: (event) => {
-    countMove("pointer_moves", event);
-    notePointer(event);
-  },
   pointerdown: (event) => {
     noteFirstInput(event);
     notePointer(event);
+    if (event.pointerType !== "mouse") addEventListener("pointermove", noteOtherMove, PASSIVE);
     notePress("pressed", event);
   },
   pointerup: (event) => notePress("released", event),
   touchstart: noteFirstInput,
-  wheel: (event) => measure("wheeled", event.timeStamp),
+  wheel: (event) => tell("wheeled", event.timeStamp),
   keydown: noteKeyDown,
   keyup: noteKeyUp,
   input: noteText,
   click: noteClick,
   scroll: noteScroll,
-  blur: (event) => event.target === window && measure("gap"),
+  blur: (event) => event.target === window && tell("gap"),
 };
 
-/** Events that only input devices make, and what it says when a script made one. */
-const SCRIPTED = {
-  mousemove: "untrusted_move",
-  pointerdown: "untrusted",
-  mousedown: "untrusted",
-  mouseup: "untrusted",
-  keydown: "untrusted",
-  click: "untrusted",
-};
+/** Events that only input devices make; a script that makes one is worth knowing of. */
+const SCRIPTED = ["pointerdown", "mousedown", "mouseup", "keydown", "click"];

@@ -10,20 +10,21 @@ const BEHAVIORAL = [50331648, 67108863];
 /** Of these, what says that nothing was done rather than how. */
 const ABSENCE = [50331648, 50331651];
 
-/** A site on which `page()` opens a visit of its own; `stop` closes it. */
+/** A site on which `page()` opens a visit of its own, without the collector if not `isWatched`; `stop` closes it. */
 export async function openField(browser, service, viewport = { width: 1200, height: 1000 }) {
   const sent = [];
-  const site = await startSite(() => ({
-    body: `<!doctype html><title>Field</title><link rel="icon" href="data:,"><style>body{margin:0;height:100vh;user-select:none}</style>
-      <script type="module" src="${service.url}/v1/sdk.mjs" data-botect-sdk data-site-key="${SITE_KEY}"></script>`,
+  const tag = `<script type="module" src="${service.url}/v1/sdk.mjs" data-botect-sdk data-site-key="${SITE_KEY}"></script>`;
+  const style = "body{margin:0;height:100vh;user-select:none}";
+  const site = await startSite(({ url }) => ({
+    body: `<!doctype html><title>Field</title><link rel="icon" href="data:,"><style>${style}</style>${url === "/" ? tag : ""}`,
   }));
-  const page = async () => {
+  const page = async ({ isWatched = true } = {}) => {
     const userAgent = USER_AGENT.replace("{version}", browser.version().split(".")[0]);
     const context = await browser.newContext({ viewport, userAgent });
     const opened = await context.newPage();
     opened.on("request", (request) => request.method() === "POST" && sent.push(...request.postDataJSON().events));
-    await opened.goto(site.url);
-    await opened.waitForFunction(() => window[Symbol.for("quivive.collector")]);
+    await opened.goto(isWatched ? site.url : `${site.url}/bare`);
+    if (isWatched) await opened.waitForFunction(() => window[Symbol.for("quivive.collector")]);
     await opened.waitForTimeout(600);
     return opened;
   };
