@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 
 import { chromium } from "playwright-core";
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 12_000;
 
 /** The demo seed's credentials. */
 export const SITE_KEY = "pk_DemoSiteKey000000000000000000000";
@@ -39,16 +39,18 @@ export async function startService(environment = {}, command = []) {
   return { url: `http://${listen}`, data, stop };
 }
 
-/** Chromium without a screen. */
-export function startBrowser() {
+/** Chromium without a screen; `options` as Playwright's. */
+export function startBrowser(options = {}) {
   const args = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"];
-  return chromium.launch({ executablePath: process.env.QUIVIVE_CHROMIUM_PATH ?? "/usr/bin/chromium", args });
+  return chromium.launch({ executablePath: process.env.QUIVIVE_CHROMIUM_PATH ?? "/usr/bin/chromium", args, ...options });
 }
 
-/** A site on a port of its own; `answer` gets the request and returns `{ type, body, headers, status }`. */
+/** A site on a port of its own; `answer` gets the request and its text and returns `{ type, body, headers, status }`. */
 export async function startSite(answer) {
-  const server = createServer((request, response) => {
-    const { status = 200, type = "text/html; charset=utf-8", body, headers = {} } = answer(request) ?? { status: 404, body: "" };
+  const server = createServer(async (request, response) => {
+    let text = "";
+    for await (const part of request) text += part;
+    const { status = 200, type = "text/html; charset=utf-8", body, headers = {} } = answer(request, text) ?? { status: 404, body: "" };
     response.writeHead(status, { "content-type": type, ...headers });
     response.end(body);
   });
@@ -60,19 +62,32 @@ export async function startSite(answer) {
   return { url: `http://127.0.0.1:${server.address().port}`, stop };
 }
 
-/** An endpoint on another origin that answers as the server does and keeps what it got. */
-export async function startRecorder(token) {
+/**
+ * An endpoint on another origin that keeps what it got and answers as the server does; `answer` gets the batch and
+ * the number of batches before it, and may return another `{ status, body }`.
+ */
+export async function startRecorder(token, answer = () => undefined) {
   const requests = [];
+  const batches = () => requests.map(({ batch }) => batch).filter(Boolean);
+  const events = (type) => batches().flatMap((batch) => batch.events).filter((event) => !type || event.type === type);
   const cors = { "access-control-allow-origin": "*", "access-control-allow-headers": "content-type, idempotency-key, x-botect-site-key" };
   const server = createServer(async (request, response) => {
-    let body = "";
-    for await (const part of request) body += part;
-    requests.push({ method: request.method, type: request.headers["content-type"], headers: request.headers, batch: body && JSON.parse(body) });
-    response.writeHead(request.method === "OPTIONS" ? 204 : 202, { "content-type": "application/json", ...cors });
-    response.end(request.method === "OPTIONS" ? undefined : JSON.stringify({ session_token: token, accepted: 1, duplicates: 0 }));
+    let text = "";
+    for await (const part of request) text += part;
+    const batch = text && JSON.parse(text);
+    const known = batches().length;
+    requests.push({ method: request.method, type: request.headers["content-type"], headers: request.headers, batch, at: Date.now(), bytes: text.length });
+    const special = batch ? await answer(batch, known) : undefined;
+    const { status, body } = special ?? (request.method === "OPTIONS" ? { status: 204 } : { status: 202, body: { session_token: token, accepted: 1, duplicates: 0 } });
+    response.writeHead(status, { "content-type": "application/json", ...cors });
+    response.end(body && JSON.stringify(body));
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return { url: `http://127.0.0.1:${server.address().port}/events`, requests, stop: () => server.close() };
+  const stop = () => {
+    server.closeAllConnections();
+    return new Promise((resolve) => server.close(resolve));
+  };
+  return { url: `http://127.0.0.1:${server.address().port}/events`, requests, batches, events, stop };
 }
 
 /** Notes what a page must not do: errors in the console, uncaught errors, requests to hosts not in the list. */

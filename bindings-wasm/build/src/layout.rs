@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use wasm_bindgen_cli_support::Bindgen;
 
-use crate::module::{classic_script, ecmascript_module, typed_module};
+use crate::bundle::{bundle, classic_script};
+use crate::module::{ecmascript_module, typed_module};
 use crate::{Error, Result};
 
 /// CommonJS modules of the Node package that this package shares; see [`ecmascript_module`].
@@ -30,9 +31,9 @@ pub(crate) fn write_bindings(root: &Path, wasm: &Path, out: &Path) -> Result<()>
 pub(crate) fn write_collector(root: &Path, wasm: &Path, out: &Path) -> Result<()> {
     make_folder(out)?;
     copy(wasm, &out.join("collector.wasm"))?;
-    let source = read(&root.join("bindings-wasm/collector/collector.mjs"))?;
-    write(&out.join("sdk.mjs"), &source)?;
-    write(&out.join("sdk.js"), &classic_script(&source))
+    let module = bundle(&root.join("bindings-wasm/collector"), "collector.mjs")?;
+    write(&out.join("sdk.mjs"), &module)?;
+    write(&out.join("sdk.js"), &classic_script(&module))
 }
 
 /// Adds the files that only the npm package has.

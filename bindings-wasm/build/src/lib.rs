@@ -3,6 +3,7 @@
 //! Nothing has to be installed first: the compiler target comes by `rustup target add`, the binding code from
 //! the library behind wasm-bindgen, at the version that the workspace pins.
 
+mod bundle;
 mod compile;
 mod error;
 mod layout;

@@ -1,5 +1,5 @@
-//! One source for several kinds of JavaScript: CommonJS of the Node package to ECMAScript modules, the
-//! collector's module to a classic script, declarations to module declarations.
+//! One source for several kinds of JavaScript: CommonJS of the Node package to ECMAScript modules, declarations
+//! to module declarations.
 
 use crate::{Error, Result};
 
@@ -52,11 +52,6 @@ pub(crate) fn typed_module(source: &str) -> String {
     lines.collect()
 }
 
-/// A classic script exports nothing and keeps its names to itself.
-pub(crate) fn classic_script(source: &str) -> String {
-    format!("(() => {{\n{}}})();\n", source.replace("\nexport const ", "\nconst "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,11 +81,5 @@ mod tests {
             typed_module("export * from \"./client\";\nimport type { A } from \"./operations\";\n"),
             "export * from \"./client.js\";\nimport type { A } from \"./operations.js\";\n"
         );
-    }
-
-    #[test]
-    fn classic_script_has_no_module_syntax() {
-        let script = classic_script("const a = 1;\nexport const begin = () => {};\n");
-        assert_eq!(script, "(() => {\nconst a = 1;\nconst begin = () => {};\n})();\n");
     }
 }
