@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod server;
+pub mod traces;
 pub mod vectors;
 pub mod wire;
 
