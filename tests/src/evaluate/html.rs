@@ -351,6 +351,27 @@ fn write_distributions(
     )
 }
 
+/// How early the verdict is good; the last place is the whole trace.
+fn write_prefix(page: &mut String, short: &str, reading: &Reading) -> fmt::Result {
+    let Some(whole) = reading.full.as_ref().filter(|_| !reading.prefix.is_empty()) else {
+        return Ok(());
+    };
+    let labels: Vec<String> =
+        reading.prefix.keys().map(|seconds| format!("{seconds} s")).chain(["whole".to_owned()]).collect();
+    let values = |figure: fn(&super::measures::Separation) -> f64, whole: f64| -> Vec<f64> {
+        reading.prefix.values().map(|prefix| figure(&prefix.separation)).chain([whole]).collect()
+    };
+    let series = [
+        ("cv", "macro AUC", values(|figures| figures.auc, whole.auc.value)),
+        ("logo", "TPR at 1 % FPR", values(|figures| figures.tpr_at_1pct, whole.tpr_at_1pct.value)),
+    ];
+    writeln!(
+        page,
+        "<div class=\"card\"><h3>Early verdict, {short}</h3>{}</div>",
+        charts::lines("Figures by time seen", &labels, &series)
+    )
+}
+
 fn write_sources(
     page: &mut String,
     readings: &[(&'static str, &'static str, &'static str, &Reading)],
@@ -369,6 +390,12 @@ fn write_sources(
             calibrations.iter().map(|(class, _, value)| Series { class, value: *value }).collect();
         writeln!(page, "</div>{}</div>", charts::reliability(&curves))?;
     }
+    if let Some((_, short, _, reading)) =
+        readings.iter().find(|(class, ..)| *class == "cv").or_else(|| readings.first())
+    {
+        write_prefix(page, short, reading)?;
+    }
+    page.push_str("</div>\n");
     page.push_str(
         "<div class=\"card\"><h3>Each recorder by itself</h3><p class=\"quiet\">People and bots of one recorder \
          only: a figure that is high here did not learn the recorder.</p><div class=\"scroll\"><table><thead><tr>\
@@ -395,7 +422,7 @@ fn write_sources(
         }
         page.push_str("</tr>\n");
     }
-    page.push_str("</tbody></table></div></div>\n</div>\n");
+    page.push_str("</tbody></table></div></div>\n<br>\n");
     Ok(())
 }
 

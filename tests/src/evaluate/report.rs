@@ -62,8 +62,6 @@ pub struct Track {
     pub cv: Option<Reading>,
     /// Each generator judged by tables that were fitted without it; people as under `cv`.
     pub logo: Option<Reading>,
-    /// Only the first seconds of each trace, by their number.
-    pub prefix: BTreeMap<u32, Prefix>,
     /// Tools that click without a path; native only.
     pub no_move: BTreeMap<String, NoMove>,
 }
@@ -81,6 +79,8 @@ pub struct Reading {
     pub calibration: Option<Calibration>,
     /// Likelihoods by twentieths: weighted shares of people and of bots.
     pub histogram: Histogram,
+    /// Only the first seconds of each trace, by their number.
+    pub prefix: BTreeMap<u32, Prefix>,
     /// The score from 1 to 99 of what leaves the page.
     pub wire: Wire,
 }
@@ -280,18 +280,7 @@ impl Report {
 }
 
 fn track_json(track: &Track) -> Json {
-    let prefix = track.prefix.iter().map(|(seconds, prefix)| {
-        let json = Json::object([
-            ("macro_auc", prefix.separation.auc.into()),
-            ("macro_tpr_at_1pct", prefix.separation.tpr_at_1pct.into()),
-            ("macro_tpr_at_01pct", prefix.separation.tpr_at_01pct.into()),
-            ("abstained_human", prefix.abstained_human.into()),
-            ("abstained_bot", prefix.abstained_bot.into()),
-        ]);
-        (seconds.to_string(), json)
-    });
     let json = population_json(&track.population, reading_json(&track.plain))
-        .with("prefix", Json::Object(prefix.collect()))
         .with_some("cv", track.cv.as_ref().map(reading_json))
         .with_some("logo", track.logo.as_ref().map(reading_json));
     if track.no_move.is_empty() {
@@ -318,6 +307,16 @@ fn population_json(population: &Population, json: Json) -> Json {
 }
 
 fn reading_json(reading: &Reading) -> Json {
+    let prefix = reading.prefix.iter().map(|(seconds, prefix)| {
+        let json = Json::object([
+            ("macro_auc", prefix.separation.auc.into()),
+            ("macro_tpr_at_1pct", prefix.separation.tpr_at_1pct.into()),
+            ("macro_tpr_at_01pct", prefix.separation.tpr_at_01pct.into()),
+            ("abstained_human", prefix.abstained_human.into()),
+            ("abstained_bot", prefix.abstained_bot.into()),
+        ]);
+        (seconds.to_string(), json)
+    });
     let wire = Json::object([
         ("people_bot_band", by_number(&reading.wire.people_bot_band)),
         ("macro_bot_band", by_number(&reading.wire.macro_bot_band)),
@@ -327,6 +326,7 @@ fn reading_json(reading: &Reading) -> Json {
     let json = reading.full.as_ref().map_or_else(|| Json::object([]), measures_json);
     json.with("abstained_human", reading.abstained_human)
         .with("abstained_bot", reading.abstained_bot)
+        .with("prefix", Json::Object(prefix.collect()))
         .with("wire", wire)
         .with_some("calibration", reading.calibration.as_ref().map(calibration_json))
 }

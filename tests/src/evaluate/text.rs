@@ -57,20 +57,10 @@ fn write_track(page: &mut String, name: &str, track: &Track) -> fmt::Result {
             write_generators(page, reading.full.as_ref(), sources.iter().map(String::as_str))?;
         }
     }
-    let prefixes: Vec<String> = track
-        .prefix
-        .iter()
-        .map(|(seconds, prefix)| {
-            let figures = prefix.separation;
-            format!("{seconds}: AUC {:.4} TPR@1% {:.3}", figures.auc, figures.tpr_at_1pct)
-        })
-        .collect();
-    if !prefixes.is_empty() {
-        writeln!(page, "  first seconds  {}", prefixes.join("   "))?;
-    }
     let readings =
         [("plain", Some(&track.plain)), ("5-fold", track.cv.as_ref()), ("generator left out", track.logo.as_ref())];
     for (title, reading) in readings.into_iter().filter_map(|(title, reading)| Some((title, reading?))) {
+        write_prefix(page, title, reading)?;
         write_wire(page, title, reading)?;
         if let Some(calibration) = &reading.calibration {
             write_calibration(page, title, calibration)?;
@@ -162,6 +152,21 @@ fn write_generators<'a>(
         "macro", "", measures.auc.value, measures.tpr_at_1pct.value, measures.tpr_at_01pct
     )?;
     columns(page, &measures.by_source)
+}
+
+fn write_prefix(page: &mut String, title: &str, reading: &Reading) -> fmt::Result {
+    let prefixes: Vec<String> = reading
+        .prefix
+        .iter()
+        .map(|(seconds, prefix)| {
+            let figures = prefix.separation;
+            format!("{seconds}: AUC {:.4} TPR@1% {:.3}", figures.auc, figures.tpr_at_1pct)
+        })
+        .collect();
+    if prefixes.is_empty() {
+        return Ok(());
+    }
+    writeln!(page, "  first seconds, {title}  {}", prefixes.join("   "))
 }
 
 fn write_wire(page: &mut String, title: &str, reading: &Reading) -> fmt::Result {
