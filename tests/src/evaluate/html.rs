@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::measures::{GeneratorMeasures, Measures};
-use super::report::{Environment, Keys, NoMove, Reading, Report, Requests, Track, UserAgents};
+use super::report::{Environment, Keys, NoMove, Reading, Report, Track};
 use super::targets::{Bound, Target, targets};
 use super::text::percent;
 
@@ -55,12 +55,6 @@ fn write_page(page: &mut String, report: &Report) -> fmt::Result {
     if let Some(environment) = &report.environment {
         write_environment(page, environment)?;
     }
-    if let Some(user_agents) = &report.user_agents {
-        write_user_agents(page, user_agents)?;
-    }
-    if let Some(requests) = &report.requests {
-        write_requests(page, requests)?;
-    }
     write_glossary(page)?;
     page.push_str("</main>\n<footer>Made by <code>cargo xtask evaluate</code>. The same data, seed and build give the same page.</footer>\n</body>\n</html>\n");
     Ok(())
@@ -100,8 +94,6 @@ fn write_header(page: &mut String, report: &Report) -> fmt::Result {
         ("native", "Real tools", report.native.is_some()),
         ("keys", "Keys", report.keys.is_some()),
         ("environment", "Environment", report.environment.is_some()),
-        ("user-agents", "User agents", report.user_agents.is_some()),
-        ("requests", "Requests", report.requests.is_some()),
         ("glossary", "How to read", true),
     ];
     for (id, name, _) in sections.into_iter().filter(|(.., shown)| *shown) {
@@ -566,48 +558,6 @@ fn write_environment(page: &mut String, environment: &Environment) -> fmt::Resul
          </tbody></table></div></div>\n</section>\n",
         percent(environment.suspects_flagged)
     )
-}
-
-fn write_user_agents(page: &mut String, user_agents: &UserAgents) -> fmt::Result {
-    write!(
-        page,
-        "<section id=\"user-agents\">\n<h2>User agents</h2>\n<div class=\"card\"><p>Of {} bots {} are recognised, of \
-         {} browsers {} are called bots; by traffic {}.</p><div class=\"scroll\"><table><thead><tr><th>Rows</th>\
-         <th class=\"number\">Rate</th></tr></thead><tbody>\n",
-        user_agents.bots,
-        percent(user_agents.recall),
-        user_agents.browsers,
-        percent(user_agents.fpr),
-        percent(user_agents.fpr_weighted)
-    )?;
-    for (title, rates) in [
-        ("recall, type", &user_agents.recall_by_type),
-        ("recall, rows without source", &user_agents.recall_without_source),
-        ("false positives, source", &user_agents.fpr_by_source),
-    ] {
-        for (name, rate) in rates {
-            let rate = percent(Some(*rate));
-            writeln!(page, "<tr><td>{title} {}</td><td class=\"number\">{rate}</td></tr>", escape(name))?;
-        }
-    }
-    page.push_str("</tbody></table></div></div>\n</section>\n");
-    Ok(())
-}
-
-fn write_requests(page: &mut String, requests: &Requests) -> fmt::Result {
-    let (found, all) = requests.recall;
-    write!(
-        page,
-        "<section id=\"requests\">\n<h2>Requests</h2>\n<div class=\"card\"><p>{found} of {all} automated clients are \
-         recognised by one request; {} of {} among those that carry a browser's user agent. Browsers called bots: {}.</p>\
-         <p class=\"quiet\">Missed:",
-        requests.recall_beyond_user_agent.0, requests.recall_beyond_user_agent.1, requests.false_positives
-    )?;
-    for name in &requests.missed {
-        write!(page, " <span class=\"chip\">{}</span>", escape(name))?;
-    }
-    page.push_str("</p></div>\n</section>\n");
-    Ok(())
 }
 
 fn write_glossary(page: &mut String) -> fmt::Result {

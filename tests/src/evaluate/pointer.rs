@@ -6,9 +6,9 @@ use quivive_core::score::Detection;
 
 use super::judge::{Judge, Judgement};
 use super::reading::{Judged, JudgedGroup, generator, measure_by, of_bots, of_group, of_people, population, reading};
-use super::refit::{Excluded, Refits};
+use super::refit::Refits;
 use super::measures::Separation;
-use super::report::{NoMove, Prefix, Reading, THRESHOLDS, Track};
+use super::report::{NoMove, Prefix, THRESHOLDS, Track};
 use crate::traces::Trace;
 
 /// Detections that recognise a tool that clicks without a path.
@@ -30,12 +30,12 @@ pub struct Settings<'a> {
 /// The track of one folder of bots; none without any.
 ///
 /// # Errors
-/// When a table cannot be fitted.
+/// When a table was not fitted.
 pub fn track(
     traces: &[Trace],
     folder: &str,
     judge: &dyn Judge,
-    refits: &mut Refits,
+    refits: &Refits,
     settings: &Settings,
 ) -> Result<Option<Track>, String> {
     let people: Vec<&Trace> = traces.iter().filter(|trace| trace.folder == "human").collect();
@@ -43,7 +43,7 @@ pub fn track(
     if people.is_empty() || bots.is_empty() {
         return Ok(None);
     }
-    let (no_move, with_path): (Vec<_>, Vec<_>) =
+    let (no_move, with_path): (BTreeMap<_, _>, BTreeMap<_, _>) =
         by_generator(&bots).into_iter().partition(|(_, traces)| folder == "bots_native" && !has_path(traces));
     let plain = |seconds: Option<f64>| groups(&people, &with_path, &|trace, _| Ok(judge.judge(trace, seconds)));
     let mut plain_reading = reading(&plain(None)?, settings.seed);
@@ -51,11 +51,9 @@ pub fn track(
 
     let mut cv = None;
     if settings.cv {
-        refits.prepare((0..crate::traces::FOLDS).map(Excluded::fold))?;
-        let refits = &*refits;
         let judged = |seconds: Option<f64>| {
             groups(&people, &with_path, &|trace, _| {
-                Ok(refits.table(&Excluded::fold(trace.fold))?.judge(trace, seconds))
+                Ok(refits.without_fold(trace.fold)?.judge(trace, seconds))
             })
         };
         let mut with_folds = reading(&judged(None)?, settings.seed);
@@ -66,7 +64,7 @@ pub fn track(
     // Tools of the native track are never fitted, so there is none to leave out.
     if settings.logo && folder == "bots_matched" {
         let judged = groups(&people, &with_path, &|trace, left_out| {
-            Ok(refits.table(&Excluded::fold_and_pointer(trace.fold, left_out))?.judge(trace, None))
+            Ok(refits.without_generator(trace.fold, left_out)?.judge(trace, None))
         })?;
         logo = Some(reading(&judged, settings.seed));
     }
@@ -148,7 +146,9 @@ fn recognition(group: &JudgedGroup) -> NoMove {
         group.bots.iter().flat_map(|one| one.judgement.detections.iter().copied()).collect();
     NoMove {
         n: group.bots.len(),
-        recognised: rate(&|one| NO_PATH.iter().any(|detection| one.detections.contains(&detection.number()))),
+        recognised: rate(&|one| {
+            NO_PATH.iter().filter_map(|detection| detection.number()).any(|id| one.detections.contains(&id))
+        }),
         bot_band: THRESHOLDS
             .into_iter()
             .map(|threshold| (threshold, rate(&|one| one.is_in_bot_band(threshold))))

@@ -24,10 +24,6 @@ pub struct Report {
     pub keys: Option<Keys>,
     /// Part E.
     pub environment: Option<Environment>,
-    /// Part U.
-    pub user_agents: Option<UserAgents>,
-    /// Part R.
-    pub requests: Option<Requests>,
     /// Time and memory; differs from run to run, so it is measured only when asked for.
     pub cost: Option<Cost>,
     /// How many items the wasm build judged, and how many of these differently from the native build.
@@ -195,40 +191,6 @@ impl Environment {
     }
 }
 
-/// Part U.
-#[derive(Clone, Debug, Default)]
-pub struct UserAgents {
-    /// Bots' user agents.
-    pub bots: usize,
-    /// Browsers' user agents.
-    pub browsers: usize,
-    /// Share of bots recognised.
-    pub recall: Option<f64>,
-    /// By type; `unknown` where the data names none.
-    pub recall_by_type: BTreeMap<String, f64>,
-    /// On rows that a source does not contain.
-    pub recall_without_source: BTreeMap<String, f64>,
-    /// Share of browsers called bots.
-    pub fpr: Option<f64>,
-    /// By source.
-    pub fpr_by_source: BTreeMap<String, f64>,
-    /// Weighted by traffic, where the weight is known.
-    pub fpr_weighted: Option<f64>,
-}
-
-/// Part R.
-#[derive(Clone, Debug, Default)]
-pub struct Requests {
-    /// Automated clients whose request differs from a browser's: recognised, all.
-    pub recall: (usize, usize),
-    /// Of these, the ones whose user agent is a browser's.
-    pub recall_beyond_user_agent: (usize, usize),
-    /// Browsers called bots.
-    pub false_positives: usize,
-    /// Clients that were missed.
-    pub missed: Vec<String>,
-}
-
 /// Time and memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Cost {
@@ -263,9 +225,7 @@ impl Report {
         let parts = Json::object([])
             .with_some("P", pointer)
             .with_some("K", self.keys.as_ref().map(keys_json))
-            .with_some("E", self.environment.as_ref().map(environment_json))
-            .with_some("U", self.user_agents.as_ref().map(user_agents_json))
-            .with_some("R", self.requests.as_ref().map(requests_json));
+            .with_some("E", self.environment.as_ref().map(environment_json));
         Json::object([
             ("version", 1_usize.into()),
             ("build", self.build.as_str().into()),
@@ -392,32 +352,6 @@ fn environment_json(environment: &Environment) -> Json {
         ("people_flags", Json::map(&environment.people_flags, |share| (*share).into())),
         ("suspect_flags", Json::map(&environment.suspect_flags, |share| (*share).into())),
         ("suspects_flagged", environment.suspects_flagged.into()),
-    ])
-}
-
-fn user_agents_json(user_agents: &UserAgents) -> Json {
-    let rates = |rates: &BTreeMap<String, f64>| Json::map(rates, |rate| (*rate).into());
-    Json::object([
-        ("bots", user_agents.bots.into()),
-        ("browsers", user_agents.browsers.into()),
-        ("recall", user_agents.recall.into()),
-        ("recall_by_type", rates(&user_agents.recall_by_type)),
-        ("recall_without_source", rates(&user_agents.recall_without_source)),
-        ("fpr", user_agents.fpr.into()),
-        ("fpr_by_source", rates(&user_agents.fpr_by_source)),
-        ("fpr_weighted", user_agents.fpr_weighted.into()),
-    ])
-}
-
-fn requests_json(requests: &Requests) -> Json {
-    Json::object([
-        ("recall", ratio(requests.recall.0, requests.recall.1).into()),
-        (
-            "recall_beyond_user_agent",
-            ratio(requests.recall_beyond_user_agent.0, requests.recall_beyond_user_agent.1).into(),
-        ),
-        ("false_positives", requests.false_positives.into()),
-        ("missed", Json::List(requests.missed.iter().map(|name| name.as_str().into()).collect())),
     ])
 }
 

@@ -141,19 +141,6 @@ pub fn targets(report: &Report) -> Vec<Target> {
         let suspects = environment.suspects_flagged;
         add("E", "Suspects who raise any flag, weighted", AtLeast(0.9), Unit::Percent, suspects);
     }
-    if let Some(user_agents) = &report.user_agents {
-        add("U", "Recall", AtLeast(0.995), Unit::Percent, user_agents.recall);
-        let agents = user_agents.recall_by_type.get("ai_agent").copied();
-        add("U", "Recall of AI agents", AtLeast(0.985), Unit::Percent, agents);
-        add("U", "False positives", AtMost(0.003), Unit::Percent, user_agents.fpr);
-        add("U", "False positives by traffic", AtMost(0.0), Unit::Percent, user_agents.fpr_weighted);
-    }
-    if let Some(requests) = &report.requests {
-        let (found, all) = requests.recall;
-        add("R", "Separable requests recognised", AtLeast(33.0 / 34.0), Unit::Percent, ratio(found, all));
-        let false_positives = requests.false_positives as f64;
-        add("R", "Browsers called bots", AtMost(0.0), Unit::Count, Some(false_positives));
-    }
     if let Some(cost) = &report.cost {
         let most = if report.build.ends_with("wasm") { 3.0 } else { 0.5 };
         add("Cost", "One trace of 500 events, median", AtMost(most), Unit::Milliseconds, Some(cost.median_ms));

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use super::measures::{Figure, Measures};
 use super::metrics::Calibration;
-use super::report::{Comparison, Cost, Environment, Keys, Population, Reading, Report, Requests, Track, UserAgents};
+use super::report::{Comparison, Cost, Environment, Keys, Population, Reading, Report, Track};
 use super::targets::{Bound, targets};
 
 /// The whole report as text.
@@ -30,12 +30,6 @@ fn write_report(page: &mut String, report: &Report) -> fmt::Result {
     }
     if let Some(environment) = &report.environment {
         write_environment(page, environment)?;
-    }
-    if let Some(user_agents) = &report.user_agents {
-        write_user_agents(page, user_agents)?;
-    }
-    if let Some(requests) = &report.requests {
-        write_requests(page, requests)?;
     }
     if let Some(cost) = &report.cost {
         write_cost(page, cost)?;
@@ -253,36 +247,6 @@ fn write_environment(page: &mut String, environment: &Environment) -> fmt::Resul
         writeln!(page, "  {flag:<34} {:>9}  {:>9}", percent(Some(*share)), percent(suspects))?;
     }
     writeln!(page, "  {:<34} {:>9}  {:>9}", "any flag", "", percent(environment.suspects_flagged))
-}
-
-fn write_user_agents(page: &mut String, user_agents: &UserAgents) -> fmt::Result {
-    let four = |rate: Option<f64>| rate.map_or_else(|| "–".to_owned(), |rate| format!("{rate:.4}"));
-    let list = |rates: &std::collections::BTreeMap<String, f64>| {
-        rates.iter().map(|(name, rate)| format!("{name} {rate:.4}")).collect::<Vec<_>>().join("   ")
-    };
-    writeln!(
-        page,
-        "\nU   bots {} recall {}  ({})   browsers {} FPR {}  weighted FPR {}",
-        user_agents.bots,
-        four(user_agents.recall),
-        list(&user_agents.recall_by_type),
-        user_agents.browsers,
-        four(user_agents.fpr),
-        four(user_agents.fpr_weighted)
-    )?;
-    writeln!(page, "    recall on rows without the source: {}", list(&user_agents.recall_without_source))?;
-    writeln!(page, "    FPR by source: {}", list(&user_agents.fpr_by_source))
-}
-
-fn write_requests(page: &mut String, requests: &Requests) -> fmt::Result {
-    let (found, all) = requests.recall;
-    let (beyond, all_beyond) = requests.recall_beyond_user_agent;
-    writeln!(
-        page,
-        "\nR   separable {all}, recognised {found}   beyond the user agent {beyond} of {all_beyond}   false positives {}",
-        requests.false_positives
-    )?;
-    writeln!(page, "    missed: {}", requests.missed.join(", "))
 }
 
 fn write_cost(page: &mut String, cost: &Cost) -> fmt::Result {

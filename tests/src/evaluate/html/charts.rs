@@ -54,7 +54,7 @@ impl Frame {
 
 /// ROC curves of one generator: false positives on a logarithmic axis from 0.1 % to 100 %.
 pub fn roc(title: &str, curves: &[Series<Roc>]) -> String {
-    let frame = Frame { left: 40.0, top: 8.0, width: 280.0, height: 150.0 };
+    let frame = Frame { left: 40.0, top: 8.0, width: 262.0, height: 150.0 };
     chart(320.0, 196.0, &format!("ROC curves of {title}"), |svg| {
         for (share, label) in [(0.0, "0"), (0.5, "50 %"), (1.0, "100 %")] {
             frame.horizontal(svg, share, label);
@@ -108,8 +108,8 @@ pub fn histogram(title: &str, histogram: &Histogram, ticks: &[(f64, &str)], axis
 
 /// Likelihood against the share of bots at it; on the diagonal a likelihood is a probability.
 pub fn reliability(curves: &[Series<Calibration>]) -> String {
-    let frame = Frame { left: 42.0, top: 8.0, width: 270.0, height: 190.0 };
-    chart(330.0, 236.0, "Reliability", |svg| {
+    let frame = Frame { left: 40.0, top: 10.0, width: 400.0, height: 190.0 };
+    chart(460.0, 240.0, "Reliability", |svg| {
         for (share, label) in [(0.0, "0"), (0.25, ""), (0.5, "0.5"), (0.75, ""), (1.0, "1")] {
             frame.horizontal(svg, share, label);
             frame.vertical(svg, share, label);
@@ -140,9 +140,9 @@ pub fn reliability(curves: &[Series<Calibration>]) -> String {
 
 /// Figures by the seconds that were seen: class, name and one value per label.
 pub fn lines(title: &str, labels: &[String], series: &[(&'static str, &str, Vec<f64>)]) -> String {
-    let frame = Frame { left: 42.0, top: 14.0, width: 270.0, height: 184.0 };
+    let frame = Frame { left: 40.0, top: 20.0, width: 400.0, height: 180.0 };
     let place = |index: usize| frame.x((index as f64 + 0.5) / labels.len().max(1) as f64);
-    chart(330.0, 236.0, title, |svg| {
+    chart(460.0, 240.0, title, |svg| {
         for (share, label) in [(0.0, "0"), (0.25, ""), (0.5, "0.5"), (0.75, ""), (1.0, "1")] {
             frame.horizontal(svg, share, label);
         }
@@ -167,7 +167,7 @@ pub fn lines(title: &str, labels: &[String], series: &[(&'static str, &str, Vec<
             }
             if let Some(first) = values.first() {
                 // Above the first point of a falling corner the curve never passes.
-                text(svg, &format!("label {class}-text"), place(0) - 12.0, frame.y(*first) - 8.0, name);
+                text(svg, &format!("label {class}-text"), place(0) - 12.0, frame.y(*first) - 9.0, name);
             }
         }
     })
