@@ -280,6 +280,8 @@ pub const STATE_BYTES: usize = size_of::<Motion>();
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     #[test]
@@ -308,6 +310,81 @@ mod tests {
         assert_eq!((report.notices.len(), scores.as_str()), (6, ""));
         let options = Options::parse_from(["evaluate", "--data", "/does/not/exist"]);
         assert!(evaluate(&options).is_err());
+    }
+
+    /// Two people with uneven paths, a tool with straight ones and a tool whose file alone names it.
+    fn made_up_data(folder: &Path) {
+        let write = |name: &str, rows: &[serde_json::Value]| {
+            let path = folder.join("pointer").join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let mut file = flate2::write::GzEncoder::new(fs::File::create(path).unwrap(), flate2::Compression::fast());
+            rows.iter().for_each(|row| writeln!(file, "{row}").unwrap());
+            file.finish().unwrap();
+        };
+        let trace = |id: &str, label: u8, names: serde_json::Value, bend: f64| {
+            let steps = 0..400_u32;
+            let x: Vec<f64> = steps.clone().map(|step| f64::from(step) * 3.0).collect();
+            let y: Vec<f64> =
+                steps.clone().map(|step| ((f64::from(step) / 7.0).sin() * bend * f64::from(step % 13)).round()).collect();
+            let t: Vec<u32> = steps.clone().map(|step| step * 17 + step % 3).collect();
+            let e: String = steps.map(|step| if step % 80 == 79 { 'd' } else { 'm' }).collect();
+            let mut row = serde_json::json!({"id": id, "label": label, "t": t, "x": x, "y": y, "e": e});
+            row.as_object_mut().unwrap().extend(names.as_object().unwrap().clone());
+            row
+        };
+        let person = |name: &str| serde_json::json!({"source": "made_up", "subject": name});
+        write("human/made_up.jsonl.gz", &[trace("1", 0, person("a"), 1.7), trace("2", 0, person("b"), 2.3)]);
+        let tool = serde_json::json!({"source": "made_up", "generator": "straight", "track": "matched"});
+        write("bots_matched/straight.jsonl.gz", &[trace("1", 1, tool, 0.0)]);
+        write("bots_matched/unheard_of.jsonl.gz", &[trace("1", 1, serde_json::json!({}), 0.0)]);
+    }
+
+    #[test]
+    fn any_folder_of_the_layout_is_measured_and_equal_runs_are_equal_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        made_up_data(folder.path());
+        let path = folder.path().to_str().unwrap();
+        let options = Options::parse_from(["evaluate", "--data", path, "--part", "P"]);
+        let (report, scores) = evaluate(&options).unwrap();
+        let json = report.json();
+        let generators = json.at(["parts", "P", "matched", "generators"]).unwrap().clone();
+        assert!(generators.at(["straight", "n"]).is_some() && generators.at(["unheard_of", "n"]).is_some());
+        assert_eq!(json.at(["parts", "P", "matched", "persons"]).and_then(json::Json::number), Some(2.0));
+        let names: Vec<String> = scores
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(
+            names,
+            ["human/made_up/1", "human/made_up/2", "bots_matched/straight/1", "bots_matched/unheard_of/1"]
+        );
+        let (again, scores_again) = evaluate(&options).unwrap();
+        assert_eq!((again.json().to_string(), scores_again), (json.to_string(), scores));
+        assert_eq!((text::text(&again), html::html(&again)), (text::text(&report), html::html(&report)));
+    }
+
+    #[test]
+    fn a_missed_gate_is_exit_code_one() {
+        let folder = tempfile::tempdir().unwrap();
+        made_up_data(folder.path());
+        let gate = folder.path().join("gate.json");
+        let written = folder.path().join("new/report.json");
+        let options = Options::parse_from([
+            "evaluate".as_ref(),
+            "--data".as_ref(),
+            folder.path().as_os_str(),
+            "--part=P".as_ref(),
+            "--gate".as_ref(),
+            gate.as_os_str(),
+            "--json".as_ref(),
+            written.as_os_str(),
+        ]);
+        assert!(run(&options).is_err(), "a gate that cannot be read");
+        for (bounds, code) in [(r#"{"P.people": 2}"#, 0), (r#"{"P.people": 3}"#, 1), (r#"{"K.macro_auc": 0}"#, 1)] {
+            fs::write(&gate, bounds).unwrap();
+            assert_eq!(run(&options), Ok(code), "{bounds}");
+        }
+        assert!(fs::read_to_string(written).unwrap().starts_with("{\"build\""));
     }
 
     #[test]

@@ -577,3 +577,33 @@ fn write_glossary(page: &mut String) -> fmt::Result {
     page.push_str("</dl></div>\n</section>\n");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::report::Configuration;
+
+    #[test]
+    fn the_page_is_self_contained_and_names_are_text() {
+        let configuration = Configuration {
+            name: "<script>alert(1)</script>".to_owned(),
+            automated: true,
+            flags: vec!["a&b".to_owned()],
+            passed: Some(false),
+        };
+        let environment = Environment { configurations: vec![configuration], ..Environment::default() };
+        let report = Report { environment: Some(environment), build: "\"x\"".to_owned(), ..Report::default() };
+        let page = html(&report);
+        for foreign in ["<script", "http:", "https:", "src=", "@import", "url(", " onclick"] {
+            assert!(!page.contains(foreign), "{foreign}");
+        }
+        assert!(page.contains("&lt;script&gt;") && page.contains("a&amp;b") && page.contains("&quot;x&quot;"));
+    }
+
+    #[test]
+    fn only_measured_parts_are_shown() {
+        let page = html(&Report::default());
+        assert!(page.contains("0 met, 0 missed, 0 not measured"));
+        assert!(!page.contains("id=\"keys\"") && !page.contains("#environment"));
+    }
+}

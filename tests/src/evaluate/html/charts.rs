@@ -215,3 +215,27 @@ fn steps(frame: &Frame, roc: &Roc) -> String {
     let _ = write!(path, "H{:.1}", frame.x(1.0));
     path
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::metrics::Weighted;
+    use super::*;
+
+    #[test]
+    fn rates_of_rare_false_positives_have_room() {
+        for (fpr, place) in [(0.0, 0.0), (0.001, 0.0), (0.01, 1.0 / 3.0), (0.1, 2.0 / 3.0), (1.0, 1.0)] {
+            assert!((logarithmic(fpr) - place).abs() < 1e-9, "{fpr}");
+        }
+    }
+
+    #[test]
+    fn a_curve_begins_with_what_is_found_without_false_positives() {
+        let likelihoods = |values: &[f64]| -> Vec<Weighted> {
+            values.iter().map(|&likelihood| Weighted { likelihood, weight: 1.0 }).collect()
+        };
+        let roc = Roc::of(likelihoods(&[0.1, 0.6]), likelihoods(&[0.9, 0.2])).unwrap();
+        let frame = Frame { left: 0.0, top: 0.0, width: 300.0, height: 100.0 };
+        // Half is found at once, all from half of the people on; log10 of 0.5 is -0.301.
+        assert_eq!(steps(&frame, &roc), "M0.0 50.0H269.9V50.0H269.9V0.0H300.0V0.0H300.0");
+    }
+}
