@@ -63,7 +63,7 @@ const judge = (recording, { seconds, counts }) => {
   const begun = performance.now();
   follow(recording, seconds);
   const features = readFeatures();
-  const likelihoods = quivive.scoreMotion({ features });
+  const likelihoods = quivive.scoreMotion({ motion: features, motion_version: collector.motion_version() });
   const milliseconds = performance.now() - begun;
   const entropy = collector.mouse_entropy();
   const payload = { ...counts, ...features, mouse_entropy: Number.isFinite(entropy) ? entropy : null };

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
-use quivive_core::motion::Motion;
+use quivive_core::{motion::Motion, score::motion::Model};
 
 pub mod cost;
 pub mod environment;
@@ -28,7 +28,7 @@ pub mod text;
 pub mod wasm;
 
 use crate::traces::{self, Trace};
-use judge::{Judge, Model};
+use judge::Judge;
 use pointer::Settings;
 use refit::{Refits, Trainer};
 use report::Report;

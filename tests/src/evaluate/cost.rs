@@ -3,8 +3,9 @@
 use std::hint::black_box;
 use std::time::Instant;
 
+use quivive_core::score::motion::Model;
+
 use super::STATE_BYTES;
-use super::judge::Model;
 use super::metrics::quantile;
 use super::report::Cost;
 use crate::traces::Trace;

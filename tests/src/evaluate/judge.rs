@@ -1,10 +1,9 @@
 //! Judging one recording by what core says of it, and of what a page would send of it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use quivive_core::score::{self, Session, Threshold, payload};
-
-pub use stand_in::Model;
+use quivive_core::score::{self, Session, Threshold, motion::Model, payload};
+use serde_json::json;
 
 use crate::traces::Trace;
 
@@ -46,26 +45,33 @@ pub trait Judge {
 /// This build of core with a table.
 impl Judge for Model {
     fn judge(&self, trace: &Trace, seconds: Option<f64>) -> Judgement {
-        let mut session = Session::default();
-        let mut snapshot = trace.snapshot(seconds);
-        let names: Vec<String> = snapshot.keys().filter(|n| n.starts_with("motion_") && *n != "motion_version").skip(50).cloned().collect();
-        for n in names { snapshot.remove(&n); }
-        let features: std::collections::BTreeMap<String, f64> = trace.motion(seconds).features().map(|(n, v)| (n.to_owned(), v)).collect();
-        let _features = snapshot.iter().filter_map(|(name, value)| {
-            name.starts_with("motion_").then(|| Some((name.clone(), value.as_f64()?))).flatten()
-        });
-        let _: std::collections::BTreeMap<String, f64> = _features.collect();
+        let snapshot = trace.snapshot(seconds);
+        let features: BTreeMap<String, f64> = snapshot
+            .iter()
+            .filter(|(name, _)| name.starts_with("motion_") && *name != "motion_version")
+            .filter_map(|(name, value)| Some((name.clone(), value.as_f64()?)))
+            .collect();
         let likelihood = if trace.is_typing() { self.keys(&features) } else { self.pointer(&features) };
-        let events = serde_json::json!([{
+        let events = json!([{
             "request_id": "trace", "type": "snapshot", "received_at": "2026-01-01T00:00:00Z", "payload": snapshot,
         }]);
+        let mut session = Session::default();
         for event in payload::parse_events(&events.to_string()).expect("a payload that the server takes") {
             session.apply(&event);
         }
-        let engines = score::evaluate(&session.aggregate(), None);
+        let engines = score::evaluate_with(&session.aggregate(), None, self);
         let score = score::combine(&engines, Threshold::DEFAULT);
-        Judgement { likelihood, score: score.score, detections: score.detection_ids }
+        Judgement {
+            likelihood: likelihood.map(millionths),
+            score: score.score,
+            detections: score.detection_ids,
+        }
     }
+}
+
+/// As `score_motion` gives likelihoods in every language.
+fn millionths(likelihood: f64) -> f64 {
+    (likelihood * 1e6).round() / 1e6
 }
 
 /// Judgements that were made before, by name and milliseconds.
@@ -95,21 +101,5 @@ mod tests {
         let band = |score, threshold| Judgement { score, ..Judgement::default() }.is_in_bot_band(threshold);
         assert_eq!([band(1, 1), band(29, 30), band(30, 30), band(59, 60)], [true, true, false, true]);
         assert_eq!(Judgement { score: 96, ..Judgement::default() }.suspicion(), 4.0);
-    }
-}
-
-mod stand_in {
-    use std::collections::BTreeMap;
-    #[derive(Debug)]
-    pub struct Model(f64);
-    impl Model {
-        pub fn built_in() -> &'static Self { &Model(0.1) }
-        pub fn parse(text: &str) -> Result<Self, String> { Ok(Model(text.trim().parse().unwrap())) }
-        pub fn pointer(&self, f: &BTreeMap<String, f64>) -> Option<f64> {
-            let (a, b) = (f.get("motion_same_heading")?, f.get("motion_moves").copied().unwrap_or(1.0));
-            let z = f.values().sum::<f64>();
-            Some((a * 1.6 + (z.sin()) * self.0 * 3.0 + 40.0 / b - 0.3).clamp(0.0, 1.0))
-        }
-        pub fn keys(&self, f: &BTreeMap<String, f64>) -> Option<f64> { f.values().nth(3).map(|v| ((v * (1.0 + self.0)).sin() + 1.0) / 2.0) }
     }
 }

@@ -11,8 +11,8 @@ use super::refit::Refits;
 use super::report::Keys;
 use crate::traces::Trace;
 
-/// Detections that recognise text that no key wrote.
-const WITHOUT_KEYS: [Detection; 1] = [Detection::ClicksWithoutPointer];
+/// Recognises text that no key wrote.
+const WITHOUT_KEYS: Detection = Detection::TextWithoutKeys;
 
 /// The part; none without people or tools.
 ///
@@ -46,7 +46,7 @@ pub fn keys(
         false => None,
     };
     let is_without_keys = |judgement: &Judgement| {
-        WITHOUT_KEYS.iter().filter_map(|detection| detection.number()).any(|id| judgement.detections.contains(&id))
+        WITHOUT_KEYS.number().is_some_and(|id| judgement.detections.contains(&id))
     };
     let filled = groups(&[], &without_keys, &|row, _| Ok(judge.judge(row, None)))?;
     let abstained = |judgement: &Judgement| judgement.likelihood.is_none();

@@ -12,7 +12,12 @@ use super::report::{NoMove, Prefix, THRESHOLDS, Track};
 use crate::traces::Trace;
 
 /// Detections that recognise a tool that clicks without a path.
-const NO_PATH: [Detection; 1] = [Detection::ClicksWithoutPointer];
+const NO_PATH: [Detection; 4] = [
+    Detection::ClicksWithoutPointer,
+    Detection::LeapsToClick,
+    Detection::ScriptedEvents,
+    Detection::ScriptedPath,
+];
 
 /// How the part is measured.
 #[derive(Clone, Debug)]

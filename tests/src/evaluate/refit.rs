@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use quivive_core::score::motion::Model;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::judge::Model;
 use crate::traces::FOLDS;
 
 /// What is printed of the features for the trainer: also the first seconds, and made-up tools.

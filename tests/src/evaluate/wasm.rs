@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
+use quivive_core::score::motion::Model;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::cost::{summary, timed};
-use super::judge::{Judge, Judgement, Model, Recorded};
+use super::judge::{Judge, Judgement, Recorded};
 use super::program::node;
 use super::report::{Comparison, Cost};
 use crate::traces::Trace;
