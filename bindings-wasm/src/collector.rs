@@ -45,8 +45,8 @@ pub extern "C" fn clicked(time: f64, x: f64, y: f64) {
 
 /// Takes a turn of the wheel.
 #[unsafe(no_mangle)]
-pub extern "C" fn wheeled(time: f64) {
-    MOTION.with_borrow_mut(|motion| motion.wheeled(time));
+pub extern "C" fn wheeled() {
+    MOTION.with_borrow_mut(Motion::wheeled);
 }
 
 /// Notes that the pointer and keys were out of sight.

@@ -6,8 +6,8 @@
 pub use crate::agent::{Classification, RequestFacts, classify_request};
 pub use crate::decision::{Decide, Decision, decide};
 pub use crate::score::{
-    Aggregate, AggregateSession, CheckEvents, CheckedEvents, ResolveAction, Score, ScoreSession, Verdict,
-    aggregate_session, check_events, resolve_action, score_session,
+    Aggregate, AggregateSession, CheckEvents, CheckedEvents, MotionScore, ResolveAction, Score, ScoreMotion,
+    ScoreSession, Verdict, aggregate_session, check_events, resolve_action, score_motion, score_session,
 };
 
 pub use crate::challenge::{
@@ -53,6 +53,8 @@ macro_rules! for_each_export {
             aggregate_session(AggregateSession) -> Aggregate, js = "aggregateSession";
             /// Scores a session from its signals or from opinions computed before.
             score_session(ScoreSession) -> Score, js = "scoreSession";
+            /// Judges features of movement by the learned model: how likely a tool's.
+            score_motion(ScoreMotion) -> MotionScore, js = "scoreMotion";
             /// Resolves a score to a verdict with its action.
             resolve_action(ResolveAction) -> Verdict, js = "resolveAction";
             /// Classify one request: person, bot or agent, and how far its identity is proven.

@@ -32,7 +32,7 @@ use self::{
     keys::Keys,
     pace::Pace,
     presses::Presses,
-    statistics::{Share, Spread, log2, rounded},
+    statistics::{Spread, log2, rounded},
     steps::{Step, Steps},
     strokes::Strokes,
 };
@@ -43,6 +43,9 @@ pub const SAMPLE_INTERVAL_MS: f64 = 20.0;
 /// A longer time without movement ends a stroke, in milliseconds; longer than any recorder's interval.
 const PAUSE_MS: f64 = 200.0;
 
+/// Fewest steps that say something about a path.
+const LEAST_STEPS: f64 = 8.0;
+
 /// What a person's hand does on one page view, in constant memory.
 ///
 /// Every event is taken as it comes, unsampled. The features do not depend on how often the page is told of
@@ -51,11 +54,9 @@ const PAUSE_MS: f64 = 200.0;
 pub struct Motion {
     last: Option<Place>,
     moves: f64,
-    wheels: f64,
     untrusted: f64,
     untrusted_moves: f64,
     leap: Spread,
-    leap_share: Share,
     steps: Steps,
     pace: Pace,
     strokes: Strokes,
@@ -89,7 +90,6 @@ impl Motion {
         self.last = Some(Place { time, x, y });
         self.presses.moved(time, step);
         let ms = time - last.time;
-        self.leap_share.add(ms > PAUSE_MS && step.length() > 50.0);
         if ms > PAUSE_MS {
             self.leap.add(log2(step.length() + 1.0));
             self.cut();
@@ -107,9 +107,7 @@ impl Motion {
         if !are_real(time, x, y) {
             return;
         }
-        let last = self.last;
-        let leap = last.map_or(0.0, |last| Step { x: x - last.x, y: y - last.y }.length());
-        self.presses.pressed(time, last.map(|last| (time - last.time).max(0.0)), leap);
+        self.presses.pressed(time, self.last.map(|last| (time - last.time).max(0.0)));
         self.cut();
         self.last = Some(Place { time, x, y });
     }
@@ -119,7 +117,6 @@ impl Motion {
         if !are_real(time, x, y) {
             return;
         }
-        self.presses.released(time);
         self.last = Some(Place { time, x, y });
     }
 
@@ -131,11 +128,9 @@ impl Motion {
         }
     }
 
-    /// The wheel turned.
-    pub fn wheeled(&mut self, time: f64) {
-        if time.is_finite() {
-            self.wheels += 1.0;
-        }
+    /// The wheel turned; what the pointer does next is another stroke.
+    pub fn wheeled(&mut self) {
+        self.cut();
     }
 
     /// The pointer may be anywhere afterwards: it left the page, or the page was hidden.
@@ -196,7 +191,7 @@ impl Motion {
 
     /// `mouse_entropy`: 0 (a tool's path) to 1 (a hand's), in thousandths; none when too little was seen.
     pub fn naturalness(&self) -> Option<f64> {
-        naturalness::naturalness(&self.values())
+        if self.steps.unit.of(LEAST_STEPS).is_nan() { None } else { naturalness::naturalness(&self.values()) }
     }
 
     /// The state as if the stroke that is going on were over.
@@ -204,11 +199,6 @@ impl Motion {
         let mut ended = self.clone();
         ended.strokes.end();
         ended
-    }
-
-    /// Movements to one press, at most 16; more says only how often the page was told.
-    fn moves_per_press(&self) -> f64 {
-        if self.presses.count < 2.0 { f64::NAN } else { (self.moves / self.presses.count).min(16.0) }
     }
 
     fn cut(&mut self) {

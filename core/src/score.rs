@@ -33,6 +33,7 @@ pub mod combine;
 pub mod detection;
 pub mod heuristic;
 pub mod javascript;
+pub mod motion;
 pub mod payload;
 pub mod reason;
 pub mod resolve;
@@ -43,6 +44,7 @@ pub use self::{
     band::{Band, Threshold},
     combine::{Score, combine},
     detection::Detection,
+    motion::{MotionScore, ScoreMotion, score_motion},
     payload::{Batch, CheckEvents, CheckedEvents, Event, check_events},
     resolve::{Action, BotSettings, ResolveAction, RuleMatch, Verdict, resolve, resolve_action},
     static_resource::is_static_resource,

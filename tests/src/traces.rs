@@ -16,6 +16,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+pub mod synthetic;
+
 /// Parts of a cross-validation.
 pub const FOLDS: u32 = 5;
 
@@ -204,7 +206,7 @@ fn take_pointer(motion: &mut Motion, kind: char, time: f64, x: f64, y: f64) {
         'd' => motion.pressed(time, x, y),
         'u' => motion.released(time, x, y),
         'c' => motion.clicked(time, x, y),
-        'w' => motion.wheeled(time),
+        'w' => motion.wheeled(),
         'x' => {
             motion.gap();
             motion.moved(time, x, y);

@@ -1,6 +1,6 @@
 //! Rhythm of typing. Keys are told apart only while they are down, by the order in which they first appeared.
 
-use super::statistics::{Pairs, Share, Spread, log2};
+use super::statistics::{Share, Spread, log2};
 
 /// Keys that may be down at the same time.
 const MOST_DOWN: usize = 8;
@@ -22,7 +22,6 @@ pub(super) struct Keys {
     pub(super) short_flight: Share,
     pub(super) flight_change: Spread,
     pub(super) hold_change: Spread,
-    pub(super) flight_memory: Pairs,
     pub(super) overlap: Share,
 }
 
@@ -41,7 +40,6 @@ impl Keys {
             self.flight.add(flight);
             if let Some(last) = self.last_flight {
                 self.flight_change.add((flight - last).abs());
-                self.flight_memory.add(last, flight);
             }
             self.last_flight = Some(flight);
         }
@@ -52,7 +50,8 @@ impl Keys {
     }
 
     pub(super) fn up(&mut self, time: f64, slot: u32) {
-        let Some(place) = self.down.iter_mut().find(|place| place.is_some_and(|(known, _)| known == slot)) else {
+        let Some(place) = self.down.iter_mut().find(|place| place.is_some_and(|(known, _)| known == slot))
+        else {
             return;
         };
         let Some((_, since)) = place.take() else { return };

@@ -33,7 +33,6 @@ pub(super) struct Pace {
     pub(super) growth_memory: Pairs,
     pub(super) speeds: Histogram,
     pub(super) turn: Spread,
-    pub(super) straight: Share,
     pub(super) same_turn: Share,
     pub(super) turn_memory: Pairs,
     pub(super) bend_and_speed: Pairs,
@@ -90,7 +89,6 @@ impl Pace {
             return;
         }
         self.turn.add(log2(sine.abs() + 0.002));
-        self.straight.add(sine.abs() < 0.02);
         self.bend_and_speed.add(log2(sine.abs() + 0.01), 0.5 * (pace + last_pace));
         if let Some(last_sine) = self.last_sine {
             if last_sine != 0.0 && sine != 0.0 {

@@ -1,7 +1,7 @@
-//! Presses of a button: how the pointer came to rest before, how long the button was held, what followed.
+//! Presses of a button: how the pointer came to rest before, and when it moved on.
 
 use super::{
-    statistics::{Share, Spread, log2},
+    statistics::{Spread, log2},
     steps::Step,
 };
 
@@ -11,19 +11,14 @@ const APPROACH_MS: f64 = 200.0;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Presses {
     pub(super) count: f64,
-    /// Time and path of the pointer's last moves, halved at each window's end.
+    /// Path of the pointer's last moves, by windows of the approach's length.
     approach: f64,
     approach_since: f64,
     earlier_approach: f64,
     pressed_at: Option<f64>,
-    held: Option<(f64, f64)>,
     pub(super) arrival: Spread,
-    pub(super) hold: Spread,
-    pub(super) hold_path: Spread,
-    pub(super) still_hold: Share,
     pub(super) leave: Spread,
     pub(super) approach_path: Spread,
-    pub(super) leap: Spread,
 }
 
 impl Presses {
@@ -39,32 +34,20 @@ impl Presses {
         if let Some(pressed_at) = self.pressed_at.take() {
             self.leave.add(log2(time - pressed_at + 8.0));
         }
-        if let Some((_, path)) = &mut self.held {
-            *path += length;
-        }
     }
 
-    /// `rest` since the last move, `leap` from the last known place to the press.
-    pub(super) fn pressed(&mut self, time: f64, rest: Option<f64>, leap: f64) {
+    /// `rest` is the time since the last move.
+    pub(super) fn pressed(&mut self, time: f64, rest: Option<f64>) {
         self.count += 1.0;
         if let Some(rest) = rest {
             self.arrival.add(log2(rest + 8.0));
-            self.leap.add(log2(leap + 1.0));
             let path = if rest > APPROACH_MS { 0.0 } else { self.approach + self.earlier_approach };
             self.approach_path.add(log2(path + 1.0));
         }
         self.pressed_at = Some(time);
-        self.held = Some((time, 0.0));
-    }
-
-    pub(super) fn released(&mut self, time: f64) {
-        let Some((since, path)) = self.held.take() else { return };
-        self.hold.add(log2(time - since + 8.0));
-        self.hold_path.add(log2(path + 1.0));
-        self.still_hold.add(path == 0.0);
     }
 
     pub(super) fn cut(&mut self) {
-        (self.pressed_at, self.held, self.approach, self.earlier_approach) = (None, None, 0.0, 0.0);
+        (self.pressed_at, self.approach, self.earlier_approach) = (None, 0.0, 0.0);
     }
 }

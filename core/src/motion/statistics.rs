@@ -70,7 +70,7 @@ impl Spread {
     }
 }
 
-/// Correlation of pairs and the slope of the second over the first.
+/// Correlation of pairs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Pairs {
     count: f64,
@@ -97,11 +97,6 @@ impl Pairs {
             return f64::NAN;
         }
         (xy / (xx.sqrt() * yy.sqrt())).clamp(-1.0, 1.0)
-    }
-
-    pub(super) fn slope(&self, least: f64) -> f64 {
-        let (xx, _, xy) = self.centred();
-        if self.count < least || xx <= 1e-9 { f64::NAN } else { xy / xx }
     }
 
     fn centred(&self) -> (f64, f64, f64) {
@@ -133,7 +128,11 @@ impl Default for Histogram {
 impl Histogram {
     /// Takes a value already in binary logarithm.
     pub(super) fn add(&mut self, logarithm: f64) {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, as is wanted")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "saturates, as is wanted"
+        )]
         let bin = ((logarithm * PER_OCTAVE) as usize).min(BINS - 1);
         if let Some(count) = self.bins.get_mut(bin) {
             *count = count.saturating_add(1);
@@ -218,15 +217,20 @@ mod tests {
 
     #[test]
     fn sums_give_the_known_figures() {
-        let (mut spread, mut pairs, mut histogram) = (Spread::default(), Pairs::default(), Histogram::default());
+        let (mut spread, mut pairs, mut histogram) =
+            (Spread::default(), Pairs::default(), Histogram::default());
         for value in [1.0, 2.0, 3.0, 4.0, 5.0] {
             spread.add(value);
             pairs.add(value, 7.0 - 2.0 * value);
             histogram.add(value);
         }
         assert_eq!((spread.mean(1.0), spread.deviation(3.0)), (3.0, 2.0_f64.sqrt()));
-        assert!((pairs.correlation(3.0) + 1.0).abs() < 1e-9 && (pairs.slope(3.0) + 2.0).abs() < 1e-9);
+        assert!((pairs.correlation(3.0) + 1.0).abs() < 1e-9);
         assert!((histogram.quantile(0.5, 5) - 3.0).abs() < 0.25);
-        assert!(spread.mean(6.0).is_nan() && pairs.correlation(6.0).is_nan() && histogram.quantile(0.5, 6).is_nan());
+        assert!(
+            spread.mean(6.0).is_nan()
+                && pairs.correlation(6.0).is_nan()
+                && histogram.quantile(0.5, 6).is_nan()
+        );
     }
 }

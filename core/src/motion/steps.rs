@@ -42,27 +42,20 @@ pub(super) struct Steps {
     last: Option<Step>,
     last_change: Option<Step>,
     last_cross: Option<f64>,
-    last_growth: Option<f64>,
     pub(super) axis_short: Share,
     pub(super) axis_long: Share,
     pub(super) axis_over_near: Share,
     pub(super) diagonal_over_near: Share,
     pub(super) unit: Share,
-    pub(super) tiny: Share,
     pub(super) same_heading: Share,
-    pub(super) equal: Share,
     pub(super) equal_short: Share,
     pub(super) back: Share,
     pub(super) back_short: Share,
-    pub(super) straight: Share,
-    pub(super) bent: Share,
     pub(super) turn: Quotient,
     pub(super) same_turn: Share,
     pub(super) turn_memory: Quotient,
-    pub(super) growth_memory: Quotient,
     pub(super) change: Quotient,
     pub(super) change_of_change: Quotient,
-    pub(super) change_memory: Quotient,
     pub(super) change_fast: Quotient,
     pub(super) change_memory_slow: Quotient,
 }
@@ -70,7 +63,7 @@ pub(super) struct Steps {
 impl Steps {
     /// The next step does not follow on the last one.
     pub(super) fn cut(&mut self) {
-        (self.last, self.last_change, self.last_cross, self.last_growth) = (None, None, None, None);
+        (self.last, self.last_change, self.last_cross) = (None, None, None);
     }
 
     pub(super) fn add(&mut self, step: Step) {
@@ -84,7 +77,6 @@ impl Steps {
             self.diagonal_over_near.add(short == long);
         }
         self.unit.add(long <= 1.0);
-        self.tiny.add(long <= 3.0);
         if let Some(last) = self.last {
             self.add_pair(last, step, long);
         }
@@ -97,7 +89,6 @@ impl Steps {
         let (before, after) = (last.length(), step.length());
         if long >= 2.0 && last_long >= 2.0 {
             self.same_heading.add(cross == 0.0 && dot > 0.0);
-            self.equal.add(last == step);
         } else {
             self.equal_short.add(last == step);
         }
@@ -107,8 +98,6 @@ impl Steps {
         }
         let sine = cross / (before * after);
         if before >= 6.0 && after >= 6.0 {
-            self.straight.add(sine.abs() < 0.02 && dot > 0.0);
-            self.bent.add(sine.abs() > 0.3 || dot < 0.0);
             self.turn.add(sine.abs(), 1.0);
         }
         let aside = cross / before;
@@ -119,11 +108,6 @@ impl Steps {
             self.turn_memory.add(aside * last_cross, aside * aside);
         }
         self.last_cross = Some(aside);
-        let growth = after - before;
-        if let Some(last_growth) = self.last_growth {
-            self.growth_memory.add(growth * last_growth, growth * growth);
-        }
-        self.last_growth = Some(growth);
         let change = step.minus(last);
         let size = change.dot(change);
         let scale = 0.5 * (before * before + after * after);
@@ -134,9 +118,8 @@ impl Steps {
         if let Some(last_change) = self.last_change {
             let next = change.minus(last_change);
             self.change_of_change.add(next.dot(next), size.max(1e-9));
-            let product = change.dot(last_change);
-            self.change_memory.add(product, 0.5 * (size + last_change.dot(last_change)));
             if before <= 4.0 {
+                let product = change.dot(last_change);
                 self.change_memory_slow.add(product, 0.5 * (size + last_change.dot(last_change)));
             }
         }

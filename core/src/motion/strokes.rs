@@ -2,7 +2,7 @@
 
 use super::{
     pace::Window,
-    statistics::{Pairs, Share, Spread, log2},
+    statistics::{Share, Spread, log2},
     steps::Step,
 };
 
@@ -13,10 +13,8 @@ const LEAST_PIXELS: f64 = 30.0;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Strokes {
     open: Option<Stroke>,
-    pub(super) count: f64,
     pub(super) detour: Spread,
     pub(super) area: Spread,
-    pub(super) one_side: Spread,
     pub(super) centre: Spread,
     pub(super) width: Spread,
     pub(super) lean: Spread,
@@ -26,11 +24,7 @@ pub(super) struct Strokes {
     pub(super) begin_speed: Spread,
     pub(super) end_speed: Spread,
     pub(super) peak_over_mean: Spread,
-    pub(super) duration: Spread,
-    pub(super) duration_of_distance: Pairs,
-    pub(super) peak_of_distance: Pairs,
     pub(super) smallest: Spread,
-    pub(super) tiny: Spread,
 }
 
 /// The stroke that is going on, relative to its begin.
@@ -39,7 +33,6 @@ struct Stroke {
     begin: f64,
     end: f64,
     steps: f64,
-    tiny: f64,
     smallest: f64,
     at: Step,
     path: f64,
@@ -58,7 +51,8 @@ struct Stroke {
 impl Strokes {
     /// Takes a step that ended at `time` and took `ms`.
     pub(super) fn add(&mut self, time: f64, ms: f64, step: Step) {
-        let stroke = self.open.get_or_insert_with(|| Stroke { begin: time - ms, smallest: 1e9, ..Stroke::default() });
+        let stroke =
+            self.open.get_or_insert_with(|| Stroke { begin: time - ms, smallest: 1e9, ..Stroke::default() });
         stroke.add(time, ms, step);
     }
 
@@ -77,11 +71,9 @@ impl Strokes {
         if stroke.steps < LEAST_STEPS || distance < LEAST_PIXELS || stroke.peak <= 0.0 || seconds <= 0.03 {
             return;
         }
-        self.count += 1.0;
         self.detour.add(log2((stroke.path / distance - 1.0).max(0.0) + 0.002));
         let area = stroke.area / (distance * distance);
         self.area.add(log2(area.abs() + 0.002));
-        self.one_side.add(area.clamp(-1.0, 1.0));
         let [first, second, third] = stroke.moments;
         let centre = first / stroke.path / seconds;
         let raw = second / stroke.path / (seconds * seconds);
@@ -98,12 +90,7 @@ impl Strokes {
         self.begin_speed.add(log2(stroke.first_speed / stroke.peak + 0.01));
         self.end_speed.add(log2(stroke.last_speed / stroke.peak + 0.01));
         self.peak_over_mean.add(log2(stroke.peak * seconds / stroke.path + 0.1));
-        let (log_distance, log_seconds) = (log2(distance), log2(seconds));
-        self.duration.add(log_seconds);
-        self.duration_of_distance.add(log_distance, log_seconds);
-        self.peak_of_distance.add(log_distance, log2(stroke.peak));
         self.smallest.add(log2(stroke.smallest));
-        self.tiny.add(stroke.tiny / stroke.steps);
     }
 }
 
@@ -114,9 +101,6 @@ impl Stroke {
         self.at = Step { x: self.at.x + step.x, y: self.at.y + step.y };
         self.path += length;
         self.steps += 1.0;
-        if length <= 3.0 {
-            self.tiny += 1.0;
-        }
         if length < self.smallest {
             self.smallest = length;
         }

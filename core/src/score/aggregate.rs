@@ -1,5 +1,7 @@
 //! From events to one session: a small state that takes events one by one and never needs to read them again.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::payload::{Event, EventKind, Payload, PointerType, parse_event_values};
@@ -179,6 +181,10 @@ pub struct Behavioral {
     pub coarse_pointer: Option<u32>,
     /// The pointers that were used.
     pub pointer_types: Vec<PointerType>,
+    /// Features of movement: those of pointer and delivery from the page view with most movements, those of typing
+    /// from the one with most keys; empty when no snapshot of this version had any.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub motion: BTreeMap<String, f64>,
 }
 
 /// The script probe: tells seen by any probe of the session.

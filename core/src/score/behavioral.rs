@@ -5,6 +5,7 @@ use super::{
     Opinion,
     aggregate::{Behavioral, JsDetection},
     detection::Detection,
+    motion,
     payload::PointerType,
 };
 use crate::evidence::Evidence;
@@ -14,8 +15,12 @@ pub fn evaluate(behavior: &Behavioral, probe: &JsDetection) -> Opinion {
     if !behavior.observed {
         return Opinion::default();
     }
-    let evidence =
-        if has_interacted(behavior) { of_interaction(behavior, probe) } else { of_silence(behavior, probe) };
+    let mut evidence = if has_interacted(behavior) || motion::is_only_scripted(behavior) {
+        of_interaction(behavior, probe)
+    } else {
+        of_silence(behavior, probe)
+    };
+    evidence.extend(motion::text_without_keys(behavior));
     Opinion::of(evidence)
 }
 
@@ -49,11 +54,16 @@ fn of_silence(behavior: &Behavioral, probe: &JsDetection) -> Vec<Evidence> {
 fn of_interaction(behavior: &Behavioral, probe: &JsDetection) -> Vec<Evidence> {
     let mut evidence = vec![Detection::Interaction.evidence("snapshot")];
     evidence.extend(human_signs(behavior));
-    let unnatural: Vec<Evidence> = unnatural_signs(behavior).collect();
-    let confirms = !unnatural.is_empty() && probe.passed == Some(false);
+    let unnatural: Vec<Evidence> = unnatural_signs(behavior).chain(motion::signs(behavior)).collect();
+    let confirms = unnatural.iter().any(is_telling) && probe.passed == Some(false);
     evidence.extend(unnatural);
     evidence.extend(confirms.then(|| Detection::AutomationConfirmed.evidence("js_probe")));
     evidence
+}
+
+/// A learned doubt that would not lower a session far by itself confirms nothing.
+fn is_telling(evidence: &Evidence) -> bool {
+    evidence.weight >= Detection::ClicksWithoutPointer.evidence("").weight
 }
 
 fn human_signs(behavior: &Behavioral) -> impl Iterator<Item = Evidence> + use<> {

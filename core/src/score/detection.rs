@@ -27,6 +27,8 @@ pub enum Effect {
     Points(u8),
     /// The sum cannot be higher; the lowest wins.
     Cap(u8),
+    /// A cap that the item's weight tells: 50 at weight 0, 1 at weight 1.
+    Graded,
     /// Explains without a number.
     None,
 }
@@ -135,6 +137,19 @@ detections! {
     /// Nothing but the project's own high threshold makes this session a bot's.
     BelowThreshold = "interaction.below_threshold", Some(50_331_655), Behavioral, Rule, 0.05, Effect::None, "interaction profile below the project's threshold";
 
+    /// The learned model takes the pointer's movement for a tool's.
+    ToolPointer = "pointer.like_a_tool", Some(50_331_700), Behavioral, Signal, 0.9, Effect::Graded, "pointer motion like a tool's";
+    /// The learned model takes the typing for a tool's.
+    ToolTyping = "keys.like_a_tool", Some(50_331_701), Behavioral, Signal, 0.7, Effect::Graded, "typing rhythm like a tool's";
+    /// Nearly all movement of the pointer was made by a script.
+    ScriptedPath = "pointer.scripted", Some(50_331_702), Behavioral, Signal, 0.8, Effect::Cap(15), "events made by script";
+    /// A script clicked, and no device did anything.
+    ScriptedEvents = "input.scripted", Some(50_331_702), Behavioral, Signal, 0.3, Effect::Cap(35), "events made by script";
+    /// The pointer is at each target without a way there; some aids for people do that too.
+    LeapsToClick = "pointer.leaps_to_click", Some(50_331_703), Behavioral, Signal, 0.3, Effect::Cap(35), "more clicks than movements";
+    /// A field's text changed without keys; also what autofill does.
+    TextWithoutKeys = "input.without_keys", Some(50_331_704), Behavioral, Signal, 0.2, Effect::None, "text appeared without keys";
+
     /// The page was used in some way.
     Interaction = "interaction.recorded", None, Behavioral, Signal, -0.05, Effect::Start(50), "interaction recorded";
     /// The pointer's path varies.
@@ -172,6 +187,11 @@ impl Detection {
     pub fn evidence(self, source: impl Into<String>) -> Evidence {
         Evidence::new(self.id(), self.kind(), self.weight(), source, self.phrase())
     }
+
+    /// The evidence item of a graded detection that lets the score be at most `cap`, 1 to 50.
+    pub(super) fn graded(self, source: impl Into<String>, cap: f64) -> Evidence {
+        Evidence { weight: ((50.0 - cap) / 49.0).clamp(0.0, 1.0), ..self.evidence(source) }
+    }
 }
 
 /// The integer ids of the evidence, ascending and unique; items that this table does not know have none.
@@ -186,17 +206,24 @@ pub fn numbers<'a>(evidence: impl IntoIterator<Item = &'a Evidence>) -> Vec<u32>
 /// The score that follows from one engine's evidence; none when the engine abstains.
 pub fn score_of(evidence: &[Evidence]) -> Option<u8> {
     let (mut set, mut sum, mut cap) = (None::<u8>, None::<u8>, 99);
-    for effect in evidence.iter().filter_map(|item| Detection::from_id(&item.id)).map(Detection::effect) {
-        match effect {
+    for (item, detection) in evidence.iter().filter_map(|item| Some((item, Detection::from_id(&item.id)?))) {
+        match detection.effect() {
             Effect::Score(score) => set = Some(set.map_or(score, |lowest| lowest.min(score))),
             Effect::Start(points) | Effect::Points(points) => {
                 sum = Some(sum.unwrap_or(0).saturating_add(points));
             }
             Effect::Cap(highest) => cap = cap.min(highest),
+            Effect::Graded => cap = cap.min(graded_cap(item.weight)),
             Effect::None => {}
         }
     }
     set.or(sum.map(|sum| sum.min(cap)))
+}
+
+fn graded_cap(weight: f64) -> u8 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 50")]
+    let cap = (50.0 - 49.0 * weight.clamp(0.0, 1.0) + 0.5) as u8;
+    cap
 }
 
 #[cfg(test)]

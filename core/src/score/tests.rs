@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use std::collections::BTreeMap;
+
 use super::{
     aggregate::{Behavioral, Context, DirectRequest, JsDetection, PageHits, Verification},
     payload::PointerType,
@@ -38,6 +40,7 @@ fn person() -> Aggregate {
             max_touch_points: Some(0),
             coarse_pointer: Some(0),
             pointer_types: vec![PointerType::Mouse],
+            motion: BTreeMap::new(),
         },
         js_detection: JsDetection { passed: Some(true), ..JsDetection::default() },
         context: Context {

@@ -1,9 +1,14 @@
 //! The measures of one page view and their sum over a session.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::Behavioral;
-use crate::score::payload::{Payload, PointerType};
+use crate::{
+    motion::{FEATURES, MOTION_VERSION},
+    score::payload::{Payload, PointerType},
+};
 
 /// What one page view has told so far.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -46,6 +51,10 @@ impl PageView {
         view.first_input_delay_ms = view.first_input_delay_ms.or(new.first_input_delay_ms);
         view.time_to_first_input_ms = view.time_to_first_input_ms.or(new.time_to_first_input_ms);
         unite(&mut view.pointer_types, &new.pointer_types);
+        if new.motion_version == Some(MOTION_VERSION) && !new.motion.is_empty() {
+            view.motion = new.motion.clone();
+            view.motion.retain(|key, _| FEATURES.contains(&key.as_str()));
+        }
     }
 }
 
@@ -69,6 +78,7 @@ pub(super) struct Totals {
     scroll_velocity: WeightedMean,
     first_input_delay_ms: Option<(u32, u32)>,
     time_to_first_input_ms: Option<(u32, u32)>,
+    motion: BTreeMap<String, f64>,
 }
 
 impl Totals {
@@ -94,6 +104,9 @@ impl Totals {
         unite(&mut self.pointer_types, &measures.pointer_types);
         self.mouse_entropy.add(measures.mouse_entropy, measures.mouse_moves);
         self.scroll_velocity.add(measures.scroll_velocity, measures.scroll_events);
+        for counts in [["motion_moves", "motion_untrusted"], ["motion_keys", "motion_inputs"]] {
+            self.keep_motion(&measures.motion, counts);
+        }
         for (earliest, value) in [
             (&mut self.first_input_delay_ms, measures.first_input_delay_ms),
             (&mut self.time_to_first_input_ms, measures.time_to_first_input_ms),
@@ -103,6 +116,20 @@ impl Totals {
             {
                 *earliest = Some((view.sequence, value));
             }
+        }
+    }
+
+    /// Takes one group of features from the page view that has more to tell of it: by the first count, then the
+    /// second. Features of two page views are never mixed within a group.
+    fn keep_motion(&mut self, new: &BTreeMap<String, f64>, counts: [&str; 2]) {
+        let told =
+            |motion: &BTreeMap<String, f64>| counts.map(|count| motion.get(count).copied().unwrap_or(0.0));
+        let is_in_group = |key: &str| is_of_typing(key) == counts.iter().any(|count| is_of_typing(count));
+        if told(new) > told(&self.motion) || !self.motion.keys().any(|key| is_in_group(key)) {
+            self.motion.retain(|key, _| !is_in_group(key));
+            self.motion.extend(
+                new.iter().filter(|(key, _)| is_in_group(key)).map(|(key, value)| (key.clone(), *value)),
+            );
         }
     }
 
@@ -125,6 +152,7 @@ impl Totals {
             max_touch_points: self.max_touch_points,
             coarse_pointer: self.coarse_pointer,
             pointer_types: self.pointer_types,
+            motion: self.motion,
         }
     }
 }
@@ -150,6 +178,10 @@ impl WeightedMean {
     fn value(&self) -> Option<f64> {
         (self.weight > 0.0).then(|| (self.sum / self.weight * 1e9).round() / 1e9)
     }
+}
+
+fn is_of_typing(key: &str) -> bool {
+    key.starts_with("motion_key") || key == "motion_inputs"
 }
 
 fn unite(known: &mut Vec<PointerType>, new: &[PointerType]) {
