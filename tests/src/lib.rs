@@ -1,6 +1,7 @@
 //! Loaders and runners of the vectors and wire transcripts that every language and backend shares.
 
 pub mod compare;
+pub mod evaluate;
 pub mod server;
 pub mod traces;
 pub mod vectors;

@@ -8,6 +8,7 @@
 mod bench;
 mod context;
 mod declarations;
+mod evaluate;
 mod examples;
 mod node;
 mod python;
@@ -17,6 +18,8 @@ mod setup;
 mod step;
 mod wasm;
 
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -32,7 +35,7 @@ struct Arguments {
     verb: Verb,
 }
 
-#[derive(Clone, Copy, Subcommand)]
+#[derive(Clone, Subcommand)]
 enum Verb {
     /// Measure the hot paths and a bounded load run, in release builds, and print the ratios.
     Bench,
@@ -40,6 +43,13 @@ enum Verb {
     Check,
     /// Write the type declarations of the Python and Node packages anew.
     Declarations,
+    /// Measure scoring on recordings of people and bots; `cargo xtask evaluate --help` lists the options.
+    #[command(disable_help_flag = true)]
+    Evaluate {
+        /// The evaluation's own options.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
+        arguments: Vec<OsString>,
+    },
     /// Run the example agents against the guarded examples.
     Examples,
     /// Format check and clippy, warnings denied.
@@ -52,6 +62,12 @@ enum Verb {
     Ready,
     /// Everything: lints, Rust, packages, browser, examples.
     Test,
+    /// Fit the learned table of the behavioural engine to recordings; says whether it changed.
+    Train {
+        /// A folder with `pointer/` and `keys/`.
+        #[arg(long)]
+        data: PathBuf,
+    },
     /// Build and test the wasm package and the collector.
     Wasm,
     /// Run the wire transcripts; `QUIVIVE_TARGET` names a deployed server.
@@ -61,7 +77,11 @@ enum Verb {
 fn main() -> ExitCode {
     let verb = Arguments::parse().verb;
     match Context::find() {
-        Ok(context) => run_steps(&context, &steps(verb)),
+        Ok(context) => match verb {
+            Verb::Evaluate { arguments } => evaluate::evaluate(&context, &arguments),
+            Verb::Train { data } => evaluate::train(&context, &data),
+            verb => run_steps(&context, &steps(&verb)),
+        },
         Err(message) => {
             eprintln!("error: {message}");
             ExitCode::FAILURE
@@ -69,7 +89,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn steps(verb: Verb) -> Vec<Step> {
+fn steps(verb: &Verb) -> Vec<Step> {
     match verb {
         Verb::Bench => vec![
             ("browser files", wasm::files),
@@ -80,6 +100,7 @@ fn steps(verb: Verb) -> Vec<Step> {
         ],
         Verb::Check => vec![("browser files", wasm::files), ("check", rust::check)],
         Verb::Declarations => vec![("declarations", declarations::write)],
+        Verb::Evaluate { .. } | Verb::Train { .. } => Vec::new(),
         Verb::Examples if examples::is_inner() => vec![("examples", examples::test)],
         Verb::Examples => vec![
             ("browser files", wasm::files),
