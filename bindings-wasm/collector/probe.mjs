@@ -97,12 +97,11 @@ const leavesDriverNames = ({ winAutomationKeys, docCdcKeys }) =>
 const saysHeadless = ({ userAgent, uaDataBrands }) =>
   (isText(userAgent) && HEADLESS.test(userAgent)) || (Array.isArray(uaDataBrands) && uaDataBrands.some((brand) => HEADLESS.test(brand)));
 
-/** A phone that asks for the desktop site claims X11 with the processor and the screen of a phone. */
+/** A phone that asks for the desktop site claims X11, but has the processor and the screen of a phone. */
 const isDesktop = ({ userAgent, platform, maxTouchPoints }) =>
   isText(userAgent) &&
-  /Windows NT|Macintosh|X11/.test(userAgent) &&
   !/Mobile|Android/.test(userAgent) &&
-  !(maxTouchPoints > 0 && /^Linux (arm|aarch)/.test(platform));
+  (/Windows NT|Macintosh/.test(userAgent) || (/X11/.test(userAgent) && (/x86|i\d86/.test(platform) || maxTouchPoints === 0)));
 
 const isDesktopChromium = (environment) => isDesktop(environment) && /Chrom(e|ium)\//.test(environment.userAgent);
 

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
+import { gzipSync } from "node:zlib";
 
 import { SITE_KEY, startBrowser, startRecorder, startService, startSite, waitFor, watch } from "./service.mjs";
 
@@ -66,6 +67,14 @@ const setVisibility = (state) =>
   }, state);
 
 // Embedding.
+
+test("script and wasm have at most 30 000 bytes compressed", async () => {
+  const sizes = await Promise.all(["sdk.js", "sdk.wasm"].map(async (name) => {
+    const answer = await fetch(`${service.url}/v1/${name}`);
+    return gzipSync(Buffer.from(await answer.arrayBuffer()), { level: 9 }).length;
+  }));
+  assert.ok(sizes.every((size) => size > 1000) && sizes[0] + sizes[1] <= 30_000, sizes.join(" + "));
+});
 
 test("without data-endpoint events go to the script's own host", async () => {
   made.tag = tag("");

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::report::Outcome;
 use crate::step::{Counts, Failure, output, run};
-use crate::{node, python};
+use crate::{node, python, wasm};
 
 /// The load runs: scenario, further arguments, and what it shows.
 const LOADS: [(&str, &[&str], &str); 7] = [
@@ -84,6 +84,23 @@ pub fn node(context: &Context) -> Result<Outcome, Failure> {
         number(&result, "quivive_us"),
         number(&result, "jose_us"),
         number(&result, "ratio")
+    );
+    Ok(Outcome::Ran(Counts::ONE))
+}
+
+/// What the collector costs a page's main thread, in Chromium.
+pub fn collector(context: &Context) -> Result<Outcome, Failure> {
+    let mut program = match wasm::in_browser(context, &["cost.mjs"])? {
+        Ok(command) => command,
+        Err(missing) => return Ok(Outcome::Skipped(missing)),
+    };
+    let line = output(&mut program)?;
+    let result: Value = serde_json::from_str(&line).map_err(|error| format!("{error}: {line}"))?;
+    println!(
+        "\nCollector in Chromium: {:.2} ms of the main thread per second of mouse movement ({:.0} events/s, {:.1} µs each)",
+        number(&result, "ms_per_second"),
+        number(&result, "moves_per_second"),
+        number(&result, "us_per_move")
     );
     Ok(Outcome::Ran(Counts::ONE))
 }

@@ -96,6 +96,7 @@ fn steps(verb: &Verb) -> Vec<Step> {
             ("core", bench::core),
             ("python", bench::python),
             ("node", bench::node),
+            ("collector", bench::collector),
             ("load", bench::load),
         ],
         Verb::Check => vec![("browser files", wasm::files), ("check", rust::check)],

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use quivive_wasm_build::{FileSize, build, build_package, measure};
 
@@ -48,11 +49,14 @@ pub fn files(context: &Context) -> Result<Outcome, Failure> {
             .map_err(|error| error.to_string())?;
     }
     replace_changed(&staged, &browser).map_err(|error| error.to_string())?;
-    for size in &sizes {
-        eprintln!("    {size}");
+    let brotli = brotli(context, &browser, &sizes);
+    for (index, size) in sizes.iter().enumerate() {
+        let brotli = brotli.get(index).map(|bytes| format!(" {bytes:>9} brotli")).unwrap_or_default();
+        eprintln!("    {size}{brotli}");
     }
     let collector: usize =
         sizes.iter().filter(|size| COLLECTOR.contains(&size.name.as_str())).map(|size| size.gzip).sum();
+    eprintln!("    the collector: {collector} bytes with gzip, script and wasm");
     if collector > LARGEST_COLLECTOR {
         return Err(
             format!("the collector has {collector} bytes compressed, more than {LARGEST_COLLECTOR}").into()
@@ -74,24 +78,33 @@ pub fn test(context: &Context) -> Result<Outcome, Failure> {
 
 /// Runs the tests that need a browser against the development server.
 pub fn browser(context: &Context) -> Result<Outcome, Failure> {
+    let mut tests = match in_browser(context, &["--test", "--test-concurrency=1"])? {
+        Ok(command) => command,
+        Err(missing) => return Ok(Outcome::Skipped(missing)),
+    };
+    tests
+        .env("QUIVIVE_WASM_INSTALLED", install(context)?)
+        .env("QUIVIVE_SCREENSHOTS", context.target.join("screenshots"));
+    Ok(Outcome::Ran(run(&mut tests)?))
+}
+
+/// A node program of the browser tests with all that it needs, or what is not installed.
+pub fn in_browser(context: &Context, arguments: &[&str]) -> Result<Result<Command, String>, Failure> {
     if !has("npm") {
-        return Ok(Outcome::Skipped("npm is not installed".to_owned()));
+        return Ok(Err("npm is not installed".to_owned()));
     }
     let Some(chromium) = chromium() else {
-        return Ok(Outcome::Skipped("no Chromium is installed".to_owned()));
+        return Ok(Err("no Chromium is installed".to_owned()));
     };
-    let installed = install(context)?;
     let folder = context.root.join("tests/browser");
     run(context.command("npm", &["ci", "--silent", "--no-audit", "--no-fund"]).current_dir(&folder))?;
     run(&mut context.build(&["--bins"]))?;
-    let mut tests = context.command("node", &["--test", "--test-concurrency=1"]);
-    tests
+    let mut program = context.command("node", arguments);
+    program
         .current_dir(&folder)
         .env("QUIVIVE_SERVER", context.server())
-        .env("QUIVIVE_WASM_INSTALLED", installed)
-        .env("QUIVIVE_CHROMIUM_PATH", chromium)
-        .env("QUIVIVE_SCREENSHOTS", context.target.join("screenshots"));
-    Ok(Outcome::Ran(run(&mut tests)?))
+        .env("QUIVIVE_CHROMIUM_PATH", chromium);
+    Ok(Ok(program))
 }
 
 /// Where the npm package is laid out.
@@ -145,6 +158,16 @@ fn optimize(context: &Context, optimizer: &Path, file: &Path) -> Result<FileSize
     output(&mut command)?;
     fs::rename(&smaller, file).map_err(|error| format!("{}: {error}", file.display()))?;
     Ok(measure(file).map_err(|error| error.to_string())?)
+}
+
+/// The sizes under brotli, which node brings; none without node.
+fn brotli(context: &Context, folder: &Path, sizes: &[FileSize]) -> Vec<usize> {
+    let script = "for (const file of process.argv.slice(1)) \
+                  console.log(require('zlib').brotliCompressSync(require('fs').readFileSync(file)).length)";
+    let mut command = context.command("node", &["-e", script]);
+    command.args(sizes.iter().map(|size| folder.join(&size.name)));
+    let lines = output(&mut command).unwrap_or_default();
+    lines.lines().filter_map(|line| line.parse().ok()).collect()
 }
 
 /// Copies files that differ, so that an unchanged one does not build the server again.
