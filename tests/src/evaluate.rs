@@ -127,7 +127,9 @@ pub enum Build {
 /// What cannot be read, run or written.
 pub fn run(options: &Options) -> Result<u8, String> {
     let gate = match &options.gate {
-        Some(path) => Some(gate::parse(&read(path)?).map_err(|error| format!("{}: {error}", path.display()))?),
+        Some(path) => {
+            Some(gate::parse(&read(path)?).map_err(|error| format!("{}: {error}", path.display()))?)
+        }
         None => None,
     };
     let (report, scores) = evaluate(options)?;
@@ -161,7 +163,8 @@ pub fn evaluate(options: &Options) -> Result<(Report, String), String> {
     }
     let has = |part| options.part.contains(&part);
     let unreadable = |error: std::io::Error| format!("{}: {error}", options.data.display());
-    let mut pointer = if has(Part::P) { traces::pointer(&options.data).map_err(unreadable)? } else { Vec::new() };
+    let mut pointer =
+        if has(Part::P) { traces::pointer(&options.data).map_err(unreadable)? } else { Vec::new() };
     let typing = if has(Part::K) { traces::keys(&options.data).map_err(unreadable)? } else { Vec::new() };
     for (track, folder) in [(TrackName::Native, "bots_matched"), (TrackName::Matched, "bots_native")] {
         if options.track == Some(track) {
@@ -173,7 +176,11 @@ pub fn evaluate(options: &Options) -> Result<(Report, String), String> {
     let refits = fit(options, &pointer, &typing)?;
     let native = Model::built_in();
     let mut report = Report {
-        build: format!("{} {}", env!("CARGO_PKG_VERSION"), if options.build == Build::Wasm { "wasm" } else { "native" }),
+        build: format!(
+            "{} {}",
+            env!("CARGO_PKG_VERSION"),
+            if options.build == Build::Wasm { "wasm" } else { "native" }
+        ),
         seed: options.seed,
         notices: notices(options),
         ..Report::default()
@@ -218,7 +225,8 @@ fn score_line(name: &str, likelihood: Option<f64>) -> String {
 
 fn fit(options: &Options, pointer: &[Trace], typing: &[Trace]) -> Result<Refits, String> {
     let generators = |traces: &[Trace], folder: &str| -> Vec<String> {
-        let bots = traces.iter().filter(|trace| trace.folder == folder && trace.label == 1 && !trace.e.is_empty());
+        let bots =
+            traces.iter().filter(|trace| trace.folder == folder && trace.label == 1 && !trace.e.is_empty());
         let names: BTreeSet<&str> = bots.map(reading::generator).collect();
         names.into_iter().filter(|_| options.logo).map(str::to_owned).collect()
     };
@@ -255,7 +263,8 @@ fn notices(options: &Options) -> Vec<String> {
             notices.push(format!("{folder} is missing and was skipped."));
         }
     }
-    for (part, name) in [(Part::U, "U, user agents,"), (Part::R, "R, requests,"), (Part::I, "I, addresses,")] {
+    for (part, name) in [(Part::U, "U, user agents,"), (Part::R, "R, requests,"), (Part::I, "I, addresses,")]
+    {
         if options.part.contains(&part) {
             notices.push(format!("Part {name} is not measured by this version."));
         }
@@ -317,15 +326,18 @@ mod tests {
         let write = |name: &str, rows: &[serde_json::Value]| {
             let path = folder.join("pointer").join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            let mut file = flate2::write::GzEncoder::new(fs::File::create(path).unwrap(), flate2::Compression::fast());
+            let mut file =
+                flate2::write::GzEncoder::new(fs::File::create(path).unwrap(), flate2::Compression::fast());
             rows.iter().for_each(|row| writeln!(file, "{row}").unwrap());
             file.finish().unwrap();
         };
         let trace = |id: &str, label: u8, names: serde_json::Value, bend: f64| {
             let steps = 0..400_u32;
             let x: Vec<f64> = steps.clone().map(|step| f64::from(step) * 3.0).collect();
-            let y: Vec<f64> =
-                steps.clone().map(|step| ((f64::from(step) / 7.0).sin() * bend * f64::from(step % 13)).round()).collect();
+            let y: Vec<f64> = steps
+                .clone()
+                .map(|step| ((f64::from(step) / 7.0).sin() * bend * f64::from(step % 13)).round())
+                .collect();
             let t: Vec<u32> = steps.clone().map(|step| step * 17 + step % 3).collect();
             let e: String = steps.map(|step| if step % 80 == 79 { 'd' } else { 'm' }).collect();
             let mut row = serde_json::json!({"id": id, "label": label, "t": t, "x": x, "y": y, "e": e});
@@ -352,7 +364,9 @@ mod tests {
         assert_eq!(json.at(["parts", "P", "matched", "persons"]).and_then(json::Json::number), Some(2.0));
         let names: Vec<String> = scores
             .lines()
-            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].as_str().unwrap().to_owned())
+            .map(|line| {
+                serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].as_str().unwrap().to_owned()
+            })
             .collect();
         assert_eq!(
             names,
@@ -380,7 +394,9 @@ mod tests {
             written.as_os_str(),
         ]);
         assert!(run(&options).is_err(), "a gate that cannot be read");
-        for (bounds, code) in [(r#"{"P.people": 2}"#, 0), (r#"{"P.people": 3}"#, 1), (r#"{"K.macro_auc": 0}"#, 1)] {
+        for (bounds, code) in
+            [(r#"{"P.people": 2}"#, 0), (r#"{"P.people": 3}"#, 1), (r#"{"K.macro_auc": 0}"#, 1)]
+        {
             fs::write(&gate, bounds).unwrap();
             assert_eq!(run(&options), Ok(code), "{bounds}");
         }

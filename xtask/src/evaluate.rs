@@ -98,7 +98,17 @@ fn retrain(context: &Context, data: &Path) -> Result<[bool; 2], String> {
 
 /// Builds the programs in release and gives the path of one.
 fn program(context: &Context, name: &str) -> Result<PathBuf, String> {
-    let build = ["build", "--quiet", "--release", "-p", "quivive-tests", "--bin", "quivive-evaluate", "--bin", "features"];
+    let build = [
+        "build",
+        "--quiet",
+        "--release",
+        "-p",
+        "quivive-tests",
+        "--bin",
+        "quivive-evaluate",
+        "--bin",
+        "features",
+    ];
     run(&mut context.cargo(&build)).map_err(|failure| failure.message)?;
     Ok(context.target.join("release").join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))
 }
@@ -106,8 +116,7 @@ fn program(context: &Context, name: &str) -> Result<PathBuf, String> {
 /// A Python with the trainer's pinned requirements, kept until these change.
 fn python(context: &Context) -> Result<PathBuf, String> {
     let requirements = context.root.join("xtask/train/requirements.txt");
-    let wanted =
-        fs::read(&requirements).map_err(|error| format!("{}: {error}", requirements.display()))?;
+    let wanted = fs::read(&requirements).map_err(|error| format!("{}: {error}", requirements.display()))?;
     let folder = context.target.join("train/python");
     let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     let installed = folder.join("requirements.txt");

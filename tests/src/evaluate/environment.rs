@@ -89,11 +89,14 @@ fn measure(probed: &[Probed]) -> Environment {
         flags: one.flags.clone(),
         passed: one.passed,
     });
-    let visitors =
-        |label: Option<u8>| probed.iter().filter(move |one| one.row.config.is_none() && one.row.label == label);
+    let visitors = |label: Option<u8>| {
+        probed.iter().filter(move |one| one.row.config.is_none() && one.row.label == label)
+    };
     let flags = |label| -> BTreeMap<String, f64> {
         let rate = |flag: &str| {
-            share(visitors(label).map(|one| (one.flags.iter().any(|raised| raised == flag), one.row.weight())))
+            share(
+                visitors(label).map(|one| (one.flags.iter().any(|raised| raised == flag), one.row.weight())),
+            )
         };
         FLAGS_OF_VISITORS.into_iter().filter_map(|flag| Some((flag.to_owned(), rate(flag)?))).collect()
     };
@@ -159,8 +162,11 @@ fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 fn read(path: &Path) -> io::Result<Vec<Row>> {
     let file = File::open(path)?;
-    let reader: Box<dyn Read> =
-        if path.extension().is_some_and(|ending| ending == "gz") { Box::new(GzDecoder::new(file)) } else { Box::new(file) };
+    let reader: Box<dyn Read> = if path.extension().is_some_and(|ending| ending == "gz") {
+        Box::new(GzDecoder::new(file))
+    } else {
+        Box::new(file)
+    };
     let file = path.file_name().unwrap_or_default().to_string_lossy();
     let file = file.trim_end_matches(".gz").trim_end_matches(".jsonl");
     BufReader::new(reader)

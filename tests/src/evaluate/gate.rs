@@ -22,7 +22,8 @@ const LESS_IS_BETTER: [&str; 9] = [
 /// # Errors
 /// What is wrong with it.
 pub fn parse(text: &str) -> Result<BTreeMap<String, f64>, String> {
-    serde_json::from_str(text).map_err(|error| format!("an object of figures and their bounds is wanted: {error}"))
+    serde_json::from_str(text)
+        .map_err(|error| format!("an object of figures and their bounds is wanted: {error}"))
 }
 
 /// One line for each figure of the report that misses its bound or is absent.

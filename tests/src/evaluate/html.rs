@@ -225,7 +225,9 @@ fn write_native(page: &mut String, track: &Track) -> fmt::Result {
 
 type NamedMeasures<'a> = (&'static str, &'static str, &'static str, &'a Measures);
 
-fn measures_of<'a>(readings: &[(&'static str, &'static str, &'static str, &'a Reading)]) -> Vec<NamedMeasures<'a>> {
+fn measures_of<'a>(
+    readings: &[(&'static str, &'static str, &'static str, &'a Reading)],
+) -> Vec<NamedMeasures<'a>> {
     readings
         .iter()
         .filter_map(|&(class, short, long, reading)| Some((class, short, long, reading.full.as_ref()?)))
@@ -298,8 +300,10 @@ fn write_rocs(page: &mut String, all: &[NamedMeasures]) -> fmt::Result {
             .iter()
             .filter_map(|(class, short, _, measures)| Some((*class, *short, measures.generators.get(name)?)))
             .collect();
-        let curves: Vec<Series<_>> =
-            of_generator.iter().map(|(class, _, one)| Series { class: class_of(class), value: &one.roc }).collect();
+        let curves: Vec<Series<_>> = of_generator
+            .iter()
+            .map(|(class, _, one)| Series { class: class_of(class), value: &one.roc })
+            .collect();
         write!(page, "<div class=\"card\"><h3>{}</h3><div class=\"rates\">AUC", escape(name))?;
         for (class, _, one) in &of_generator {
             write!(page, "<b class=\"{class}-text\">{:.4}</b>", one.separation.auc)?;
@@ -563,9 +567,15 @@ fn write_environment(page: &mut String, environment: &Environment) -> fmt::Resul
 fn write_glossary(page: &mut String) -> fmt::Result {
     page.push_str("<section id=\"glossary\">\n<h2>How to read this</h2>\n<div class=\"card\"><dl>\n");
     for (term, meaning) in [
-        ("TPR at 1 % FPR", "The share of a tool's traces that is called a bot when at most 1 % of people are."),
+        (
+            "TPR at 1 % FPR",
+            "The share of a tool's traces that is called a bot when at most 1 % of people are.",
+        ),
         ("AUC", "How often a bot gets a higher likelihood than a person; ties count half, 0.5 is guessing."),
-        ("Macro", "The plain mean over generators. People's recorders weigh the same, however many traces each has."),
+        (
+            "Macro",
+            "The plain mean over generators. People's recorders weigh the same, however many traces each has.",
+        ),
         ("Plain", "The table as shipped; it has seen these people and tools."),
         ("5-fold", "Each trace is judged by a table that was fitted without its person or trace."),
         ("Left out", "Each tool is judged by tables that were fitted without it: the tools of tomorrow."),
@@ -592,12 +602,15 @@ mod tests {
             passed: Some(false),
         };
         let environment = Environment { configurations: vec![configuration], ..Environment::default() };
-        let report = Report { environment: Some(environment), build: "\"x\"".to_owned(), ..Report::default() };
+        let report =
+            Report { environment: Some(environment), build: "\"x\"".to_owned(), ..Report::default() };
         let page = html(&report);
         for foreign in ["<script", "http:", "https:", "src=", "@import", "url(", " onclick"] {
             assert!(!page.contains(foreign), "{foreign}");
         }
-        assert!(page.contains("&lt;script&gt;") && page.contains("a&amp;b") && page.contains("&quot;x&quot;"));
+        assert!(
+            page.contains("&lt;script&gt;") && page.contains("a&amp;b") && page.contains("&quot;x&quot;")
+        );
     }
 
     #[test]

@@ -29,7 +29,10 @@ impl Json {
     }
 
     /// An object with a member for each entry.
-    pub fn map<'a, V: 'a>(entries: impl IntoIterator<Item = (&'a String, &'a V)>, value: impl Fn(&V) -> Json) -> Self {
+    pub fn map<'a, V: 'a>(
+        entries: impl IntoIterator<Item = (&'a String, &'a V)>,
+        value: impl Fn(&V) -> Json,
+    ) -> Self {
         Self::Object(entries.into_iter().map(|(name, entry)| (name.clone(), value(entry))).collect())
     }
 

@@ -30,8 +30,7 @@ pub fn keys(
     }
     let (without_keys, with_keys): (BTreeMap<_, _>, BTreeMap<_, _>) =
         by_generator(&bots).into_iter().partition(|(_, rows)| rows.iter().all(|row| row.e.is_empty()));
-    let measured =
-        |groups: &[JudgedGroup]| measure_by(groups, settings.seed, Judgement::likelihood_or_half);
+    let measured = |groups: &[JudgedGroup]| measure_by(groups, settings.seed, Judgement::likelihood_or_half);
     let plain = groups(&people, &with_keys, &|row, _| Ok(judge.judge(row, None)))?;
     let cv = match settings.cv {
         true => measured(&groups(&people, &with_keys, &|row, _| {
@@ -45,9 +44,8 @@ pub fn keys(
         })?),
         false => None,
     };
-    let is_without_keys = |judgement: &Judgement| {
-        WITHOUT_KEYS.number().is_some_and(|id| judgement.detections.contains(&id))
-    };
+    let is_without_keys =
+        |judgement: &Judgement| WITHOUT_KEYS.number().is_some_and(|id| judgement.detections.contains(&id));
     let filled = groups(&[], &without_keys, &|row, _| Ok(judge.judge(row, None)))?;
     let abstained = |judgement: &Judgement| judgement.likelihood.is_none();
     Ok(Some(Keys {

@@ -182,8 +182,7 @@ impl<'a> Bootstrap<'a> {
             areas.push(macros.auc);
             rates.push(macros.tpr_at_1pct);
         }
-        let interval =
-            |values: &mut [f64]| Some([quantile(values, 0.025)?, quantile(values, 0.975)?]);
+        let interval = |values: &mut [f64]| Some([quantile(values, 0.025)?, quantile(values, 0.975)?]);
         Some((interval(&mut areas)?, interval(&mut rates)?))
     }
 

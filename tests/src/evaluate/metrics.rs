@@ -64,7 +64,11 @@ impl Roc {
             while let Some(item) = bots.next_if(|item| item.likelihood >= threshold) {
                 true_positives += item.weight;
             }
-            points.push(Point { threshold, fpr: false_positives / all_people, tpr: true_positives / all_bots });
+            points.push(Point {
+                threshold,
+                fpr: false_positives / all_people,
+                tpr: true_positives / all_bots,
+            });
         }
         Some(Self(points))
     }

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use quivive_core::score::Detection;
 
 use super::judge::{Judge, Judgement};
-use super::reading::{Judged, JudgedGroup, generator, measure_by, of_bots, of_group, of_people, population, reading};
-use super::refit::Refits;
 use super::measures::Separation;
+use super::reading::{
+    Judged, JudgedGroup, generator, measure_by, of_bots, of_group, of_people, population, reading,
+};
+use super::refit::Refits;
 use super::report::{NoMove, Prefix, THRESHOLDS, Track};
 use crate::traces::Trace;
 
@@ -50,7 +52,8 @@ pub fn track(
     }
     let (no_move, with_path): (BTreeMap<_, _>, BTreeMap<_, _>) =
         by_generator(&bots).into_iter().partition(|(_, traces)| folder == "bots_native" && !has_path(traces));
-    let plain = |seconds: Option<f64>| groups(&people, &with_path, &|trace, _| Ok(judge.judge(trace, seconds)));
+    let plain =
+        |seconds: Option<f64>| groups(&people, &with_path, &|trace, _| Ok(judge.judge(trace, seconds)));
     let mut plain_reading = reading(&plain(None)?, settings.seed);
     plain_reading.prefix = prefixes(settings.prefix, &plain)?;
 

@@ -156,15 +156,16 @@ fn weighted(groups: &[JudgedGroup], value: fn(&Judgement) -> Option<f64>) -> (Ve
     let (mut people, mut bots) = (Vec::new(), Vec::new());
     for group in groups {
         let weights = source_weights(group.people.iter().map(|one| source(one.trace)));
-        people.extend(group.people.iter().zip(weights).filter_map(|(one, weight)| {
-            Some(Weighted { likelihood: value(&one.judgement)?, weight })
-        }));
+        people.extend(
+            group
+                .people
+                .iter()
+                .zip(weights)
+                .filter_map(|(one, weight)| Some(Weighted { likelihood: value(&one.judgement)?, weight })),
+        );
         let weight = 1.0 / group.bots.len().max(1) as f64;
         bots.extend(
-            group
-                .bots
-                .iter()
-                .filter_map(|one| Some(Weighted { likelihood: value(&one.judgement)?, weight })),
+            group.bots.iter().filter_map(|one| Some(Weighted { likelihood: value(&one.judgement)?, weight })),
         );
     }
     (people, bots)
@@ -219,13 +220,13 @@ mod tests {
 
     #[test]
     fn shares_of_people_weigh_sources_alike_and_of_bots_generators_alike() {
-        let people =
-            [trace("a", Some("p"), "1"), trace("a", Some("p"), "2"), trace("b", Some("q"), "3")];
+        let people = [trace("a", Some("p"), "1"), trace("a", Some("p"), "2"), trace("b", Some("q"), "3")];
         let bots = [trace("a", None, "4"), trace("a", None, "5"), trace("a", None, "6")];
         let [p1, p2, p3] = &people;
         let [b1, b2, b3] = &bots;
         let people = vec![judged(p1, Some(0.1), 20), judged(p2, None, 0), judged(p3, Some(0.2), 99)];
-        let group = |name: &str, bots| JudgedGroup { generator: name.to_owned(), people: people.clone(), bots };
+        let group =
+            |name: &str, bots| JudgedGroup { generator: name.to_owned(), people: people.clone(), bots };
         let groups = [
             group("x", vec![judged(b1, Some(0.9), 1)]),
             group("y", vec![judged(b2, Some(0.8), 50), judged(b3, None, 29)]),
@@ -245,7 +246,10 @@ mod tests {
         let people: Vec<Trace> = (0..FEW_PERSONS)
             .flat_map(|index| {
                 let name = format!("p{index}");
-                [trace("many", Some(&name), &format!("m{index}")), trace("few", Some("one"), &format!("f{index}"))]
+                [
+                    trace("many", Some(&name), &format!("m{index}")),
+                    trace("few", Some("one"), &format!("f{index}")),
+                ]
             })
             .collect();
         let people: Vec<Judged> = people.iter().map(|trace| judged(trace, None, 0)).collect();

@@ -227,8 +227,7 @@ impl Trainer {
         if let Some(calibration) = &plan.calibration {
             command.arg("--calibration").arg(folder.join(calibration.file()));
         }
-        let mut child =
-            command.stdout(Stdio::null()).spawn().map_err(|error| named(&self.python, error))?;
+        let mut child = command.stdout(Stdio::null()).spawn().map_err(|error| named(&self.python, error))?;
         // A table counts once the next one has begun or the trainer has ended: a run that is broken off leaves no
         // half table behind.
         let finish = |table: &Excluded| -> Result<(), String> {

@@ -220,7 +220,9 @@ impl Report {
     pub fn json(&self) -> Json {
         let pointer = [("matched", &self.matched), ("native", &self.native)]
             .into_iter()
-            .fold(Json::object([]), |json, (name, track)| json.with_some(name, track.as_ref().map(track_json)));
+            .fold(Json::object([]), |json, (name, track)| {
+                json.with_some(name, track.as_ref().map(track_json))
+            });
         let pointer = (self.matched.is_some() || self.native.is_some()).then_some(pointer);
         let parts = Json::object([])
             .with_some("P", pointer)
@@ -233,9 +235,12 @@ impl Report {
             ("parts", parts),
         ])
         .with_some("cost", self.cost.as_ref().map(cost_json))
-        .with_some("wasm", self.wasm.map(|wasm| {
-            Json::object([("items", wasm.items.into()), ("different", wasm.different.into())])
-        }))
+        .with_some(
+            "wasm",
+            self.wasm.map(|wasm| {
+                Json::object([("items", wasm.items.into()), ("different", wasm.different.into())])
+            }),
+        )
     }
 }
 

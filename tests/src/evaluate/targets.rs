@@ -79,7 +79,8 @@ pub fn targets(report: &Report) -> Vec<Target> {
 
     if let Some(track) = &report.matched {
         let cv = track.cv.as_ref();
-        let full = |reading: Option<&Reading>, figure: fn(&Measures) -> f64| reading?.full.as_ref().map(figure);
+        let full =
+            |reading: Option<&Reading>, figure: fn(&Measures) -> f64| reading?.full.as_ref().map(figure);
         add("P", "5-fold by person: macro AUC", AtLeast(0.995), Unit::Plain, full(cv, |all| all.auc.value));
         let tpr = |all: &Measures| all.tpr_at_1pct.value;
         add("P", "5-fold by person: macro TPR@1%FPR", AtLeast(0.94), Unit::Percent, full(cv, tpr));
@@ -92,7 +93,13 @@ pub fn targets(report: &Report) -> Vec<Target> {
             add("P", &format!("5-fold by person: {name} TPR@1%FPR"), AtLeast(least), Unit::Percent, figure);
         }
         let logo = track.logo.as_ref();
-        add("P", "Generator left out: macro AUC", AtLeast(0.970), Unit::Plain, full(logo, |all| all.auc.value));
+        add(
+            "P",
+            "Generator left out: macro AUC",
+            AtLeast(0.970),
+            Unit::Plain,
+            full(logo, |all| all.auc.value),
+        );
         add("P", "Generator left out: macro TPR@1%FPR", AtLeast(0.80), Unit::Percent, full(logo, tpr));
         let weakest = |all: &Measures| {
             let others = all.generators.iter().filter(|(name, _)| !REPLAYS.contains(&name.as_str()));
@@ -115,12 +122,17 @@ pub fn targets(report: &Report) -> Vec<Target> {
         let tpr = track.plain.full.as_ref().map(|all| all.tpr_at_1pct.value);
         add("P", "Native: macro TPR@1%FPR of tools with a path", AtLeast(0.99), Unit::Percent, tpr);
         let recognised = track.no_move.values().map(|tool| tool.recognised).fold(None, lowest);
-        add("P", "Native: lowest share of a no-move tool recognised", AtLeast(1.0), Unit::Percent, recognised);
+        add(
+            "P",
+            "Native: lowest share of a no-move tool recognised",
+            AtLeast(1.0),
+            Unit::Percent,
+            recognised,
+        );
     }
     if let Some(keys) = &report.keys {
-        let weakest = |all: &Measures| {
-            all.generators.values().map(|one| one.separation.tpr_at_1pct).fold(None, lowest)
-        };
+        let weakest =
+            |all: &Measures| all.generators.values().map(|one| one.separation.tpr_at_1pct).fold(None, lowest);
         for (name, measures) in [("Keys", &keys.plain), ("Keys, 5-fold by person", &keys.cv)] {
             let figure = measures.as_ref().and_then(weakest);
             add("K", &format!("{name}: lowest TPR@1%FPR of a tool"), AtLeast(0.98), Unit::Percent, figure);
@@ -143,7 +155,13 @@ pub fn targets(report: &Report) -> Vec<Target> {
     }
     if let Some(cost) = &report.cost {
         let most = if report.build.ends_with("wasm") { 3.0 } else { 0.5 };
-        add("Cost", "One trace of 500 events, median", AtMost(most), Unit::Milliseconds, Some(cost.median_ms));
+        add(
+            "Cost",
+            "One trace of 500 events, median",
+            AtMost(most),
+            Unit::Milliseconds,
+            Some(cost.median_ms),
+        );
         let bytes = cost.state_bytes as f64;
         add("Cost", "State of a page view", AtMost(16_384.0), Unit::Bytes, Some(bytes));
     }

@@ -51,8 +51,11 @@ fn write_track(page: &mut String, name: &str, track: &Track) -> fmt::Result {
             write_generators(page, reading.full.as_ref(), sources.iter().map(String::as_str))?;
         }
     }
-    let readings =
-        [("plain", Some(&track.plain)), ("5-fold", track.cv.as_ref()), ("generator left out", track.logo.as_ref())];
+    let readings = [
+        ("plain", Some(&track.plain)),
+        ("5-fold", track.cv.as_ref()),
+        ("generator left out", track.logo.as_ref()),
+    ];
     for (title, reading) in readings.into_iter().filter_map(|(title, reading)| Some((title, reading?))) {
         write_prefix(page, title, reading)?;
         write_wire(page, title, reading)?;
@@ -122,11 +125,12 @@ fn write_generators<'a>(
         write!(page, "  {source:>13}")?;
     }
     writeln!(page)?;
-    let columns = |page: &mut String, by_source: &std::collections::BTreeMap<_, super::measures::Separation>| {
+    let columns = |page: &mut String,
+                   by_source: &std::collections::BTreeMap<_, super::measures::Separation>| {
         for source in shown.clone() {
-            let cell = by_source.get(source).map_or_else(String::new, |figures| {
-                format!("{:.4} {:.3}", figures.auc, figures.tpr_at_1pct)
-            });
+            let cell = by_source
+                .get(source)
+                .map_or_else(String::new, |figures| format!("{:.4} {:.3}", figures.auc, figures.tpr_at_1pct));
             write!(page, "  {cell:>13}")?;
         }
         writeln!(page)
@@ -165,7 +169,8 @@ fn write_prefix(page: &mut String, title: &str, reading: &Reading) -> fmt::Resul
 
 fn write_wire(page: &mut String, title: &str, reading: &Reading) -> fmt::Result {
     let wire = &reading.wire;
-    let band = |rates: &std::collections::BTreeMap<u8, f64>, threshold| percent(rates.get(&threshold).copied());
+    let band =
+        |rates: &std::collections::BTreeMap<u8, f64>, threshold| percent(rates.get(&threshold).copied());
     writeln!(
         page,
         "  wire, {title}: people in a bot band T=30 {}, T=60 {}; generators, mean, T=30 {}, T=60 {}",
@@ -186,7 +191,11 @@ fn write_wire(page: &mut String, title: &str, reading: &Reading) -> fmt::Result 
 }
 
 fn write_calibration(page: &mut String, title: &str, calibration: &Calibration) -> fmt::Result {
-    writeln!(page, "  calibration, {title}: Brier {:.4}; bins likelihood → bots (weight)", calibration.brier)?;
+    writeln!(
+        page,
+        "  calibration, {title}: Brier {:.4}; bins likelihood → bots (weight)",
+        calibration.brier
+    )?;
     let bins: Vec<String> = calibration
         .bins
         .iter()

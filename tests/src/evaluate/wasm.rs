@@ -50,7 +50,8 @@ pub fn judge(target: &Path, traces: &[&Trace], prefix: &[u32], native: &Model) -
                 score: answer.score,
                 detections: answer.detections.clone(),
             };
-            agrees &= judgement == native.judge(trace, seconds) && is_the_same_payload(&answer, trace, seconds);
+            agrees &=
+                judgement == native.judge(trace, seconds) && is_the_same_payload(&answer, trace, seconds);
             let milliseconds = seconds.map(|seconds| (seconds * 1000.0) as u64);
             recorded.insert((trace.name(), milliseconds), judgement);
         }
@@ -69,7 +70,8 @@ pub fn cost(target: &Path, traces: &[Trace]) -> Result<Option<Cost>, String> {
     let timed: Vec<&Trace> = timed.iter().collect();
     // The first time also compiles; the fastest counts, as natively.
     let answers = ask(target, &timed, &[None; 5])?;
-    let fastest = |answers: Vec<Answer>| answers.iter().map(|one| one.milliseconds).fold(f64::INFINITY, f64::min);
+    let fastest =
+        |answers: Vec<Answer>| answers.iter().map(|one| one.milliseconds).fold(f64::INFINITY, f64::min);
     Ok(summary(answers.into_iter().map(fastest).collect()))
 }
 

@@ -66,7 +66,8 @@ pub fn roc(title: &str, curves: &[Series<Roc>]) -> String {
         line(svg, "mark", [x, frame.top, x, frame.bottom()]);
         text(svg, "axis middle", frame.x(0.5), frame.bottom() + 30.0, "people called bots");
         for curve in curves {
-            let _ = write!(svg, r#"<path class="curve {}" d="{}"/>"#, curve.class, steps(&frame, curve.value));
+            let _ =
+                write!(svg, r#"<path class="curve {}" d="{}"/>"#, curve.class, steps(&frame, curve.value));
         }
     })
 }
@@ -118,8 +119,9 @@ pub fn reliability(curves: &[Series<Calibration>]) -> String {
         text(svg, "axis middle", frame.x(0.5), frame.bottom() + 30.0, "bot likelihood given");
         for curve in curves {
             let bins = || curve.value.bins.iter().filter(|bin| bin.weight > 0.0);
-            let places: Vec<String> =
-                bins().map(|bin| format!("{:.1},{:.1}", frame.x(bin.likelihood), frame.y(bin.bots))).collect();
+            let places: Vec<String> = bins()
+                .map(|bin| format!("{:.1},{:.1}", frame.x(bin.likelihood), frame.y(bin.bots)))
+                .collect();
             let _ = write!(svg, r#"<polyline class="curve {}" points="{}"/>"#, curve.class, places.join(" "));
             for bin in bins() {
                 let _ = write!(
