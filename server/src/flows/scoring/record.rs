@@ -27,8 +27,10 @@ pub struct StoredSession {
     /// How many batches were stored; a score names the one that it has seen.
     pub revision: u64,
     /// When its first batch or page hit came.
+    #[serde(default)]
     pub started_at: Timestamp,
     /// When its last batch, page hit or login came.
+    #[serde(default)]
     pub seen_at: Timestamp,
     /// When the site first said that the visitor is logged in.
     #[serde(default)]
@@ -50,10 +52,12 @@ pub struct StoredScore {
     /// The session's revision that was scored.
     pub revision: u64,
     /// When it was scored.
+    #[serde(default)]
     pub scored_at: Timestamp,
     /// The opinions; combined at verdict time, because that depends on the project's threshold.
     pub engines: EngineResults,
     /// What the owner's rules look at beside them.
+    #[serde(default)]
     pub facts: SessionFacts,
     /// The session's own end.
     pub expires_at: Timestamp,
