@@ -87,6 +87,7 @@ pub fn demo_names() -> Map<String, Value> {
     [
         ("site_key", seed["projects"][0]["site_key"].clone()),
         ("private_key", seed["projects"][0]["private_key"].clone()),
+        ("account_token", seed["api_tokens"][0]["token"].clone()),
         ("api_key", seed["detection_keys"][0]["key"].clone()),
         ("browser", browser.into()),
     ]

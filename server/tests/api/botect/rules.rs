@@ -101,9 +101,8 @@ async fn a_rule_is_made_listed_and_deleted() {
     assert_eq!(full.json, expected);
     assert_eq!(full.header("cache-control"), "no-store");
 
-    let least =
-        create(&site, &json!({ "name": "é".repeat(255), "expression": "verified_bot", "action": "allow" }));
-    let least = least.await;
+    let least = json!({ "name": "é".repeat(255), "expression": "verified_bot", "action": "allow" });
+    let least = create(&site, &least).await;
     assert_eq!(
         (least.status.as_u16(), &least.json["is_active"], &least.json["sort_order"], &least.json["id"]),
         (201, &json!(true), &json!(0), &json!(2))
@@ -562,6 +561,20 @@ async fn rules_see_what_the_browser_sent() {
 }
 
 #[tokio::test]
+async fn a_login_is_seen_by_rules_on_the_next_read() {
+    let site = Site::start().await;
+    let token = site.session(&[("mouse", json!({}))]).await;
+    site.scored(&token).await;
+    made(&site, "logged_in", "block", 0).await;
+    assert_eq!(action(&site, &token, "").await, "allow");
+    let headers = [("authorization", &*format!("Bearer {PRIVATE_KEY}"))];
+    let path = format!("/v1/sessions/{token}/logged-in");
+    assert_eq!(site.server.call("POST", &path, &headers, Body::empty()).await.status, 200);
+    assert_eq!(action(&site, &token, "").await, "block");
+    assert_eq!(action(&site, &token, "?logged_in=0").await, "allow", "the request goes before the session");
+}
+
+#[tokio::test]
 async fn a_block_by_a_rule_is_recorded_with_the_rule() {
     let site = Site::start().await;
     store_score(&site, "sess_1", Some(20), json!({})).await;
@@ -641,7 +654,9 @@ async fn a_score_from_before_rules_is_still_read() {
     let id = format!("{}/sess_1", site.project);
     let stored = site.server.app.storage.get::<StoredScore>(&id).await.unwrap().unwrap().value;
     let mut old = serde_json::to_value(&stored).unwrap();
-    old.as_object_mut().unwrap().remove("facts");
+    for member in ["facts", "scored_at"] {
+        assert!(old.as_object_mut().unwrap().remove(member).is_some());
+    }
     assert!(serde_json::from_value::<StoredScore>(old).is_ok());
 }
 
