@@ -78,7 +78,7 @@ fn report(app: &App, results: &[Refreshed]) -> Result<(), ConfigError> {
 fn what_stays(app: &App, feed: &str) -> String {
     let present = app.scoring.verified.ranges.list(feed);
     present.map_or_else(
-        || "there is none".to_owned(),
+        || "there is no list yet".to_owned(),
         |list| format!("the list of {} stays", ranges::day(list.as_of)),
     )
 }

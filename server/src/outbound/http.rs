@@ -51,7 +51,10 @@ pub enum GetError {
     /// The name leads to no public address.
     #[error("{0} is not on the public internet")]
     Forbidden(String),
-    /// The name is not known.
+    /// There is no such name, or it has no address.
+    #[error("{0} has no address")]
+    NoAddress(String),
+    /// Whether there is such a name could not be found out.
     #[error("the name cannot be resolved: {0}")]
     Dns(DnsError),
     /// Another status than 200 and 304.
@@ -194,6 +197,9 @@ impl Resolve for GuardedNames {
 async fn permitted(dns: &Dns, guard: &Guard, name: &str) -> Result<Vec<SocketAddr>, GetError> {
     let (v4, v6) = tokio::join!(dns.addresses(name, Family::V4), dns.addresses(name, Family::V6));
     let found = match (v4, v6) {
+        (Ok(v4), Ok(v6)) if v4.is_empty() && v6.is_empty() => {
+            return Err(GetError::NoAddress(name.to_owned()));
+        }
         (Ok(v4), Ok(v6)) => [v4, v6].concat(),
         (Ok(found), Err(_)) | (Err(_), Ok(found)) if !found.is_empty() => found,
         (Err(error), _) | (_, Err(error)) => return Err(GetError::Dns(error)),

@@ -178,7 +178,7 @@ async fn addresses_in_urls_are_refused_however_they_are_written() {
     }
     // The system's own names are nothing special either.
     let error = outbound.get(get(&inside.url("localhost"))).await.unwrap_err();
-    assert!(matches!(error, GetError::Forbidden(_) | GetError::Dns(_)), "{error}");
+    assert!(matches!(error, GetError::Forbidden(_) | GetError::NoAddress(_)), "{error}");
     assert_eq!(inside.count(), 0);
 }
 
@@ -267,7 +267,7 @@ async fn other_urls_and_statuses_are_refused() {
     let with_etag = Get { etag: Some("\"7\""), ..get(&url) };
     assert_eq!(outbound.get(with_etag).await, Ok(Fetched::Unchanged));
     let unknown = outbound.get(get("http://unknown.example/")).await;
-    assert_eq!(unknown, Err(forbidden("unknown.example")));
+    assert_eq!(unknown, Err(GetError::NoAddress("unknown.example".to_owned())));
     dns.set("broken.example", RecordType::A, Reply::Failure);
     dns.set("broken.example", RecordType::AAAA, Reply::Failure);
     let broken = outbound.get(get("http://broken.example/")).await;

@@ -50,7 +50,7 @@ const PROMISES: [&str; 8] = [
     "Thank you for your order.",
     "\"name\":\"No bots at the checkout\"",
     "\n403\n",
-    "Thank you for your order.\n\n200\n",
+    "Thank you for your order.\n200\n",
 ];
 
 fn blocks(readme: &str) -> String {

@@ -3,15 +3,13 @@
 use std::time::{Duration, Instant};
 
 use quivive_core::agent::RangeTable;
-use quivive_core::score::Session;
-use quivive_core::score::aggregate::{DirectRequest, Outcome};
+use quivive_core::score::aggregate::Outcome;
 use quivive_server::config::{BotConfig, Config};
-use quivive_server::flows::scoring::queue::SessionKey;
-use quivive_server::flows::scoring::record::{RequestIds, StoredScore, StoredSession, session_id};
+use quivive_server::flows::scoring::record::{StoredScore, session_id};
 use quivive_server::flows::scoring::verified::ranges;
 use serde_json::{Value, json};
 
-use super::site::{Site, batch};
+use super::site::{PRIVATE_KEY, Site, batch};
 use crate::dns::{DnsServer, Reply, data, ptr};
 
 const GOOGLEBOT: &str = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
@@ -147,15 +145,15 @@ async fn line_20_unknown_neither_proves_nor_refutes() {
 async fn line_20_inferred_addresses_prove_and_refute_nothing() {
     let dns = DnsServer::start().await;
     dns.host(CRAWLER, HOST);
-    dns.host("203.0.113.1", "host.example.com");
+    dns.host("8.8.4.4", "host.example.com");
     let site = site(&dns).await;
-    for (address, inferred) in [(CRAWLER, true), ("203.0.113.1", true), ("66.249.66.1", true)] {
-        let verdict = observed(&site, Some(GOOGLEBOT), address, inferred).await;
-        assert_only_declared(&verdict);
+    for address in [CRAWLER, "8.8.4.4", "66.249.66.1"] {
+        assert_only_declared(&observed(&site, address, true).await);
     }
     assert_eq!(dns.asked_about("."), 0);
-    assert_verified(&observed(&site, Some(GOOGLEBOT), CRAWLER, false).await, "Search");
-    assert_false_claim(&observed(&site, Some(GOOGLEBOT), "203.0.113.1", false).await);
+    assert_verified(&observed(&site, CRAWLER, false).await, "Search");
+    assert_verified(&observed(&site, "66.249.66.1", false).await, "Search");
+    assert_false_claim(&observed(&site, "8.8.4.4", false).await);
 }
 
 #[tokio::test]
@@ -183,6 +181,9 @@ async fn without_a_user_agent_every_bot_is_a_candidate_by_address() {
             site.server.app.storage.get::<StoredScore>(&session_id(site.project, &token)).await.unwrap();
         assert_eq!(stored.unwrap().value.verification.unwrap().name, name);
     }
+    let token = "bt_PageOfACrawler0000000001";
+    report(&site, token, "5.255.253.9", false).await;
+    assert_verified(&site.scored(token).await, "Search");
     let verdict = verdict_of(&site, "203.0.113.1", "").await;
     assert_eq!(
         (&verdict["score"], ids(&verdict)),
@@ -337,30 +338,37 @@ async fn load(site: &Site, feed: &str, range: &str) {
     ranges::load(app).await.unwrap();
 }
 
-/// A session whose address the customer's server reported, or only guessed.
-async fn observed(site: &Site, user_agent: Option<&str>, address: &str, inferred: bool) -> Value {
-    let app = &site.server.app;
-    let mut signals = Session::default();
-    signals.observe_request(DirectRequest {
-        user_agent: user_agent.map(str::to_owned),
-        ..DirectRequest::default()
+/// The site's server reports a page of this session; its visitor's address is told, or only guessed.
+async fn report(site: &Site, token: &str, address: &str, inferred: bool) {
+    let hit = json!({
+        "schema_version": 1, "page_id": "0123456789abcdef0123456789abcdef", "session_token": token,
+        "occurred_at": "2026-02-15T12:00:00Z", "method": "GET", "path_hash": "a".repeat(64),
+        "header_names": ["host", "accept", "accept-encoding", "accept-language", "user-agent"], "languages": ["en"],
+        "had_session_cookie": true, "duration_ms": 3, "ja4": null,
+        "observed_ip": address, "observed_ip_source": "header", "observed_ip_inferred": inferred
     });
-    signals.observe_address(address.to_owned(), inferred);
-    let token = format!("sess_{}_{inferred}", address.replace('.', "_"));
-    let session = StoredSession {
-        project_id: site.project,
-        token: token.clone(),
-        signals,
-        seen: RequestIds::default(),
-        seen_blocks: 0,
-        started_at: app.now(),
-        seen_at: app.now(),
-        logged_in_at: None,
-        rescore_at: None,
-        revision: 1,
-        expires_at: app.now().plus_milliseconds(3_600_000),
-    };
-    app.storage.put(&session).await.unwrap();
-    app.scoring.queue.push(SessionKey { project_id: site.project, token: token.as_str().into() }, app.now());
-    site.scored(&token).await
+    let (bearer, key) = (format!("Bearer {PRIVATE_KEY}"), format!("hit-{token}"));
+    let headers =
+        [("content-type", "application/json"), ("authorization", &*bearer), ("idempotency-key", &*key)];
+    let answer = site.server.call("POST", "/v1/server/page-hits", &headers, hit.to_string()).await;
+    assert_eq!(answer.status, 202, "{:?}", answer.json);
+}
+
+/// The verdict about a bot of which the site's server reported a page, and whose browser sent a batch.
+async fn observed(site: &Site, address: &str, inferred: bool) -> Value {
+    let digits: String = address.chars().filter(char::is_ascii_digit).collect();
+    let token = format!("bt_{digits:0<23}{}", u8::from(inferred));
+    report(site, &token, address, inferred).await;
+    let answer =
+        site.ingest_with(&[("user-agent", GOOGLEBOT)], &batch(Some(&token), &[("page", json!({}))])).await;
+    assert_eq!(answer.json["session_token"], token.as_str());
+    for _ in 0..1_000 {
+        let id = session_id(site.project, &token);
+        let score = site.server.app.storage.get::<StoredScore>(&id).await.unwrap();
+        if score.is_some_and(|score| score.revision == 2) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    site.verdict(&token, "").await.json
 }
