@@ -98,9 +98,14 @@ pub struct VerifiedBot {
 
 /// Runs the three engines over a session; without `now` nothing that needs a clock is said.
 pub fn evaluate(session: &Aggregate, now: Option<Timestamp>) -> EngineResults {
+    evaluate_with(session, now, motion::Model::built_in())
+}
+
+/// As [`evaluate`], with another table of the learned part.
+pub fn evaluate_with(session: &Aggregate, now: Option<Timestamp>, model: &motion::Model) -> EngineResults {
     EngineResults {
         heuristics: heuristic::evaluate(session, now),
-        behavioral: behavioral::evaluate(&session.behavioral, &session.js_detection),
+        behavioral: behavioral::evaluate_with(&session.behavioral, &session.js_detection, model),
         javascript: javascript::evaluate(&session.js_detection),
         js_passed: session.js_detection.passed,
         verified_bot: session.context.verified_bot(),

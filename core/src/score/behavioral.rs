@@ -5,18 +5,23 @@ use super::{
     Opinion,
     aggregate::{Behavioral, JsDetection},
     detection::Detection,
-    motion,
+    motion::{self, Model},
     payload::PointerType,
 };
 use crate::evidence::Evidence;
 
 /// The opinion on a session's behaviour; abstains when no event told of any.
 pub fn evaluate(behavior: &Behavioral, probe: &JsDetection) -> Opinion {
+    evaluate_with(behavior, probe, Model::built_in())
+}
+
+/// As [`evaluate`], with another table of the learned part.
+pub fn evaluate_with(behavior: &Behavioral, probe: &JsDetection, model: &Model) -> Opinion {
     if !behavior.observed {
         return Opinion::default();
     }
     let mut evidence = if has_interacted(behavior) || motion::is_only_scripted(behavior) {
-        of_interaction(behavior, probe)
+        of_interaction(behavior, probe, model)
     } else {
         of_silence(behavior, probe)
     };
@@ -51,10 +56,10 @@ fn of_silence(behavior: &Behavioral, probe: &JsDetection) -> Vec<Evidence> {
     }
 }
 
-fn of_interaction(behavior: &Behavioral, probe: &JsDetection) -> Vec<Evidence> {
+fn of_interaction(behavior: &Behavioral, probe: &JsDetection, model: &Model) -> Vec<Evidence> {
     let mut evidence = vec![Detection::Interaction.evidence("snapshot")];
     evidence.extend(human_signs(behavior));
-    let unnatural: Vec<Evidence> = unnatural_signs(behavior).chain(motion::signs(behavior)).collect();
+    let unnatural: Vec<Evidence> = unnatural_signs(behavior).chain(motion::signs(behavior, model)).collect();
     let confirms = unnatural.iter().any(is_telling) && probe.passed == Some(false);
     evidence.extend(unnatural);
     evidence.extend(confirms.then(|| Detection::AutomationConfirmed.evidence("js_probe")));

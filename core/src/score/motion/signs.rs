@@ -24,9 +24,11 @@ const LEAST_PRESSES: f64 = 3.0;
 const LEAST_SCRIPTED: f64 = 5.0;
 
 /// What movement says against a person.
-pub(in crate::score) fn signs(behavior: &Behavioral) -> impl Iterator<Item = Evidence> + use<> {
+pub(in crate::score) fn signs(
+    behavior: &Behavioral,
+    model: &Model,
+) -> impl Iterator<Item = Evidence> + use<> {
     let motion = &behavior.motion;
-    let model = Model::built_in();
     let pointer = (count(motion, "motion_moves") >= LEAST_MOVES && motion.contains_key("motion_unit"))
         .then(|| model.pointer.cap(motion))
         .flatten();
