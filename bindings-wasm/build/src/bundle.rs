@@ -81,7 +81,10 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         let files = [
             ("low.mjs", "/* What is below. */\nexport const low = 1;\n"),
-            ("middle.mjs", "import { low } from \"./low.mjs\";\n\nexport const middle = () => {\n  // Why.\n  return low;\n};\n"),
+            (
+                "middle.mjs",
+                "import { low } from \"./low.mjs\";\n\nexport const middle = () => {\n  // Why.\n  return low;\n};\n",
+            ),
             (
                 "top.mjs",
                 "/*\n * A page.\n */\n\nimport { low } from \"./low.mjs\";\nimport { middle } from \"./middle.mjs\";\n\nexport { low };\n\n/** All. */\nexport const top = [low, middle];\n",

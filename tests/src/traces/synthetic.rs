@@ -81,7 +81,7 @@ impl Chance {
     }
 
     fn one_in(&mut self, parts: u64) -> bool {
-        self.next() % parts == 0
+        self.next().is_multiple_of(parts)
     }
 
     /// About normal, by the sum of twelve.
@@ -307,7 +307,7 @@ impl<'a> Manner<'a> {
             (base + doubling * (distance / 10.0 + 1.0).log2()) * chance.between(0.9, 1.1)
         });
         match self.family {
-            "splice" => self.spliced(distance, ms, chance),
+            "splice" => self.spliced(chance),
             "steered" => Stroke { ms, noise: 0.0, points: steered(chance) },
             "segmented" => Stroke { ms, noise: 0.0, points: self.segmented(chance) },
             _ => self.eased(distance, ms, chance),
@@ -365,9 +365,8 @@ impl<'a> Manner<'a> {
             .collect()
     }
 
-    /// A recorded stroke of nearly the wanted length or any, turned and scaled.
-    fn spliced(&self, distance: f64, _ms: f64, chance: &mut Chance) -> Stroke {
-        let _ = distance;
+    /// Any recorded stroke, turned and scaled onto the way by whoever lays it there.
+    fn spliced(&self, chance: &mut Chance) -> Stroke {
         self.strokes[chance.next() as usize % self.strokes.len()].clone()
     }
 }

@@ -103,8 +103,17 @@ fn any_event() -> impl Strategy<Value = Event> {
             })
         },
     );
-    (proptest::sample::select(vec!["page", "snapshot", "mouse", "js_probe"]), payload)
-        .prop_map(|(kind, payload)| event(kind, payload))
+    (proptest::sample::select(vec!["page", "snapshot", "mouse", "js_probe"]), payload).prop_map(
+        |(kind, mut payload)| {
+            if kind == "snapshot" {
+                payload["motion_version"] = json!(1);
+                payload["motion_moves"] = payload["mouse_moves"].clone();
+                payload["motion_axis_long"] = payload["mouse_entropy"].clone();
+                payload["motion_keys"] = payload["scroll_events"].clone();
+            }
+            event(kind, payload)
+        },
+    )
 }
 
 proptest! {
