@@ -1,14 +1,17 @@
 //! The hot paths of core: speed challenge, token, score, classification.
 #![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, reason = "a benchmark")]
 
-use std::hint::black_box;
+use std::{collections::BTreeMap, hint::black_box};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use quivive_core::Timestamp;
 use quivive_core::agent::{Classifier, RequestFacts};
 use quivive_core::challenge::{TimeLimit, check_speed, solve_speed, speed};
 use quivive_core::crypto;
-use quivive_core::score::{self, Session, Threshold, payload::Batch};
+use quivive_core::motion::Motion;
+use quivive_core::score::{
+    self, Aggregate, Session, Threshold, aggregate::Behavioral, motion::Model, payload::Batch,
+};
 use quivive_core::token::{Claims, Jwk, Jwks, Signer, Verifier, VerifyPolicy};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_771_156_800);
@@ -77,6 +80,50 @@ fn scores(criterion: &mut Criterion) {
     });
 }
 
+fn movement(criterion: &mut Criterion) {
+    let session = |motion: &mut Motion| {
+        // A hand-like wave: the arithmetic does not depend on the shape.
+        for event in 0..500_u32 {
+            let time = f64::from(event) * 16.0;
+            let swing = f64::from(event % 50) - 25.0;
+            motion.moved(time, 400.0 + (swing * swing).round(), 300.0 + (swing * 7.0).round());
+            if event % 50 == 49 {
+                motion.pressed(time + 1.0, 400.0, 300.0);
+                motion.released(time + 2.0, 400.0, 300.0);
+            }
+        }
+    };
+    let mut motion = Motion::default();
+    session(&mut motion);
+    let features: BTreeMap<String, f64> =
+        motion.features().map(|(name, value)| (name.to_owned(), value)).collect();
+    criterion.bench_function("motion: 500 events and features", |bencher| {
+        bencher.iter(|| {
+            let mut motion = Motion::default();
+            session(black_box(&mut motion));
+            motion.values()
+        });
+    });
+    criterion
+        .bench_function("motion: naturalness", |bencher| bencher.iter(|| black_box(&motion).naturalness()));
+    criterion.bench_function("motion model: pointer", |bencher| {
+        bencher.iter(|| Model::built_in().pointer(black_box(&features)));
+    });
+    let aggregate = Aggregate {
+        behavioral: Behavioral {
+            observed: true,
+            mouse_moves: Some(500),
+            mouse_entropy: Some(0.5),
+            motion: features,
+            ..Behavioral::default()
+        },
+        ..Aggregate::default()
+    };
+    criterion.bench_function("session with motion: score", |bencher| {
+        bencher.iter(|| score::combine(&score::evaluate(black_box(&aggregate), None), Threshold::DEFAULT));
+    });
+}
+
 fn classification(criterion: &mut Criterion) {
     let classifier = Classifier::new();
     let browser = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36";
@@ -106,5 +153,5 @@ fn classification(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, challenges, tokens, scores, classification);
+criterion_group!(benches, challenges, tokens, scores, movement, classification);
 criterion_main!(benches);

@@ -143,21 +143,21 @@ impl Motion {
 
     /// A key went down; `slot` is the number of the key in order of first appearance, never the key itself.
     pub fn key_down(&mut self, time: f64, slot: u32) {
-        if time.is_finite() {
+        if is_time(time) {
             self.keys.down(time, slot);
         }
     }
 
     /// A key went up.
     pub fn key_up(&mut self, time: f64, slot: u32) {
-        if time.is_finite() {
+        if is_time(time) {
             self.keys.up(time, slot);
         }
     }
 
     /// The text of a field changed.
     pub fn input(&mut self, time: f64, is_trusted: bool) {
-        if !time.is_finite() {
+        if !is_time(time) {
             return;
         }
         if is_trusted {
@@ -210,5 +210,13 @@ impl Motion {
 
 fn are_real(time: f64, x: f64, y: f64) -> bool {
     // Beyond this no screen reaches, and sums of squares stay far from overflow.
-    time.is_finite() && x.abs() < 1e6 && y.abs() < 1e6
+    is_time(time) && x.abs() < 1e6 && y.abs() < 1e6
 }
+
+/// Milliseconds since 1970 at most.
+fn is_time(time: f64) -> bool {
+    time.abs() < 1e13
+}
+
+#[cfg(test)]
+mod tests;

@@ -51,8 +51,8 @@ SYNTHETIC_SHARE = 0.35
 PREFIX_SHARE = 0.25
 
 TREES = {
-    "pointer": {"count": 300, "num_leaves": 12, "learning_rate": 0.06, "min_data_in_leaf": 20},
-    "keys": {"count": 80, "num_leaves": 6, "learning_rate": 0.08, "min_data_in_leaf": 10},
+    "pointer": {"count": 300, "num_leaves": 12, "learning_rate": 0.09, "min_data_in_leaf": 20},
+    "keys": {"count": 200, "num_leaves": 5, "learning_rate": 0.05, "min_data_in_leaf": 15},
     "naturalness": {"count": 100, "num_leaves": 4, "max_depth": 2, "learning_rate": 0.12, "min_data_in_leaf": 40},
 }
 

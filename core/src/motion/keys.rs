@@ -34,7 +34,7 @@ impl Keys {
         self.count += 1.0;
         self.overlap.add(self.down.iter().any(Option::is_some));
         if let Some(last) = self.last_down.filter(|last| time - last < LONGEST_FLIGHT_MS) {
-            let flight = time - last;
+            let flight = (time - last).max(0.0);
             self.short_flight.add(flight < 8.0);
             let flight = log2(flight + 8.0);
             self.flight.add(flight);
@@ -55,7 +55,7 @@ impl Keys {
             return;
         };
         let Some((_, since)) = place.take() else { return };
-        let hold = time - since;
+        let hold = (time - since).max(0.0);
         self.short_hold.add(hold < 8.0);
         let hold = log2(hold + 8.0);
         self.hold.add(hold);

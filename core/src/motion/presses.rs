@@ -32,7 +32,7 @@ impl Presses {
         }
         self.approach += length;
         if let Some(pressed_at) = self.pressed_at.take() {
-            self.leave.add(log2(time - pressed_at + 8.0));
+            self.leave.add(log2((time - pressed_at).max(0.0) + 8.0));
         }
     }
 

@@ -16,6 +16,11 @@ impl Share {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn count(&self) -> f64 {
+        self.all
+    }
+
     /// Not a number below `least` observations.
     pub(super) fn of(&self, least: f64) -> f64 {
         if self.all < least { f64::NAN } else { self.hits / self.all }

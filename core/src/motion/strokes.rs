@@ -49,6 +49,12 @@ struct Stroke {
 }
 
 impl Strokes {
+    /// How many strokes had a shape.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> f64 {
+        self.single_peak.count()
+    }
+
     /// Takes a step that ended at `time` and took `ms`.
     pub(super) fn add(&mut self, time: f64, ms: f64, step: Step) {
         let stroke =
