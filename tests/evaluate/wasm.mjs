@@ -29,7 +29,7 @@ const HANDLERS = {
   d: (time, x, y) => collector.pressed(time, x, y),
   u: (time, x, y) => collector.released(time, x, y),
   c: (time, x, y) => collector.clicked(time, x, y),
-  w: (time) => collector.wheeled(time),
+  w: () => collector.wheeled(),
   x: (time, x, y) => {
     collector.gap();
     collector.moved(time, x, y);
