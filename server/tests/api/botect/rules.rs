@@ -13,7 +13,7 @@ use quivive_server::tenant::directory;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::site::{CHROME, PRIVATE_KEY, SITE_KEY, Site, TOKEN, assert_error, fail_open};
+use super::site::{CHROME, PRIVATE_KEY, SITE_KEY, Site, TOKEN, assert_error, fail_open, human_snapshot};
 use crate::support::{Answer, START, Server};
 
 /// The path of the project's rules.
@@ -563,7 +563,7 @@ async fn rules_see_what_the_browser_sent() {
 #[tokio::test]
 async fn a_login_is_seen_by_rules_on_the_next_read() {
     let site = Site::start().await;
-    let token = site.session(&[("mouse", json!({}))]).await;
+    let token = site.session(&[("snapshot", human_snapshot())]).await;
     site.scored(&token).await;
     made(&site, "logged_in", "block", 0).await;
     assert_eq!(action(&site, &token, "").await, "allow");

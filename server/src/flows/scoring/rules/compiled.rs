@@ -1,6 +1,7 @@
 //! Rules of projects, prepared for the verdict path.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use moka::sync::Cache;
 use quivive_core::rules::{Facts, RuleSet};
@@ -24,7 +25,10 @@ pub struct ProjectRules {
 
 impl Default for RuleSets {
     fn default() -> Self {
-        Self(Cache::builder().max_capacity(MOST_PROJECTS).build())
+        let weight = |_: &(i64, u64), rules: &Arc<ProjectRules>| {
+            u32::try_from(rules.ids.len()).map_or(u32::MAX, |rules| rules.saturating_add(1))
+        };
+        Self(Cache::builder().weigher(weight).max_capacity(MOST_RULES_KEPT).time_to_idle(IDLE).build())
     }
 }
 
@@ -63,4 +67,8 @@ impl ProjectRules {
     }
 }
 
-const MOST_PROJECTS: u64 = 10_000;
+/// Rules of all projects together, an empty set counting as one.
+const MOST_RULES_KEPT: u64 = 50_000;
+
+/// After it, generations that nobody asks for any more are dropped.
+const IDLE: Duration = Duration::from_secs(600);
