@@ -89,7 +89,10 @@ test("a visitor of a page with the collector appears in the open console as he i
   await row.locator("a").click();
   assert.match(await page.locator("main").innerText(), /Browser reports automation control/);
   assert.match(await page.locator("main").innerText(), /under remote control, as Selenium and Playwright do it/);
-  assert.match(await page.locator("main").innerText(), /Keys\s+6/);
+  await waitFor(async () => {
+    await page.reload();
+    return /Keys\s+6/.test(await page.locator("main").innerText());
+  }, "six keys");
   assert.deepEqual(faults, []);
   await visitor.close();
   await context.close();

@@ -10,7 +10,7 @@ use quivive_core::Timestamp;
 use quivive_core::evidence::Evidence;
 use quivive_core::score::detection::Detection;
 use quivive_core::score::{Opinion, Threshold};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::access::Owned;
@@ -18,6 +18,7 @@ use super::failure::{Failure, Result};
 use super::layout::{self, Tab};
 use super::words;
 use crate::app::App;
+use crate::error::Error;
 use crate::extract::{Path, query_value};
 use crate::flows::scoring::history::Arrival;
 use crate::flows::scoring::inspect::{self, Flip, FlipCause, Inspected};
@@ -307,23 +308,23 @@ fn context(app: &App, seen: &Inspected) -> Markup {
 }
 
 fn signals(seen: &Inspected) -> Result<Markup> {
-    let unreadable =
-        |error: serde_json::Error| crate::error::Error::internal("signals have no JSON form").because(error);
-    let aggregate = serde_json::to_value(seen.session.signals.aggregate()).map_err(unreadable)?;
-    let state = serde_json::to_value(&seen.session.signals).map_err(unreadable)?;
+    let aggregate = seen.session.signals.aggregate();
+    let (behavior, probe) = (as_json(&aggregate.behavioral)?, as_json(&aggregate.js_detection)?);
+    let state = as_json(&seen.session.signals)?;
+    let page_count = state.get("page_views").and_then(Value::as_i64).unwrap_or_default();
     let views = page_views(&state);
     Ok(html! {
         section class="card" aria-labelledby="signals-title" {
             div class="card-head" {
                 h2 id="signals-title" { "All signals" }
                 p class="fine" {
-                    (layout::count(aggregate["browser_events"].as_i64().unwrap_or(0), "event", "events")) " on "
-                    (layout::count(state["page_views"].as_i64().unwrap_or(0), "page view", "page views"))
+                    (layout::count(aggregate.browser_events, "event", "events")) " on "
+                    (layout::count(page_count, "page view", "page views"))
                 }
             }
             div class="columns" {
-                div { h3 { "Behaviour" } (signal_list(&aggregate["behavioral"])) }
-                div { h3 { "Script probe" } (signal_list(&aggregate["js_detection"])) }
+                div { h3 { "Behaviour" } (signal_list(&behavior)) }
+                div { h3 { "Script probe" } (signal_list(&probe)) }
             }
             @if !views.is_empty() {
                 h3 { "Page views still open" }
@@ -336,6 +337,11 @@ fn signals(seen: &Inspected) -> Result<Markup> {
             p class="fine" { "“Not observed” speaks neither for a bot nor for a person." }
         }
     })
+}
+
+fn as_json(value: &impl Serialize) -> Result<Value> {
+    let unreadable = |error| Error::internal("signals have no JSON form").because(error);
+    Ok(serde_json::to_value(value).map_err(unreadable)?)
 }
 
 /// What was observed; the names of the rest stay at hand.
@@ -370,8 +376,8 @@ fn signal_list(values: &Value) -> Markup {
 /// The open page views of a session's state, by name; closed ones are only kept as sums.
 fn page_views(state: &Value) -> Vec<(String, &Value)> {
     let direct =
-        state["direct"].get("measures").map(|measures| ("Reported by the browser".to_owned(), measures));
-    let pages = state["pages"].as_array().into_iter().flatten().filter_map(|pair| {
+        state.pointer("/direct/measures").map(|measures| ("Reported by the browser".to_owned(), measures));
+    let pages = state.get("pages").and_then(Value::as_array).into_iter().flatten().filter_map(|pair| {
         let name = pair.get(0)?.as_str()?;
         Some((format!("Page {name}"), pair.get(1)?.get("measures")?))
     });

@@ -11,6 +11,7 @@
 //! Events are named by hour and session, so one that is written again changes nothing. At most the scores of the last
 //! moments are missing after a crash; a session that was counted before a restart keeps its band until the hour ends.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -205,10 +206,11 @@ async fn count(app: &App, scores: Vec<StoredScore>) -> Result<()> {
     let mut counted = Vec::with_capacity(latest.len());
     let now = app.now();
     for (key, stored) in latest {
-        if !thresholds.contains_key(&key.project_id) {
-            thresholds.insert(key.project_id, threshold(app, key.project_id).await?);
-        }
-        let Some(threshold) = thresholds.get(&key.project_id).copied().flatten() else { continue };
+        let threshold = match thresholds.entry(key.project_id) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(place) => *place.insert(threshold_of(app, key.project_id).await?),
+        };
+        let Some(threshold) = threshold else { continue };
         let score = combine(&stored.engines, threshold);
         let before = app.scoring.history.counted.get(&key);
         counted.push((key, entries.add(&stored, &score, before, now)));
@@ -279,7 +281,7 @@ impl Entries {
 }
 
 /// The project's threshold; nothing when the project is gone.
-async fn threshold(app: &App, project_id: i64) -> Result<Option<Threshold>> {
+async fn threshold_of(app: &App, project_id: i64) -> Result<Option<Threshold>> {
     match directory::project(app, project_id).await {
         Ok(project) => Ok(Some(project.scoring.settings.likely_bot_threshold)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
