@@ -97,3 +97,15 @@ pub fn main() -> ExitCode {
         Err(error) => output::fail(&error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_command_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use self::answer::Answer;
 use self::plan::Limits;
-use self::scoring::Settings;
+use self::scoring::Changes;
 use super::{Sources, output};
 use crate::app::App;
 use crate::config::ConfigError;
@@ -110,7 +110,7 @@ enum Command {
     Settings {
         project: i64,
         #[command(flatten)]
-        settings: Settings,
+        changes: Changes,
     },
     /// Make a key for request detection and print it; it is not shown again.
     CreateKey {
@@ -227,7 +227,7 @@ async fn execute(app: &App, command: Command) -> Result<Answer> {
             let json = json!({ "type": name, "key": key });
             Ok(Answer::new(key, json))
         }
-        Command::Settings { project, settings } => scoring::settings(app, project, settings).await,
+        Command::Settings { project, changes } => scoring::settings(app, project, changes).await,
         Command::CreateKey { project, test } => {
             let key = credentials::new_detection_key(app, test);
             let new = NewKey { project_id: project, key: Some(key), ..NewKey::default() };

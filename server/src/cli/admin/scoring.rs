@@ -10,7 +10,7 @@ use crate::tenant::{ScoringSettings, directory};
 
 /// What is changed of a project's settings.
 #[derive(clap::Args, Clone, Default)]
-pub(super) struct Settings {
+pub(super) struct Changes {
     /// Verified bots are allowed before anything else.
     #[arg(long, value_parser = clap::builder::BoolishValueParser::new())]
     allow_verified: Option<bool>,
@@ -40,7 +40,7 @@ pub(super) async fn enable(app: &App, project: i64) -> Result<Answer> {
 }
 
 /// Changes settings, if any are given, and shows all.
-pub(super) async fn settings(app: &App, project: i64, given: Settings) -> Result<Answer> {
+pub(super) async fn settings(app: &App, project: i64, given: Changes) -> Result<Answer> {
     let settings = if given.is_empty() {
         directory::project(app, project).await?.scoring.settings
     } else {
@@ -59,7 +59,7 @@ pub(super) async fn settings(app: &App, project: i64, given: Settings) -> Result
     Ok(Answer::new(text, json))
 }
 
-impl Settings {
+impl Changes {
     fn is_empty(&self) -> bool {
         let toggles = [self.allow_verified, self.protect_static, self.block_definite, self.challenge_likely];
         toggles.iter().all(Option::is_none) && self.threshold.is_none()
