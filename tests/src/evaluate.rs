@@ -203,11 +203,11 @@ pub fn evaluate(options: &Options) -> Result<(Report, String), String> {
     for trace in pointer.iter().chain(&typing) {
         scores.push_str(&score_line(&trace.name(), judge.judge(trace, None).likelihood));
     }
-    if has(Part::E) {
-        if let Some((environment, lines)) = environment::environment(&options.data, &crate::root())? {
-            report.environment = Some(environment);
-            scores.extend(lines.iter().map(|(name, likelihood)| score_line(name, *likelihood)));
-        }
+    if has(Part::E)
+        && let Some((environment, lines)) = environment::environment(&options.data, &crate::root())?
+    {
+        report.environment = Some(environment);
+        scores.extend(lines.iter().map(|(name, likelihood)| score_line(name, *likelihood)));
     }
     if options.cost {
         report.cost = match options.build {

@@ -239,7 +239,7 @@ fn write_measures(page: &mut String, title: &str, all: &[NamedMeasures]) -> fmt:
     let Some((.., first)) = all.first() else {
         return Ok(());
     };
-    write!(page, "<div class=\"card\"><h3>{title}</h3>\n")?;
+    writeln!(page, "<div class=\"card\"><h3>{title}</h3>")?;
     write_legend(page, all)?;
     page.push_str(
         "<div class=\"scroll\"><table><thead><tr><th>Fitted</th><th class=\"number\">macro AUC</th>\
@@ -521,7 +521,7 @@ fn write_environment(page: &mut String, environment: &Environment) -> fmt::Resul
          <th>js_detection</th><th>Flags</th></tr></thead><tbody>\n",
     );
     for one in &environment.configurations {
-        let is_right = one.automated == !one.flags.is_empty();
+        let is_right = one.automated != one.flags.is_empty();
         write!(
             page,
             "<tr><td class=\"name\">{}</td><td><span class=\"pill {}\">{}</span></td><td>{}</td><td>",
