@@ -97,7 +97,7 @@ fn is_bot(bot: &BotConfig) -> bool {
     !bot.name.trim().is_empty()
         && !bot.category.trim().is_empty()
         && bot.token.trim().len() >= 3
-        && !(bot.suffixes.is_empty() && bot.ranges.is_empty())
+        && bot.suffixes.len() + bot.ranges.len() > 0
         && bot.suffixes.iter().all(is_domain)
 }
 
