@@ -85,6 +85,7 @@ pub(super) fn effect(detection: Detection) -> String {
         Effect::Start(points) => format!("starts the sum at {points}"),
         Effect::Points(points) => format!("adds {points} points"),
         Effect::Cap(highest) => format!("holds the score at {highest} or below"),
+        Effect::Graded => "holds the score down, the lower the surer the learned model is".to_owned(),
         Effect::None if detection.engine() == Engine::Javascript => {
             "is part of a failed probe, which takes 20 points off once and alone never makes a bot".to_owned()
         }
@@ -250,6 +251,30 @@ const EXPLANATIONS: &[(&str, &str)] = &[
     (
         "interaction.below_threshold",
         "Nothing special was seen. Only your project's high threshold puts this session among the bots.",
+    ),
+    (
+        "pointer.like_a_tool",
+        "A model that was trained on recordings of people and of automation tools takes this pointer for a tool's: how its speed rises and falls, how it turns, how it corrects itself before a click. Only numbers about the movement left the page, never a place on it.",
+    ),
+    (
+        "keys.like_a_tool",
+        "The same kind of model takes the rhythm of the keys for a tool's. Which keys were pressed is never known.",
+    ),
+    (
+        "pointer.scripted",
+        "Nearly all movement of the pointer was made by a script in the page, not by a device. Browsers mark such events.",
+    ),
+    (
+        "input.scripted",
+        "A script clicked and no device did anything. Some pages click for their visitors, so it stays above the usual threshold.",
+    ),
+    (
+        "pointer.leaps_to_click",
+        "The pointer was at each target without having travelled there. Remote control does that; so do some aids for people, so it stays above the usual threshold.",
+    ),
+    (
+        "input.without_keys",
+        "Text appeared in a field without keys. Tools fill fields like that, and so does autofill: it explains, and changes no score.",
     ),
     ("interaction.recorded", "The page was used in some way, which is where the sum of points starts."),
     ("pointer.variation", "The pointer's path varies, as it does when a hand moves it."),

@@ -331,6 +331,7 @@ mod tests {
             scored_at: Timestamp::default(),
             engines: EngineResults { behavioral: Opinion::of(evidence), ..EngineResults::default() },
             facts: SessionFacts::default(),
+            verification: None,
             expires_at: Timestamp::default(),
         }
     }
