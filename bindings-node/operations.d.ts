@@ -37,6 +37,30 @@ export type EvidenceKind = "list" | "range" | "rule" | "signature" | "signal" | 
  */
 export type Action = "allow" | "challenge" | "block" | "log" | "delay";
 /**
+ * The syntax tree of a rule: nested lists, operator first; a boolean field on its own is its name.
+ */
+export type RuleTree = string | unknown[];
+/**
+ * A fact that a rule can ask about.
+ */
+export type RuleField =
+  | "score"
+  | "band"
+  | "verified_bot"
+  | "verified_bot_category"
+  | "js_detection.passed"
+  | "static_resource"
+  | "detection_ids"
+  | "path"
+  | "ip"
+  | "country"
+  | "ua"
+  | "behavioral.mouse_entropy"
+  | "behavioral.scroll_velocity"
+  | "behavioral.visibility_changes"
+  | "behavioral.first_input_delay_ms"
+  | "logged_in";
+/**
  * What a request comes from.
  */
 export type BotType =
@@ -788,6 +812,13 @@ export interface Behavioral {
    * The pointers that were used.
    */
   pointer_types?: PointerType[];
+  /**
+   * Features of movement: those of pointer and delivery from the page view with most movements, those of typing
+   * from the one with most keys; empty when no snapshot of this version had any.
+   */
+  motion?: {
+    [k: string]: number;
+  };
 }
 /**
  * The script probe: tells seen by any probe of the session.
@@ -986,6 +1017,20 @@ export interface VerifiedBot {
   category: string;
 }
 /**
+ * What the learned model says of movement.
+ */
+export interface MotionScore {
+  /**
+   * How likely the pointer is a tool's, 0 to 1 in millionths, people and tools taken as equally frequent; null when
+   * too little was seen.
+   */
+  pointer: number | null;
+  /**
+   * The same of typing.
+   */
+  keys: number | null;
+}
+/**
  * The answer to a verdict read, exactly the fields of the wire.
  */
 export interface Verdict {
@@ -1009,6 +1054,45 @@ export interface Verdict {
    * The plain sentence.
    */
   reason: string;
+}
+/**
+ * An expression that was found right.
+ */
+export interface CheckedRule {
+  /**
+   * The syntax tree: `["AND", ["<", "score", 40], ["NOT", "verified_bot"]]`.
+   */
+  tree: RuleTree;
+  /**
+   * The expression in its normal form: one blank between words, no needless parentheses.
+   */
+  normal_form: string;
+  /**
+   * The fields that are used, in the order of their first use.
+   */
+  fields: RuleField[];
+}
+/**
+ * The rules that match.
+ */
+export interface RuleMatches {
+  /**
+   * In the order of the rules; the `rule_matches` of `resolve_action`.
+   */
+  matches: RuleMatch[];
+}
+/**
+ * An active rule whose expression holds for the session.
+ */
+export interface RuleMatch {
+  /**
+   * The owner's name for the rule.
+   */
+  name: string;
+  /**
+   * What the rule asks for.
+   */
+  action: Action;
 }
 /**
  * The classification of one request; every figure follows from `evidence`.
@@ -1169,6 +1253,67 @@ export interface Decision {
    * What the decision rests on.
    */
   evidence: Evidence[];
+}
+/**
+ * A signed cookie.
+ */
+export interface SignedSessionCookie {
+  /**
+   * The cookie's name.
+   */
+  name: string;
+  /**
+   * The cookie's value: session token, dot, 64 hexadecimal digits.
+   */
+  value: string;
+}
+/**
+ * What a cookie that holds says.
+ */
+export interface VerifiedSessionCookie {
+  /**
+   * The visitor's session.
+   */
+  session_token: string;
+}
+/**
+ * A signed page token.
+ */
+export interface SignedPageToken {
+  /**
+   * For the collector's endpoint, as the query parameter `page_token`.
+   */
+  page_token: string;
+}
+/**
+ * What a page token says.
+ */
+export interface PageClaims {
+  /**
+   * The page view: 32 lower-case hexadecimal digits.
+   */
+  page_id: string;
+  /**
+   * The visitor's session.
+   */
+  session_token: string;
+  /**
+   * When the token was made.
+   */
+  issued_at: Timestamp;
+  /**
+   * From when on it is refused.
+   */
+  expires_at: Timestamp;
+}
+/**
+ * A path's hash.
+ */
+export interface PagePathHash {
+  /**
+   * 64 lower-case hexadecimal digits.
+   */
+  path_hash: string;
 }
 /**
  * Input of `generate_challenge`.
@@ -1451,6 +1596,21 @@ export interface Opinion {
   evidence?: Evidence[];
 }
 /**
+ * Input of `score_motion`.
+ */
+export interface ScoreMotion {
+  /**
+   * Features of movement by their key, as in a snapshot.
+   */
+  motion: {
+    [k: string]: number;
+  };
+  /**
+   * What the features mean: the `motion_version` that came with them.
+   */
+  motion_version: number;
+}
+/**
  * Input of `resolve_action`.
  */
 export interface ResolveAction {
@@ -1493,17 +1653,130 @@ export interface BotSettings {
   challenge_likely?: boolean;
 }
 /**
- * An active rule whose expression holds for the session.
+ * Input of `check_rule`.
  */
-export interface RuleMatch {
+export interface CheckRule {
   /**
-   * The owner's name for the rule.
+   * The text of the expression.
+   */
+  expression: string;
+}
+/**
+ * Input of `evaluate_rules`.
+ */
+export interface EvaluateRules {
+  /**
+   * The active rules in their order (`sort_order`, then id), at most 100.
+   */
+  rules: RuleSource[];
+  /**
+   * What is known about the session and the request.
+   */
+  facts?: RuleFacts;
+}
+/**
+ * A rule as its owner writes it.
+ */
+export interface RuleSource {
+  /**
+   * The owner's name for it, 1 to 255 characters; verdicts name it in their reason.
    */
   name: string;
   /**
-   * What the rule asks for.
+   * When it matches.
+   */
+  expression: string;
+  /**
+   * What it asks for.
    */
   action: Action;
+}
+/**
+ * What is known about a session and the request that is asked about; null is "not observed".
+ */
+export interface RuleFacts {
+  /**
+   * 1 to 99; 0 when not computed or verified.
+   */
+  score?: number;
+  /**
+   * The band of the score.
+   */
+  band?: Band;
+  /**
+   * Whether the visitor is a bot that proved its identity.
+   */
+  verified_bot?: boolean;
+  /**
+   * The category of that bot, for example `Search`.
+   */
+  verified_bot_category?: string | null;
+  /**
+   * The script probe.
+   */
+  js_detection?: ProbeFacts;
+  /**
+   * Whether the path names an asset.
+   */
+  static_resource?: boolean;
+  /**
+   * Every id of what was detected, also those that a verdict hides.
+   */
+  detection_ids?: number[];
+  /**
+   * The requested path or route template.
+   */
+  path?: string | null;
+  /**
+   * The visitor's address.
+   */
+  ip?: string | null;
+  /**
+   * The visitor's country, ISO 3166-1 alpha-2.
+   */
+  country?: string | null;
+  /**
+   * The visitor's user agent.
+   */
+  ua?: string | null;
+  /**
+   * Interaction with the pages.
+   */
+  behavioral?: ObservedBehavior;
+  /**
+   * Whether the visitor is logged in.
+   */
+  logged_in?: boolean | null;
+}
+/**
+ * The outcome of the script probe.
+ */
+export interface ProbeFacts {
+  /**
+   * Null without a probe.
+   */
+  passed?: boolean | null;
+}
+/**
+ * The interaction that rules can ask about.
+ */
+export interface ObservedBehavior {
+  /**
+   * Naturalness of the pointer's path, 0 to 1; people tend to have high values.
+   */
+  mouse_entropy?: number | null;
+  /**
+   * Pixels per second while scrolling.
+   */
+  scroll_velocity?: number | null;
+  /**
+   * How often the page was hidden or shown.
+   */
+  visibility_changes?: number | null;
+  /**
+   * Delay between the first input and its handling, in milliseconds.
+   */
+  first_input_delay_ms?: number | null;
 }
 /**
  * The facts of one request.
@@ -2069,6 +2342,107 @@ export interface VerdictFacts {
   reason?: string;
 }
 /**
+ * Input of `sign_session_cookie`.
+ */
+export interface SignSessionCookie {
+  /**
+   * The project's private key, `sk_…`.
+   */
+  private_key: string;
+  /**
+   * The project's site key, `pk_…`.
+   */
+  site_key: string;
+  /**
+   * The session that the cookie carries.
+   */
+  session_token: string;
+}
+/**
+ * Input of `verify_session_cookie`.
+ */
+export interface VerifySessionCookie {
+  /**
+   * The project's private key, `sk_…`.
+   */
+  private_key: string;
+  /**
+   * The project's site key, `pk_…`.
+   */
+  site_key: string;
+  /**
+   * The cookie's value as the browser sent it.
+   */
+  value: string;
+}
+/**
+ * Input of `sign_page_token`.
+ */
+export interface SignPageToken {
+  /**
+   * The project's private key, `sk_…`.
+   */
+  private_key: string;
+  /**
+   * The project's site key, `pk_…`.
+   */
+  site_key: string;
+  /**
+   * The page view: 32 random lower-case hexadecimal digits.
+   */
+  page_id: string;
+  /**
+   * The visitor's session.
+   */
+  session_token: string;
+  /**
+   * The present.
+   */
+  now: Timestamp;
+  /**
+   * Seconds for which the page may send events, 60 to 3600; 900 when left out.
+   */
+  lifetime_seconds?: number;
+}
+/**
+ * Input of `verify_page_token`.
+ */
+export interface VerifyPageToken {
+  /**
+   * The project's private key, `sk_…`.
+   */
+  private_key: string;
+  /**
+   * The project's site key, `pk_…`.
+   */
+  site_key: string;
+  /**
+   * The token.
+   */
+  page_token: string;
+  /**
+   * The present.
+   */
+  now: Timestamp;
+  /**
+   * The lifetime that the site gives its tokens, in seconds, 60 to 3600; 900 when left out.
+   */
+  lifetime_seconds?: number;
+}
+/**
+ * Input of `hash_page_path`.
+ */
+export interface HashPagePath {
+  /**
+   * The project's private key, `sk_…`.
+   */
+  private_key: string;
+  /**
+   * The path; a query or fragment is cut off.
+   */
+  path: string;
+}
+/**
  * Keys and policy of a `Verifier`, with the members of `VerifyToken` that stay the same between tokens.
  */
 export interface VerifierOptions {
@@ -2100,6 +2474,15 @@ export interface VerifierOptions {
    * Seconds by which clocks may differ, 0 when left out.
    */
   leeway_seconds?: number;
+}
+/**
+ * Active rules of a project, to be prepared as a `RuleSet`.
+ */
+export interface RuleSetOptions {
+  /**
+   * The rules in their order (`sort_order`, then id), at most 100.
+   */
+  rules?: RuleSource[];
 }
 
 /** Every code of the core. */
@@ -2186,9 +2569,24 @@ export function aggregateSession(input: AggregateSession): Aggregate;
 export function scoreSession(input: ScoreSession): Score;
 
 /**
+ * Judges features of movement by the learned model: how likely a tool's.
+ */
+export function scoreMotion(input: ScoreMotion): MotionScore;
+
+/**
  * Resolves a score to a verdict with its action.
  */
 export function resolveAction(input: ResolveAction): Verdict;
+
+/**
+ * Check the expression of a rule and give its syntax tree, or the place of its fault.
+ */
+export function checkRule(input: CheckRule): CheckedRule;
+
+/**
+ * Evaluate rules over what is known about a session.
+ */
+export function evaluateRules(input: EvaluateRules): RuleMatches;
 
 /**
  * Classify one request: person, bot or agent, and how far its identity is proven.
@@ -2199,3 +2597,28 @@ export function classifyRequest(input: RequestFacts): Classification;
  * Decide what to do with a request by a policy and everything that is known about it.
  */
 export function decide(input: Decide): Decision;
+
+/**
+ * Sign the cookie by which a site knows a visitor's session again.
+ */
+export function signSessionCookie(input: SignSessionCookie): SignedSessionCookie;
+
+/**
+ * Verify a session cookie and return its session token.
+ */
+export function verifySessionCookie(input: VerifySessionCookie): VerifiedSessionCookie;
+
+/**
+ * Sign the token by which one page view may send events through the site.
+ */
+export function signPageToken(input: SignPageToken): SignedPageToken;
+
+/**
+ * Verify a page token and return what it says.
+ */
+export function verifyPageToken(input: VerifyPageToken): PageClaims;
+
+/**
+ * Hash a path for a page hit with the private key; raw paths never leave a site.
+ */
+export function hashPagePath(input: HashPagePath): PagePathHash;

@@ -6,25 +6,41 @@ from .types import (
     Aggregate,
     AggregateSession,
     CheckEvents,
+    CheckRule,
     CheckSolution,
     CheckedEvents,
+    CheckedRule,
     Claims,
     Classification,
     Decide,
     Decision,
+    EvaluateRules,
     GenerateChallenge,
     GenerateKey,
     GeneratedChallenge,
+    HashPagePath,
     InlineSolution,
     Jwk,
     Jwks,
     KeyThumbprint,
+    MotionScore,
+    PageClaims,
+    PagePathHash,
     PublicKeys,
     RequestFacts,
     ResolveAction,
+    RuleFacts,
+    RuleMatch,
+    RuleMatches,
+    RuleSetOptions,
     Score,
+    ScoreMotion,
     ScoreSession,
+    SignPageToken,
+    SignSessionCookie,
     SignToken,
+    SignedPageToken,
+    SignedSessionCookie,
     SignedToken,
     Solution,
     SolveChallenge,
@@ -32,27 +48,39 @@ from .types import (
     Solved,
     Thumbprint,
     Verdict,
+    VerifiedSessionCookie,
     VerifierOptions,
+    VerifyPageToken,
+    VerifySessionCookie,
     VerifyToken,
 )
 
 __all__ = [
     "Classifier",
+    "RuleSet",
     "Verifier",
     "aggregate_session",
     "check_events",
+    "check_rule",
     "check_solution",
     "classify_request",
     "decide",
+    "evaluate_rules",
     "generate_challenge",
     "generate_key",
+    "hash_page_path",
     "public_keys",
     "resolve_action",
+    "score_motion",
     "score_session",
+    "sign_page_token",
+    "sign_session_cookie",
     "sign_token",
     "solve_challenge",
     "solve_inline_challenge",
     "thumbprint",
+    "verify_page_token",
+    "verify_session_cookie",
     "verify_token",
 ]
 
@@ -96,14 +124,38 @@ def aggregate_session(**input: Unpack[AggregateSession]) -> Aggregate:
 def score_session(**input: Unpack[ScoreSession]) -> Score:
     """Scores a session from its signals or from opinions computed before."""
 
+def score_motion(**input: Unpack[ScoreMotion]) -> MotionScore:
+    """Judges features of movement by the learned model: how likely a tool's."""
+
 def resolve_action(**input: Unpack[ResolveAction]) -> Verdict:
     """Resolves a score to a verdict with its action."""
+
+def check_rule(**input: Unpack[CheckRule]) -> CheckedRule:
+    """Check the expression of a rule and give its syntax tree, or the place of its fault."""
+
+def evaluate_rules(**input: Unpack[EvaluateRules]) -> RuleMatches:
+    """Evaluate rules over what is known about a session."""
 
 def classify_request(**input: Unpack[RequestFacts]) -> Classification:
     """Classify one request: person, bot or agent, and how far its identity is proven."""
 
 def decide(**input: Unpack[Decide]) -> Decision:
     """Decide what to do with a request by a policy and everything that is known about it."""
+
+def sign_session_cookie(**input: Unpack[SignSessionCookie]) -> SignedSessionCookie:
+    """Sign the cookie by which a site knows a visitor's session again."""
+
+def verify_session_cookie(**input: Unpack[VerifySessionCookie]) -> VerifiedSessionCookie:
+    """Verify a session cookie and return its session token."""
+
+def sign_page_token(**input: Unpack[SignPageToken]) -> SignedPageToken:
+    """Sign the token by which one page view may send events through the site."""
+
+def verify_page_token(**input: Unpack[VerifyPageToken]) -> PageClaims:
+    """Verify a page token and return what it says."""
+
+def hash_page_path(**input: Unpack[HashPagePath]) -> PagePathHash:
+    """Hash a path for a page hit with the private key; raw paths never leave a site."""
 
 @final
 class Verifier:
@@ -120,3 +172,11 @@ class Classifier:
     def __new__(cls) -> Classifier: ...
     def classify(self, **facts: Unpack[RequestFacts]) -> Classification:
         """Classify one request from its facts."""
+
+@final
+class RuleSet:
+    """Evaluates the rules of a site's owner, which are checked and prepared once."""
+
+    def __new__(cls, **options: Unpack[RuleSetOptions]) -> RuleSet: ...
+    def matches(self, **facts: Unpack[RuleFacts]) -> list[RuleMatch]:
+        """The rules that match, in order."""

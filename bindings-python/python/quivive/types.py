@@ -280,6 +280,11 @@ class Behavioral(TypedDict):
     """
     The pointers that were used.
     """
+    motion: NotRequired[dict[str, float]]
+    """
+    Features of movement: those of pointer and delivery from the page view with most movements, those of typing
+    from the one with most keys; empty when no snapshot of this version had any.
+    """
 
 
 class JsDetection(TypedDict):
@@ -400,10 +405,53 @@ class VerifiedBot(TypedDict):
     """
 
 
+class MotionScore(TypedDict):
+    """
+    What the learned model says of movement.
+    """
+
+    pointer: float | None
+    """
+    How likely the pointer is a tool's, 0 to 1 in millionths, people and tools taken as equally frequent; null when
+    too little was seen.
+    """
+    keys: float | None
+    """
+    The same of typing.
+    """
+
+
 Action: TypeAlias = Literal['allow', 'challenge', 'block', 'log', 'delay']
 """
 What the caller is advised to do.
 """
+
+
+RuleTree: TypeAlias = str | list[Any]
+"""
+The syntax tree of a rule: nested lists, operator first; a boolean field on its own is its name.
+"""
+
+
+RuleField: TypeAlias = Literal['score', 'band', 'verified_bot', 'verified_bot_category', 'js_detection.passed', 'static_resource', 'detection_ids', 'path', 'ip', 'country', 'ua', 'behavioral.mouse_entropy', 'behavioral.scroll_velocity', 'behavioral.visibility_changes', 'behavioral.first_input_delay_ms', 'logged_in']
+"""
+A fact that a rule can ask about.
+"""
+
+
+class RuleMatch(TypedDict):
+    """
+    An active rule whose expression holds for the session.
+    """
+
+    name: str
+    """
+    The owner's name for the rule.
+    """
+    action: Action
+    """
+    What the rule asks for.
+    """
 
 
 BotType: TypeAlias = Literal['ai_agent', 'crawler', 'scraper', 'automation', 'monitoring', 'security_scanner', 'unknown_bot', 'human', 'unknown']
@@ -482,6 +530,77 @@ MatchType: TypeAlias = Literal['allow-list', 'deny-list', 'rule', 'threshold', '
 """
 Which part of a policy decided.
 """
+
+
+class SignedSessionCookie(TypedDict):
+    """
+    A signed cookie.
+    """
+
+    name: str
+    """
+    The cookie's name.
+    """
+    value: str
+    """
+    The cookie's value: session token, dot, 64 hexadecimal digits.
+    """
+
+
+class VerifiedSessionCookie(TypedDict):
+    """
+    What a cookie that holds says.
+    """
+
+    session_token: str
+    """
+    The visitor's session.
+    """
+
+
+class SignedPageToken(TypedDict):
+    """
+    A signed page token.
+    """
+
+    page_token: str
+    """
+    For the collector's endpoint, as the query parameter `page_token`.
+    """
+
+
+class PageClaims(TypedDict):
+    """
+    What a page token says.
+    """
+
+    page_id: str
+    """
+    The page view: 32 lower-case hexadecimal digits.
+    """
+    session_token: str
+    """
+    The visitor's session.
+    """
+    issued_at: Timestamp
+    """
+    When the token was made.
+    """
+    expires_at: Timestamp
+    """
+    From when on it is refused.
+    """
+
+
+class PagePathHash(TypedDict):
+    """
+    A path's hash.
+    """
+
+    path_hash: str
+    """
+    64 lower-case hexadecimal digits.
+    """
 
 
 Difficulty: TypeAlias = Literal['easy', 'medium', 'hard']
@@ -632,6 +751,21 @@ class PageHit(TypedDict):
     """
 
 
+class ScoreMotion(TypedDict):
+    """
+    Input of `score_motion`.
+    """
+
+    motion: dict[str, float]
+    """
+    Features of movement by their key, as in a snapshot.
+    """
+    motion_version: int
+    """
+    What the features mean: the `motion_version` that came with them.
+    """
+
+
 class BotSettings(TypedDict):
     """
     A project's toggles; new projects observe and enforce nothing.
@@ -655,18 +789,67 @@ class BotSettings(TypedDict):
     """
 
 
-class RuleMatch(TypedDict):
+class CheckRule(TypedDict):
     """
-    An active rule whose expression holds for the session.
+    Input of `check_rule`.
+    """
+
+    expression: str
+    """
+    The text of the expression.
+    """
+
+
+class RuleSource(TypedDict):
+    """
+    A rule as its owner writes it.
     """
 
     name: str
     """
-    The owner's name for the rule.
+    The owner's name for it, 1 to 255 characters; verdicts name it in their reason.
+    """
+    expression: str
+    """
+    When it matches.
     """
     action: Action
     """
-    What the rule asks for.
+    What it asks for.
+    """
+
+
+class ProbeFacts(TypedDict):
+    """
+    The outcome of the script probe.
+    """
+
+    passed: NotRequired[bool | None]
+    """
+    Null without a probe.
+    """
+
+
+class ObservedBehavior(TypedDict):
+    """
+    The interaction that rules can ask about.
+    """
+
+    mouse_entropy: NotRequired[float | None]
+    """
+    Naturalness of the pointer's path, 0 to 1; people tend to have high values.
+    """
+    scroll_velocity: NotRequired[float | None]
+    """
+    Pixels per second while scrolling.
+    """
+    visibility_changes: NotRequired[int | None]
+    """
+    How often the page was hidden or shown.
+    """
+    first_input_delay_ms: NotRequired[int | None]
+    """
+    Delay between the first input and its handling, in milliseconds.
     """
 
 
@@ -925,6 +1108,117 @@ The bands of a session's score.
 """
 
 
+class SignSessionCookie(TypedDict):
+    """
+    Input of `sign_session_cookie`.
+    """
+
+    private_key: str
+    """
+    The project's private key, `sk_…`.
+    """
+    site_key: str
+    """
+    The project's site key, `pk_…`.
+    """
+    session_token: str
+    """
+    The session that the cookie carries.
+    """
+
+
+class VerifySessionCookie(TypedDict):
+    """
+    Input of `verify_session_cookie`.
+    """
+
+    private_key: str
+    """
+    The project's private key, `sk_…`.
+    """
+    site_key: str
+    """
+    The project's site key, `pk_…`.
+    """
+    value: str
+    """
+    The cookie's value as the browser sent it.
+    """
+
+
+class SignPageToken(TypedDict):
+    """
+    Input of `sign_page_token`.
+    """
+
+    private_key: str
+    """
+    The project's private key, `sk_…`.
+    """
+    site_key: str
+    """
+    The project's site key, `pk_…`.
+    """
+    page_id: str
+    """
+    The page view: 32 random lower-case hexadecimal digits.
+    """
+    session_token: str
+    """
+    The visitor's session.
+    """
+    now: Timestamp
+    """
+    The present.
+    """
+    lifetime_seconds: NotRequired[int]
+    """
+    Seconds for which the page may send events, 60 to 3600; 900 when left out.
+    """
+
+
+class VerifyPageToken(TypedDict):
+    """
+    Input of `verify_page_token`.
+    """
+
+    private_key: str
+    """
+    The project's private key, `sk_…`.
+    """
+    site_key: str
+    """
+    The project's site key, `pk_…`.
+    """
+    page_token: str
+    """
+    The token.
+    """
+    now: Timestamp
+    """
+    The present.
+    """
+    lifetime_seconds: NotRequired[int]
+    """
+    The lifetime that the site gives its tokens, in seconds, 60 to 3600; 900 when left out.
+    """
+
+
+class HashPagePath(TypedDict):
+    """
+    Input of `hash_page_path`.
+    """
+
+    private_key: str
+    """
+    The project's private key, `sk_…`.
+    """
+    path: str
+    """
+    The path; a query or fragment is cut off.
+    """
+
+
 class VerifierOptions(TypedDict):
     """
     Keys and policy of a `Verifier`, with the members of `VerifyToken` that stay the same between tokens.
@@ -957,6 +1251,17 @@ class VerifierOptions(TypedDict):
     leeway_seconds: NotRequired[int]
     """
     Seconds by which clocks may differ, 0 when left out.
+    """
+
+
+class RuleSetOptions(TypedDict):
+    """
+    Active rules of a project, to be prepared as a `RuleSet`.
+    """
+
+    rules: NotRequired[list[RuleSource]]
+    """
+    The rules in their order (`sort_order`, then id), at most 100.
     """
 
 
@@ -1277,6 +1582,36 @@ class Verdict(TypedDict):
     """
 
 
+class CheckedRule(TypedDict):
+    """
+    An expression that was found right.
+    """
+
+    tree: RuleTree
+    """
+    The syntax tree: `["AND", ["<", "score", 40], ["NOT", "verified_bot"]]`.
+    """
+    normal_form: str
+    """
+    The expression in its normal form: one blank between words, no needless parentheses.
+    """
+    fields: list[RuleField]
+    """
+    The fields that are used, in the order of their first use.
+    """
+
+
+class RuleMatches(TypedDict):
+    """
+    The rules that match.
+    """
+
+    matches: list[RuleMatch]
+    """
+    In the order of the rules; the `rule_matches` of `resolve_action`.
+    """
+
+
 class AgentInfo(TypedDict):
     """
     A catalogued agent.
@@ -1490,6 +1825,65 @@ class Opinion(TypedDict):
     evidence: NotRequired[list[Evidence]]
     """
     What the engine saw.
+    """
+
+
+class RuleFacts(TypedDict):
+    """
+    What is known about a session and the request that is asked about; null is "not observed".
+    """
+
+    score: NotRequired[int]
+    """
+    1 to 99; 0 when not computed or verified.
+    """
+    band: NotRequired[Band]
+    """
+    The band of the score.
+    """
+    verified_bot: NotRequired[bool]
+    """
+    Whether the visitor is a bot that proved its identity.
+    """
+    verified_bot_category: NotRequired[str | None]
+    """
+    The category of that bot, for example `Search`.
+    """
+    js_detection: NotRequired[ProbeFacts]
+    """
+    The script probe.
+    """
+    static_resource: NotRequired[bool]
+    """
+    Whether the path names an asset.
+    """
+    detection_ids: NotRequired[list[int]]
+    """
+    Every id of what was detected, also those that a verdict hides.
+    """
+    path: NotRequired[str | None]
+    """
+    The requested path or route template.
+    """
+    ip: NotRequired[str | None]
+    """
+    The visitor's address.
+    """
+    country: NotRequired[str | None]
+    """
+    The visitor's country, ISO 3166-1 alpha-2.
+    """
+    ua: NotRequired[str | None]
+    """
+    The visitor's user agent.
+    """
+    behavioral: NotRequired[ObservedBehavior]
+    """
+    Interaction with the pages.
+    """
+    logged_in: NotRequired[bool | None]
+    """
+    Whether the visitor is logged in.
     """
 
 
@@ -1826,6 +2220,21 @@ class ResolveAction(TypedDict):
     rule_matches: NotRequired[list[RuleMatch]]
     """
     Matches of active rules, in the order of the rules.
+    """
+
+
+class EvaluateRules(TypedDict):
+    """
+    Input of `evaluate_rules`.
+    """
+
+    rules: list[RuleSource]
+    """
+    The active rules in their order (`sort_order`, then id), at most 100.
+    """
+    facts: NotRequired[RuleFacts]
+    """
+    What is known about the session and the request.
     """
 
 
