@@ -34,23 +34,24 @@ pub fn imitations(trace: &Trace, donors: &[&Trace]) -> Vec<Trace> {
                 "affine" => affine(trace, &mut chance),
                 _ => travel(trace, family, donors, &mut chance)?,
             };
-            Some(Trace {
-                folder: "synthetic".to_owned(),
-                file: (*family).to_owned(),
-                fold: trace.fold,
-                id: trace.name().replace('/', "-"),
-                label: 1,
-                source: trace.source.clone(),
-                generator: Some((*family).to_owned()),
-                track: Some("synthetic".to_owned()),
-                t,
-                x,
-                y,
-                e,
-                ..Trace::default()
-            })
+            Some(Trace { t, x, y, e, ..made_up(trace, family) })
         })
         .collect()
+}
+
+/// What a made-up recording is called and belongs to, without its events.
+fn made_up(trace: &Trace, family: &str) -> Trace {
+    Trace {
+        folder: "synthetic".to_owned(),
+        file: family.to_owned(),
+        fold: trace.fold,
+        id: trace.name().replace('/', "-"),
+        label: 1,
+        source: trace.source.clone(),
+        generator: Some(family.to_owned()),
+        track: Some("synthetic".to_owned()),
+        ..Trace::default()
+    }
 }
 
 type Events = (Vec<f64>, Vec<f64>, Vec<f64>, String);
@@ -495,20 +496,7 @@ pub fn typings(trace: &Trace) -> Vec<Trace> {
                     e.push(kind);
                 }
             }
-            Trace {
-                folder: "synthetic".to_owned(),
-                file: (*family).to_owned(),
-                fold: trace.fold,
-                id: trace.name().replace('/', "-"),
-                label: 1,
-                source: trace.source.clone(),
-                generator: Some((*family).to_owned()),
-                track: Some("synthetic".to_owned()),
-                t,
-                k,
-                e,
-                ..Trace::default()
-            }
+            Trace { t, k, e, ..made_up(trace, family) }
         })
         .collect()
 }
