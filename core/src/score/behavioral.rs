@@ -20,11 +20,11 @@ pub fn evaluate_with(behavior: &Behavioral, probe: &JsDetection, model: &Model) 
     if !behavior.observed {
         return Opinion::default();
     }
-    let mut evidence = if has_interacted(behavior) || motion::is_only_scripted(behavior) {
-        of_interaction(behavior, probe, model)
-    } else {
-        of_silence(behavior, probe)
-    };
+    let silence = if has_interacted(behavior) { Vec::new() } else { of_silence(behavior, probe) };
+    let is_signature = silence.iter().any(|item| item.id == Detection::NoInteraction.id());
+    // Events that scripts made must not speak for a session that silence alone gives away.
+    let is_used = has_interacted(behavior) || (motion::is_only_scripted(behavior) && !is_signature);
+    let mut evidence = if is_used { of_interaction(behavior, probe, model) } else { silence };
     evidence.extend(motion::text_without_keys(behavior));
     Opinion::of(evidence)
 }

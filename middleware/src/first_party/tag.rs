@@ -23,15 +23,53 @@ impl Tag<'_> {
 /// What a page with a collector's tag has.
 pub(super) const MARK: &str = "data-botect-sdk";
 
-/// Where the tag goes: before the last `</head>`, else before the last `</body>`.
+/// Where the tag goes: before the first `</head>`, else before the last `</body>`; never inside a comment or an element
+/// whose content is text, because a page may hold words of its visitors there.
 pub(super) fn place(html: &[u8]) -> Option<usize> {
-    last(html, b"</head>").or_else(|| last(html, b"</body>"))
+    let (mut at, mut body) = (0, None);
+    while let Some(next) = html.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == b'<')) {
+        at += next;
+        if starts(html, at, b"</head>") {
+            return Some(at);
+        }
+        if starts(html, at, b"</body>") {
+            body = Some(at);
+        }
+        at = match TEXT_ELEMENTS.iter().find(|(begin, _)| starts(html, at, begin)) {
+            Some((begin, end)) => match find(html, at + begin.len(), end) {
+                Some(end) => end + 1,
+                // It swallows the rest of the page.
+                None => return body,
+            },
+            None => at + 1,
+        };
+    }
+    body
 }
 
-/// Whether the page has the collector's tag already.
+/// Whether the page has the collector's tag already; words that only stand in the page are no tag.
 pub(super) fn is_tagged(html: &[u8]) -> bool {
-    last(html, MARK.as_bytes()).is_some()
+    let mut at = 0;
+    while let Some(begin) = find(html, at, b"<script") {
+        let end = find(html, begin, b">").unwrap_or(html.len());
+        let tag = html.get(begin..end).unwrap_or_default();
+        if find(tag, 0, MARK.as_bytes()).is_some() {
+            return true;
+        }
+        at = end;
+    }
+    false
 }
+
+/// Begin and end of what holds text rather than elements.
+const TEXT_ELEMENTS: [(&[u8], &[u8]); 6] = [
+    (b"<!--", b"-->"),
+    (b"<script", b"</script"),
+    (b"<style", b"</style"),
+    (b"<textarea", b"</textarea"),
+    (b"<title", b"</title"),
+    (b"<template", b"</template"),
+];
 
 /// The nonce of a `Content-Security-Policy` that allows scripts by one.
 pub(super) fn nonce(policy: &str) -> Option<&str> {
@@ -43,8 +81,14 @@ pub(super) fn nonce(policy: &str) -> Option<&str> {
     sources.filter_map(|source| source.strip_prefix("'nonce-")?.strip_suffix('\'')).next()
 }
 
-fn last(html: &[u8], text: &[u8]) -> Option<usize> {
-    html.windows(text.len()).rposition(|window| window.eq_ignore_ascii_case(text))
+fn starts(html: &[u8], at: usize, text: &[u8]) -> bool {
+    html.get(at..at + text.len()).is_some_and(|part| part.eq_ignore_ascii_case(text))
+}
+
+/// The next place of the text, in any case of letters.
+fn find(html: &[u8], from: usize, text: &[u8]) -> Option<usize> {
+    let rest = html.get(from..)?;
+    rest.windows(text.len()).position(|window| window.eq_ignore_ascii_case(text)).map(|place| from + place)
 }
 
 fn escape(text: &str) -> String {
@@ -63,11 +107,29 @@ mod tests {
     fn the_tag_stands_before_the_end_of_the_head_or_body() {
         let at = |html: &str| place(html.as_bytes()).map(|at| html.get(at..).unwrap().to_owned());
         assert_eq!(at("<head></head><body></body>").as_deref(), Some("</head><body></body>"));
-        assert_eq!(at("<HEAD></HEAD><body></head></body>").as_deref(), Some("</head></body>"));
+        assert_eq!(at("<HEAD></HEAD><body></head></body>").as_deref(), Some("</HEAD><body></head></body>"));
         assert_eq!(at("<p>a<BODY>b</BODY>").as_deref(), Some("</BODY>"));
         assert_eq!(at("<p>a fragment"), None);
         assert_eq!(at(""), None);
-        assert!(is_tagged(b"<script async data-botect-sdk src=x>") && !is_tagged(b"<script async>"));
+    }
+
+    #[test]
+    fn words_of_visitors_neither_move_the_tag_nor_stand_for_it() {
+        let end = |html: &str| place(html.as_bytes()).map(|at| html.get(at..).unwrap().to_owned());
+        for text in [
+            "<script>let name = \"</head><img onerror=alert(1)>\";</script>",
+            "<!-- </head> -->",
+            "<style>/* </head> */</style>",
+            "<title></head></title>",
+            "<textarea></head></textarea>",
+            "<template></head></template>",
+        ] {
+            assert_eq!(end(&format!("<head>{text}</head>a")).as_deref(), Some("</head>a"), "{text}");
+            assert_eq!(end(&format!("<body>{text}</body>")).as_deref(), Some("</body>"), "{text}");
+        }
+        assert_eq!(end("<body></body><script></head>").as_deref(), Some("</body><script></head>"));
+        assert!(is_tagged(b"<script></script><SCRIPT async data-botect-sdk src=x>"));
+        assert!(!is_tagged(b"<script async>data-botect-sdk</script><p>data-botect-sdk"));
     }
 
     #[test]

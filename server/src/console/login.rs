@@ -36,7 +36,7 @@ async fn demo_user(app: &App, ip: ClientIp, origin: &Origin) -> Result<Option<Us
     let host = origin.0.split_once("://").map_or("", |(_, host)| host);
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     let is_local = ip.0.is_loopback() && ["localhost", "127.0.0.1", "[::1]"].contains(&name);
-    if !app.config.development || !is_local {
+    if !app.config.development || !app.config.listen.ip().is_loopback() || !is_local {
         return Ok(None);
     }
     let Some((id, email)) = seed::demo_user() else { return Ok(None) };
@@ -84,7 +84,7 @@ async fn offer(Path(secret): Path<String>) -> Response {
 }
 
 async fn enter(State(app): State<App>, ip: ClientIp, origin: Origin, request: Request) -> Result<Response> {
-    refuse_foreign(request.headers())?;
+    refuse_foreign(request.headers(), &origin)?;
     let bucket = Bucket {
         key: format!("console-login:ip:{}", ip.0),
         limit: ATTEMPTS,
@@ -113,7 +113,7 @@ async fn enter_demo(
     origin: Origin,
     headers: HeaderMap,
 ) -> Result<Response> {
-    refuse_foreign(&headers)?;
+    refuse_foreign(&headers, &origin)?;
     let user = demo_user(&app, ip, &origin).await?.ok_or_else(Failure::not_found)?;
     welcome(&app, user.id, &origin).await
 }
@@ -140,13 +140,16 @@ fn is_https(origin: &Origin) -> bool {
 }
 
 /// Other sites cannot log a visitor in, under whatever name.
-fn refuse_foreign(headers: &HeaderMap) -> Result<()> {
-    match header_text(headers, "sec-fetch-site") {
-        Some("cross-site" | "same-site") => {
-            Err(Error::forbidden("Another site sent this form.").with_code("FOREIGN_FORM").into())
-        }
-        _ => Ok(()),
+fn refuse_foreign(headers: &HeaderMap, own: &Origin) -> Result<()> {
+    let is_foreign = match header_text(headers, "sec-fetch-site") {
+        Some(site) => matches!(site, "cross-site" | "same-site"),
+        // Not sent over plain http, nor by old browsers.
+        None => header_text(headers, "origin").is_some_and(|origin| !origin.eq_ignore_ascii_case(&own.0)),
+    };
+    if is_foreign {
+        return Err(Error::forbidden("Another site sent this form.").with_code("FOREIGN_FORM").into());
     }
+    Ok(())
 }
 
 const ATTEMPTS: u32 = 30;

@@ -108,6 +108,13 @@ fn events_made_by_a_script_are_told() {
         (opinion.score, detection::numbers(&opinion.evidence))
     };
     assert_eq!(told(&silent), (Some(35), vec![50_331_702]));
+    let driven = JsDetection { passed: Some(false), webdriver: true, ..JsDetection::default() };
+    let read = Behavioral { total_ms: Some(8_000), visible_ms: Some(8_000), ..silent.clone() };
+    let without_script = Behavioral { motion: BTreeMap::new(), ..read.clone() };
+    for behavior in [read, without_script] {
+        // What scripts did never speaks for a visitor.
+        assert_eq!(behavioral::evaluate(&behavior, &driven).score, Some(1));
+    }
     motion.moved(0.0, 1.0, 1.0);
     let touched = Behavioral { motion: features(&motion), mouse_moves: Some(1), ..silent.clone() };
     assert_eq!(told(&touched), (Some(50), Vec::new()));

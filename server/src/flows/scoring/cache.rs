@@ -72,11 +72,13 @@ impl VerdictCache {
         let remembered = Arc::new(Remembered { score, verdicts: Mutex::default() });
         let is_current = || self.count(reading.place).load(Ordering::SeqCst) == reading.changes;
         if is_current() {
-            self.sessions.insert(key.clone(), remembered.clone());
+            // Readings at the same time share one entry, so that a block is recorded once.
+            let kept = self.sessions.entry(key.clone()).or_insert(remembered).into_value();
             // A change between the check and the insertion would otherwise be missed.
             if !is_current() {
                 self.sessions.invalidate(&key);
             }
+            return kept;
         }
         remembered
     }
@@ -114,7 +116,7 @@ impl Remembered {
 }
 
 const MOST_SESSIONS: u64 = 100_000;
-const MOST_SITUATIONS: usize = 64;
+const MOST_SITUATIONS: usize = 16;
 const PLACES: usize = 4096;
 
 #[cfg(test)]

@@ -25,7 +25,10 @@ pub async fn assert_login(app: &App, site: &Site, token: &str) -> Result<Option<
     for _ in 0..MOST_ATTEMPTS {
         let id = session_id(project_id, token);
         let Some(found) = app.storage.get::<StoredSession>(&id).await? else { return Ok(None) };
+        let key = SessionKey { project_id, token: token.into() };
         if let Some(at) = found.logged_in_at {
+            // Whoever asserted it first may have gone before the verdict of before was forgotten.
+            app.scoring.verdicts.forget(&key);
             return Ok(Some(at));
         }
         let now = app.now();
@@ -41,19 +44,24 @@ pub async fn assert_login(app: &App, site: &Site, token: &str) -> Result<Option<
             score.value.facts.logged_in = true;
             changes.push(Put::new(&score.value, Condition::Version(score.version))?);
         }
-        match app.storage.write(changes).await {
-            Ok(()) => {
-                let key = SessionKey { project_id, token: token.into() };
-                app.scoring.verdicts.forget(&key);
-                // A score that was computed from the session before is replaced.
-                app.scoring.queue.push(key, now);
-                return Ok(Some(now));
-            }
+        // A request can be cancelled at any moment; what was handed to storage must be seen all the same.
+        let commit = tokio::spawn(commit(app.clone(), changes, key, now));
+        match commit.await.map_err(|_| Error::internal("a login could not be stored"))? {
+            Ok(()) => return Ok(Some(now)),
             Err(storage::Error::Conflict) => {}
             Err(error) => return Err(error.into()),
         }
     }
     Err(Error::unavailable("a session is written to by too many requests at once"))
+}
+
+/// Stores a login, forgets the verdicts of before, and has the session scored again: a score that was computed from
+/// the session before is replaced.
+async fn commit(app: App, changes: Vec<Put>, key: SessionKey, now: Timestamp) -> storage::Result<()> {
+    app.storage.write(changes).await?;
+    app.scoring.verdicts.forget(&key);
+    app.scoring.queue.push(key, now);
+    Ok(())
 }
 
 /// The record by which a restarted server finds that the session changed.

@@ -1,5 +1,7 @@
 //! Reading of a verdict; it never fails, whatever happens.
 
+use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +51,7 @@ pub async fn verdict(app: &App, site: &Site, token: &str, context: &RequestConte
         }
     };
     let settings = &site.project.scoring.settings;
-    let score = combine(&remembered.score.engines, settings.likely_bot_threshold);
+    let score = combine(&context.engines(&remembered.score), settings.likely_bot_threshold);
     let facts = context.facts(&score, &remembered.score.facts);
     let (rule_ids, matches) = rules.matches(&facts);
     let resolution = resolve(&score, &settings.bot_settings, facts.static_resource, &matches);
@@ -62,6 +64,17 @@ pub async fn verdict(app: &App, site: &Site, token: &str, context: &RequestConte
 }
 
 impl RequestContext {
+    /// The engines' opinions on whoever asks. That a session is a verified bot's was proved for one address, and whoever
+    /// comes from another only carries the session's token.
+    fn engines<'a>(&self, score: &'a StoredScore) -> Cow<'a, EngineResults> {
+        let address = |text: Option<&str>| text?.parse::<IpAddr>().ok().map(|address| address.to_canonical());
+        let (asking, proved) = (address(self.ip.as_deref()), address(score.facts.ip.as_deref()));
+        if score.engines.verified_bot.is_some() && asking.is_some() && asking != proved {
+            return Cow::Owned(EngineResults { verified_bot: None, ..score.engines.clone() });
+        }
+        Cow::Borrowed(&score.engines)
+    }
+
     /// The facts of a session and this request; what the request does not tell comes from the session.
     fn facts(&self, score: &Score, session: &SessionFacts) -> Facts {
         let known = rules::facts(score, session);
@@ -80,7 +93,7 @@ impl RequestContext {
 async fn find(app: &App, key: SessionKey) -> Option<Arc<Remembered>> {
     let verdicts = &app.scoring.verdicts;
     if let Some(remembered) = verdicts.get(&key) {
-        return Some(remembered);
+        return (remembered.score.expires_at > app.now()).then_some(remembered);
     }
     let reading = verdicts.begin(&key);
     let budget = Duration::from_millis(app.config.botect.verdict_budget_ms);

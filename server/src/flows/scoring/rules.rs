@@ -67,6 +67,20 @@ impl Record for StoredRule {
     }
 }
 
+/// Of a [`StoredRule`], whose it is: a rule that can no longer be read can still be deleted.
+#[derive(Deserialize, Serialize)]
+struct RuleOwner {
+    id: i64,
+    project_id: i64,
+}
+
+impl Record for RuleOwner {
+    const KIND: &'static str = StoredRule::KIND;
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+}
+
 /// A rule to be made.
 #[derive(Clone, Debug)]
 pub struct NewRule {
@@ -150,7 +164,7 @@ pub async fn create(app: &App, project: &Project, new: &NewRule) -> Result<Store
 pub async fn delete(app: &App, project: &Project, rule_id: i64) -> Result<()> {
     loop {
         let Versioned { value: mut project, version } = directory::versioned_project(app, project.id).await?;
-        let found = app.storage.get::<StoredRule>(&rule_id.to_string()).await?;
+        let found = app.storage.get::<RuleOwner>(&rule_id.to_string()).await?;
         if found.is_none_or(|rule| rule.value.project_id != project.id) {
             return Err(Error::not_found("This project has no such rule."));
         }

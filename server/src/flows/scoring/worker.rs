@@ -33,8 +33,7 @@ pub(super) async fn run(app: App, mut stop: Stop) {
         tokio::select! {
             () = stop.requested() => {}
             keys = app.scoring.queue.next(MOST_AT_ONCE) => {
-                score_or_requeue(&app, keys).await;
-                has_scored = is_recovered;
+                has_scored |= score_or_requeue(&app, keys).await && is_recovered;
             }
             _ = ticks.tick() => score_due_or_retry(&app).await,
             _ = seconds.tick(), if has_scored => {
@@ -112,15 +111,16 @@ async fn score_due(app: &App, now: Timestamp) -> storage::Result<Option<Timestam
     }
 }
 
-async fn score_or_requeue(app: &App, keys: Vec<SessionKey>) {
-    if let Err(error) = score_sessions(app, &keys, Patience::Wait).await {
-        tracing::warn!(%error, sessions = keys.len(), "sessions could not be scored, trying again");
-        let now = app.now();
-        for key in keys {
-            app.scoring.queue.push(key, now);
-        }
-        tokio::time::sleep(RETRY_PAUSE).await;
+/// Whether the sessions are scored; if not, they wait again.
+async fn score_or_requeue(app: &App, keys: Vec<SessionKey>) -> bool {
+    let Err(error) = score_sessions(app, &keys, Patience::Wait).await else { return true };
+    tracing::warn!(%error, sessions = keys.len(), "sessions could not be scored, trying again");
+    let now = app.now();
+    for key in keys {
+        app.scoring.queue.push(key, now);
     }
+    tokio::time::sleep(RETRY_PAUSE).await;
+    false
 }
 
 /// Scores sessions and stores all scores in one write.

@@ -86,6 +86,23 @@ async fn line_20_yes_a_name_that_leads_back_verifies() {
     assert_eq!((verification.name.as_str(), verification.outcome), ("Googlebot", Outcome::Yes));
 }
 
+/// Somebody lets a crawler begin a session, and goes on with its token.
+#[tokio::test]
+async fn a_proof_holds_for_the_address_that_gave_it_and_not_for_the_token() {
+    let dns = DnsServer::start().await;
+    dns.host(CRAWLER, HOST);
+    let site = site(&dns).await;
+    let token = visit(&site, CRAWLER, GOOGLEBOT).await;
+    assert_verified(&site.scored(&token).await, "Search");
+    let same = format!("?ip=::ffff:{CRAWLER}&ua=Googlebot");
+    assert_verified(&site.verdict(&token, &same).await.json, "Search");
+    for _ in 0..2 {
+        let borrowed = site.verdict(&token, "?ip=198.51.100.66").await.json;
+        assert_ne!(borrowed["verdict"], "verified", "{borrowed}");
+        assert_verified(&site.verdict(&token, "").await.json, "Search");
+    }
+}
+
 #[tokio::test]
 async fn line_20_yes_published_ranges_verify_without_dns() {
     let dns = DnsServer::start().await;

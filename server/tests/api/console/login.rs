@@ -65,6 +65,12 @@ async fn forms_of_other_sites_do_not_log_in() {
     let headers = [("content-type", FORM), ("sec-fetch-site", "cross-site")];
     let answer = site.server.call("POST", "/-/console/login", &headers, format!("secret={secret}")).await;
     assert_eq!(answer.status, 403);
+    // What says where a form comes from where the other header is not sent.
+    for origin in ["https://other.example", "null"] {
+        let headers = [("content-type", FORM), ("origin", origin)];
+        let answer = site.server.call("POST", "/-/console/login", &headers, format!("secret={secret}")).await;
+        assert_eq!(answer.status, 403, "{origin}");
+    }
     assert_eq!(enter(&site.server, &secret).await.status, 303, "and do not use the link up");
 }
 
