@@ -616,14 +616,14 @@ async fn rules_of_one_project_do_not_touch_another() {
 /// A stored rule that is damaged.
 #[derive(Deserialize, Serialize)]
 struct Damaged {
-    id: String,
+    id: i64,
     project_id: i64,
 }
 
 impl Record for Damaged {
     const KIND: &'static str = "rule";
     fn id(&self) -> String {
-        self.id.clone()
+        self.id.to_string()
     }
     fn parent(&self) -> String {
         self.project_id.to_string()
@@ -631,19 +631,19 @@ impl Record for Damaged {
 }
 
 #[tokio::test]
-async fn a_damaged_rule_makes_verdicts_fail_open() {
+async fn a_damaged_rule_makes_verdicts_fail_open_until_it_is_deleted() {
     let site = Site::start().await;
     store_score(&site, "sess_1", Some(20), json!({})).await;
     let rule = made(&site, "score < 30", "block", 0).await;
     assert_eq!(action(&site, "sess_1", "").await, "block");
-    let damaged = Damaged { id: "damaged".to_owned(), project_id: site.project };
+    let damaged = Damaged { id: 4_711, project_id: site.project };
     site.server.app.storage.put(&damaged).await.unwrap();
     assert_eq!(delete(&site, rule).await.status, 204);
     let answer = site.verdict("sess_1", "").await;
     assert_eq!((answer.status.as_u16(), &answer.json), (200, &fail_open()));
     assert_error(&site.control("GET", &path(&site), &Value::Null).await, 500, "INTERNAL_ERROR");
     // Nothing of the fault is remembered.
-    site.server.app.storage.delete::<Damaged>("damaged").await.unwrap();
+    assert_eq!(delete(&site, damaged.id).await.status, 204);
     assert_eq!(site.verdict("sess_1", "").await.json["score"], 20);
 }
 
