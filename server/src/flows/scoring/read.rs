@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use quivive_core::rules::Facts;
 use quivive_core::score::payload::is_session_token;
-use quivive_core::score::{Action, Score, Verdict, combine, is_static_resource, resolve};
+use quivive_core::score::{Action, EngineResults, Score, Verdict, combine, is_static_resource, resolve};
 
 use super::cache::Remembered;
 use super::queue::SessionKey;
