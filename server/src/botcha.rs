@@ -1,5 +1,7 @@
 //! The BOTCHA-compatible family: challenges, tokens and what they open.
 
+pub mod agents;
+pub mod analytics;
 pub mod apps;
 pub mod auth;
 pub mod badge;
@@ -12,6 +14,8 @@ pub mod issue;
 pub mod keys;
 pub mod landing;
 pub mod limits;
+pub mod owner;
+pub mod page;
 pub mod protected;
 pub mod revocation;
 pub mod token;
@@ -62,6 +66,7 @@ pub async fn skin(State(app): State<App>, mut request: Request, next: Next) -> R
     let preflight = (request.method() == Method::OPTIONS).then(|| preflight(request.headers()));
     let standing = limits::Reported::default();
     request.extensions_mut().insert(standing.clone());
+    request.extensions_mut().insert(analytics::Noted::default());
     let token = limits::app_token(request.headers());
     let mut response = match preflight {
         Some(response) => response,

@@ -14,6 +14,7 @@ use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde::{Deserialize, Deserializer};
 
 pub use self::load::{Loaded, Overrides, load};
+use crate::botcha::apps::RegistrationPolicy;
 use crate::storage::sqlite::Sync;
 
 /// A configuration that does not hold; the message names the setting and says what to do.
@@ -44,7 +45,9 @@ pub struct Config {
     pub limits: LimitsConfig,
     pub tokens: TokensConfig,
     pub keys: KeysConfig,
+    pub mail: MailConfig,
     pub botcha: BotchaConfig,
+    pub agents: AgentsConfig,
     pub compat: CompatConfig,
     pub botect: BotectConfig,
     pub agentshield: AgentshieldConfig,
@@ -165,6 +168,17 @@ pub struct LimitsConfig {
     pub challenges_per_hour: u32,
     pub validations_per_minute: u32,
     pub verifications_per_hour: u32,
+    pub app_registrations_per_hour: u32,
+    pub mails_per_hour: u32,
+    pub mails_per_hour_to_one: u32,
+    pub email_codes_per_hour: u32,
+    pub code_redemptions_per_hour: u32,
+    pub owner_logins_per_hour: u32,
+    pub agent_logins_per_hour: u32,
+    pub agent_registrations_per_hour: u32,
+    pub unconfirmed_agents_per_day: u32,
+    pub device_grants_per_hour: u32,
+    pub device_decisions_per_hour: u32,
     pub unauthenticated_per_second: u32,
     pub plan_requests: bool,
 }
@@ -218,7 +232,36 @@ pub struct BotchaConfig {
     pub internal_app_id: String,
     pub rtt_cap_ms: i64,
     pub landing_legacy: bool,
+    pub hybrid_two_step: bool,
+    pub default_registration_policy: RegistrationPolicy,
+    pub anti_enumeration_signup: bool,
+    pub analytics_raw_ip: bool,
     pub owner_auth: OwnerAuth,
+}
+
+/// `[agents]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every setting, once")]
+pub struct AgentsConfig {
+    pub refresh_rotation: bool,
+}
+
+/// `[mail]`; the address of the server, which may hold a password, is left out of `Debug`.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every setting, once")]
+pub struct MailConfig {
+    #[serde(deserialize_with = "optional")]
+    pub smtp_url: Option<String>,
+    pub from: String,
+}
+
+impl std::fmt::Debug for MailConfig {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let is_set = self.smtp_url.as_ref().map(|_| "(set)");
+        formatter.debug_struct("MailConfig").field("smtp_url", &is_set).field("from", &self.from).finish()
+    }
 }
 
 /// Whether challenges and tokens need a registered app.
@@ -260,19 +303,19 @@ pub struct CompatConfig {
 impl CompatConfig {
     /// The names of the switches that are on and that this version acts upon.
     pub fn open(&self) -> Vec<&'static str> {
-        names_of([("vocabulary", self.vocabulary), ("limits", self.limits)])
-    }
-
-    /// The names of the switches that are on for parts of the originals that this version does not have yet.
-    pub fn without_effect(&self) -> Vec<&'static str> {
         names_of([
-            ("iss", self.iss),
+            ("vocabulary", self.vocabulary),
+            ("limits", self.limits),
             ("dashboard_login", self.dashboard_login),
-            ("grant_self_resolve", self.grant_self_resolve),
             ("expose_verification_code", self.expose_verification_code),
             ("log_codes", self.log_codes),
             ("provider_auth", self.provider_auth),
         ])
+    }
+
+    /// The names of the switches that are on for parts of the originals that this version does not have yet.
+    pub fn without_effect(&self) -> Vec<&'static str> {
+        names_of([("iss", self.iss), ("grant_self_resolve", self.grant_self_resolve)])
     }
 }
 
@@ -309,6 +352,7 @@ pub struct AgentshieldConfig {
 #[expect(missing_docs, reason = "config.default.toml documents every setting, once")]
 pub struct RetentionConfig {
     pub botect_events_days: u32,
+    pub botcha_events_days: u32,
     pub sessions_days: u32,
     pub detections_days: u32,
     pub audit_days: u32,

@@ -9,7 +9,7 @@ use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::{HOST, HeaderMap};
+use http::header::{COOKIE, HOST, HeaderMap};
 use http::request::Parts;
 use http::{StatusCode, Uri};
 use serde::de::DeserializeOwned;
@@ -130,6 +130,27 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, credential) = header_text(headers, "authorization")?.split_once(char::is_whitespace)?;
     let credential = credential.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !credential.is_empty()).then_some(credential)
+}
+
+/// The value of a cookie; nothing if it is empty.
+pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let lines = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(found, _)| *found == name).map(|(_, value)| value).filter(|value| !value.is_empty())
+}
+
+/// Whether a browser says that a page of this origin sent the request: by `Sec-Fetch-Site`, else `Origin`, else
+/// `Referer`. Without any of them nothing is known, and the answer is no.
+pub fn is_own_page(headers: &HeaderMap, own: &str) -> bool {
+    if let Some(site) = header_text(headers, "sec-fetch-site") {
+        return site == "same-origin";
+    }
+    let is_own = |address: &str| {
+        let rest = address.get(own.len()..);
+        address.get(..own.len()).is_some_and(|start| start.eq_ignore_ascii_case(own))
+            && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    header_text(headers, "origin").or_else(|| header_text(headers, "referer")).is_some_and(is_own)
 }
 
 /// The first value of a query parameter.

@@ -11,9 +11,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::app::App;
-use crate::flows::scoring::{audit, history};
+use crate::flows::scoring::history;
 use crate::flows::{detection, scoring};
-use crate::{storage, telemetry};
+use crate::{audit, storage, telemetry};
 
 /// The running tasks.
 pub struct Jobs {

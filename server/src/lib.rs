@@ -5,6 +5,7 @@
 
 pub mod agentshield;
 pub mod app;
+pub mod audit;
 pub mod banner;
 pub mod botcha;
 pub mod botect;

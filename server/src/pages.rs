@@ -1,6 +1,7 @@
 //! What our own pages have in common: templates, headers, and the choice between HTML, JSON and Markdown.
 
 mod accept;
+pub mod document;
 mod template;
 
 use axum::response::{IntoResponse, Response};
@@ -14,6 +15,9 @@ const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; base-uri 'none'; form-action 'self'; \
      frame-ancestors 'none'; object-src 'none'",
 );
+
+/// The settings of htmx, which finds them in the page because scripts may not be written into it.
+pub const HTMX: &str = r#"{"allowEval":false,"allowScriptTags":false,"includeIndicatorStyles":false,"selfRequestsOnly":true,"historyCacheSize":0,"refreshOnHistoryMiss":true,"attributesToSettle":["class"],"responseHandling":[{"code":"204","swap":false},{"code":"[23]..","swap":true},{"code":"422","swap":true},{"code":"[45]..","swap":false,"error":true}]}"#;
 
 /// An HTML page with the headers that every page of ours has.
 pub fn html(body: String) -> Response {

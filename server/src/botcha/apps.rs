@@ -14,11 +14,11 @@ pub struct RegisteredApp {
     pub id: String,
     /// Shown to people.
     pub name: Option<String>,
-    /// The owner's address.
+    /// The owner's address, in lower case.
     pub email: Option<String>,
     /// Whether the owner has proven the address.
     pub is_email_verified: bool,
-    /// Keyed hash of the secret; nothing for an app that nobody owns.
+    /// SHA-256 of the secret; nothing for an app that nobody owns.
     pub secret_hash: Option<String>,
     /// Challenges per hour.
     pub rate_limit: u32,
@@ -26,6 +26,23 @@ pub struct RegisteredApp {
     pub created_at: Timestamp,
     /// Good for challenges and tokens only.
     pub is_demo: bool,
+    /// Who may register agents.
+    #[serde(default)]
+    pub registration_policy: RegistrationPolicy,
+    /// If there are any, the only audiences that tokens of this app may be asked for.
+    #[serde(default)]
+    pub allowed_audiences: Vec<String>,
+}
+
+/// Who may register agents in an app.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RegistrationPolicy {
+    /// Whoever has a token of the app; such agents are marked as not confirmed by the owner.
+    #[default]
+    Open,
+    /// Whoever brings a pairing code of the owner, or proves to be the owner.
+    Paired,
 }
 
 impl Record for RegisteredApp {
@@ -58,6 +75,8 @@ pub(super) async fn create_demo(app: &App) -> Result<()> {
         rate_limit: app.config.limits.challenges_per_hour,
         created_at: app.now(),
         is_demo: true,
+        registration_policy: RegistrationPolicy::Paired,
+        allowed_audiences: Vec::new(),
     };
     match app.storage.insert(&demo).await {
         Ok(()) | Err(storage::Error::Conflict) => Ok(()),

@@ -18,7 +18,7 @@ use crate::extract::{Origin, header_text, query_value};
 /// The gate's refusals: `APP_REGISTRATION_REQUIRED`, `APP_NOT_FOUND`, `EMAIL_NOT_VERIFIED`, `APP_ID_MISMATCH`;
 /// `INVALID_APP_ID` for an unknown one in the query while the gate is open.
 pub async fn enter(app: &App, parts: &Parts) -> Result<Option<RegisteredApp>> {
-    pass(app, parts, None).await
+    pass(app, parts, None, app.config.botcha.app_gate == AppGate::Open).await
 }
 
 /// As [`enter`] for a request with a body. While the gate is open an app that the body alone names is the route's
@@ -31,17 +31,36 @@ pub async fn enter_with_body(
     parts: &Parts,
     body: &Map<String, Value>,
 ) -> Result<Option<RegisteredApp>> {
-    pass(app, parts, body.get("app_id").and_then(Value::as_str).filter(|id| !id.is_empty())).await
+    pass(app, parts, app_in(body), app.config.botcha.app_gate == AppGate::Open).await
 }
 
-async fn pass(app: &App, parts: &Parts, in_body: Option<&str>) -> Result<Option<RegisteredApp>> {
+/// The app that a request names, for routes that need one however the gate is set. The demo app is none: it is good
+/// for challenges and tokens only.
+///
+/// # Errors
+/// As [`enter`]; 403 `DEMO_APP` for the demo app.
+pub async fn require(app: &App, parts: &Parts, body: &Map<String, Value>) -> Result<RegisteredApp> {
+    let found = pass(app, parts, app_in(body), false).await?.ok_or_else(|| registration_required(""))?;
+    if found.is_demo {
+        let message =
+            "The demo app is good for challenges and tokens only: register your own at POST /v1/apps";
+        return Err(Error::forbidden(message).with_code("DEMO_APP").into());
+    }
+    Ok(found)
+}
+
+async fn pass(
+    app: &App,
+    parts: &Parts,
+    in_body: Option<&str>,
+    is_open: bool,
+) -> Result<Option<RegisteredApp>> {
     let origin = parts.extensions.get::<Origin>().map(|origin| origin.0.as_str()).unwrap_or_default();
     let in_query = query_value(&parts.uri, "app_id").filter(|id| !id.is_empty());
     let in_token = auth::app_of_bearer(app, &parts.headers);
     let mut named: Vec<&str> = in_query.as_deref().into_iter().collect();
     named.extend(in_headers(&parts.headers));
     named.extend(in_token.as_deref());
-    let is_open = app.config.botcha.app_gate == AppGate::Open;
     if is_open && named.is_empty() {
         return Ok(None);
     }
@@ -62,6 +81,10 @@ async fn pass(app: &App, parts: &Parts, in_body: Option<&str>) -> Result<Option<
         return Err(unverified(origin, &found.id).into());
     }
     Ok(Some(found))
+}
+
+fn app_in(body: &Map<String, Value>) -> Option<&str> {
+    body.get("app_id").and_then(Value::as_str).filter(|id| !id.is_empty())
 }
 
 fn in_headers(headers: &HeaderMap) -> impl Iterator<Item = &str> {

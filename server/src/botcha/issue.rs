@@ -97,11 +97,11 @@ pub async fn issue(app: &App, grant: &Grant) -> Result<Issued> {
     let ends_at = now.plus_milliseconds(i64::from(app.config.tokens.refresh_ttl) * 1000);
     let stored = new_refresh(app, grant, ends_at);
     let refresh_token = sign_refresh(app, &stored, now)?;
-    for _ in 0..8 {
-        let code = codes::gate_code(app, access.jti.as_deref().unwrap_or_default(), &access);
+    for _ in 0..codes::MOST_DRAWS {
+        let (code, stored_code) = codes::mint(app, codes::Content::Gate(access.clone()), GATE_SECONDS);
         // A code that is in use already makes the write fail as a whole; then another one is drawn.
-        match app.storage.write(vec![Put::absent(&stored)?, Put::absent(&code)?]).await {
-            Ok(()) => return Ok(Issued { access_token, refresh_token, code: code.code }),
+        match app.storage.write(vec![Put::absent(&stored)?, Put::absent(&stored_code)?]).await {
+            Ok(()) => return Ok(Issued { access_token, refresh_token, code }),
             Err(storage::Error::Conflict) => {}
             Err(error) => return Err(error.into()),
         }
@@ -159,6 +159,10 @@ fn sign_refresh(app: &App, stored: &StoredRefresh, now: Timestamp) -> Result<Str
     Ok(app.keys.sign(&claims)?)
 }
 
-fn new_id(app: &App) -> String {
+/// A new UUID of version 4.
+pub fn new_id(app: &App) -> String {
     Builder::from_random_bytes(app.random_bytes()).into_uuid().to_string()
 }
+
+/// How long the code for the person behind the agent is good, in seconds.
+const GATE_SECONDS: i64 = 300;

@@ -68,19 +68,62 @@ pub async fn count_validation(app: &App, parts: &Parts) -> Result<()> {
 /// # Errors
 /// 429 `RATE_LIMIT_EXCEEDED`.
 pub async fn count_verification(app: &App, parts: &Parts) -> Result<()> {
-    if app.config.compat.limits {
+    let limit = app.config.limits.verifications_per_hour;
+    count_address(app, parts, &Rule::per_hour("verification", limit)).await
+}
+
+/// A limit that the originals lack.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
+    /// What is counted.
+    pub name: &'static str,
+    /// How many pass in one window; 0 means no limit.
+    pub limit: u32,
+    /// The length of a window.
+    pub window_milliseconds: i64,
+    /// Whether it holds even with only the originals' limits: limits on tries of codes do.
+    pub is_always: bool,
+}
+
+impl Rule {
+    /// So many per hour.
+    pub fn per_hour(name: &'static str, limit: u32) -> Self {
+        Self { name, limit, window_milliseconds: HOUR, is_always: false }
+    }
+
+    /// The same rule, also where only the originals' limits hold.
+    #[must_use]
+    pub fn always(self) -> Self {
+        Self { is_always: true, ..self }
+    }
+}
+
+/// Counts a request for the caller's address.
+///
+/// # Errors
+/// 429 `RATE_LIMIT_EXCEEDED`.
+pub async fn count_address(app: &App, parts: &Parts, rule: &Rule) -> Result<()> {
+    count_key(app, parts, rule, &network(client_ip(parts))).await
+}
+
+/// Counts a request for whatever it is about: an app, an e-mail address (hashed by the caller of this).
+///
+/// # Errors
+/// 429 `RATE_LIMIT_EXCEEDED`.
+pub async fn count_key(app: &App, parts: &Parts, rule: &Rule, key: &str) -> Result<()> {
+    if app.config.compat.limits && !rule.is_always {
         return Ok(());
     }
     let bucket = Bucket {
-        key: format!("botcha:verification:{}", network(client_ip(parts))),
-        limit: app.config.limits.verifications_per_hour,
-        window_milliseconds: HOUR,
+        key: format!("botcha:{}:{key}", rule.name),
+        limit: rule.limit,
+        window_milliseconds: rule.window_milliseconds,
     };
     let standing = count(app, parts, &bucket).await?;
     if standing.admitted {
         return Ok(());
     }
-    let text = format!("You have exceeded the rate limit of {} requests/hour/IP", standing.limit);
+    let text = format!("You have exceeded the rate limit of {} requests in this time", standing.limit);
     Err(refusal(app, standing, &text).in_form(Form::Bare))
 }
 
@@ -127,7 +170,7 @@ async fn proven(app: &App, token: Option<&str>) -> Result<Option<RegisteredApp>>
 async fn count(app: &App, parts: &Parts, bucket: &Bucket) -> Result<Standing> {
     let standing = bucket.count(app).await?;
     if let Some(reported) = parts.extensions.get::<Reported>() {
-        // A route counts against one bucket; a second count would be a mistake that changes no header.
+        // The headers tell of the first bucket that a route counts against.
         let _ = reported.0.set(standing);
     }
     Ok(standing)

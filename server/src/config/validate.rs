@@ -66,13 +66,13 @@ impl Config {
 
     pub(super) fn warnings(&self) -> Vec<String> {
         let mut open = self.compat.open();
+        if self.botcha.owner_auth == super::OwnerAuth::Compat {
+            open.insert(0, "owner_auth");
+        }
         if self.botcha.rtt_cap_ms > 1000 {
             open.push("rtt_cap_ms");
         }
-        let mut without_effect = self.compat.without_effect();
-        if self.botcha.owner_auth == super::OwnerAuth::Compat {
-            without_effect.insert(0, "owner_auth");
-        }
+        let without_effect = self.compat.without_effect();
         let parts: Vec<String> = [
             ("looser for clients of the original systems, as configured", open),
             ("set, but without effect in this version", without_effect),

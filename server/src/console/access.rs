@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue};
 use quivive_core::crypto::hmac_sha256;
 use quivive_core::{Timestamp, encoding};
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::failure::{Failure, Result};
 use crate::app::App;
 use crate::error::{self, Error, ErrorKind};
+use crate::extract::cookie as cookie_of;
 use crate::storage::Record;
 use crate::tenant::{Account, Membership, Project, User, credentials, directory};
 
@@ -175,10 +176,7 @@ pub(super) async fn fields(request: Request, app: &App) -> Result<HashMap<String
 }
 
 fn session_hash(headers: &HeaderMap) -> Option<String> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let (_, secret) = pairs.find(|(name, _)| *name == COOKIE)?;
-    (!secret.is_empty()).then(|| credentials::hash(secret))
+    cookie_of(headers, COOKIE).map(credentials::hash)
 }
 
 /// Ties a form to a session: whoever cannot read a page of the session cannot make it.

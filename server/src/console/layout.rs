@@ -112,9 +112,6 @@ pub(super) fn count(number: impl TryInto<i64>, one: &str, many: &str) -> String 
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-/// Scripts find their settings in the page because they may not be written into it.
-const HTMX: &str = r#"{"allowEval":false,"allowScriptTags":false,"includeIndicatorStyles":false,"selfRequestsOnly":true,"historyCacheSize":0,"refreshOnHistoryMiss":true,"attributesToSettle":["class"],"responseHandling":[{"code":"204","swap":false},{"code":"[23]..","swap":true},{"code":"422","swap":true},{"code":"[45]..","swap":false,"error":true}]}"#;
-
 fn account_menu(owner: &Owner) -> Markup {
     html! {
         nav class="account" aria-label="Account" {
@@ -137,7 +134,7 @@ fn respond(title: &str, menu: &Markup, body: &Markup) -> Response {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 meta name="robots" content="noindex";
-                meta name="htmx-config" content=(HTMX);
+                meta name="htmx-config" content=(pages::HTMX);
                 title { (title) ": Quivive console" }
                 link rel="icon" type="image/svg+xml" href=(format!("{assets}/icon.svg"));
                 link rel="stylesheet" href=(format!("{assets}/page.css"));

@@ -45,7 +45,7 @@ const BASE62: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrst
 const CROCKFORD: &[u8] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// Draws characters evenly: bytes at or above the largest multiple of the alphabet's size are thrown away.
-fn random_text(app: &App, alphabet: &[u8], length: usize) -> String {
+pub fn random_text(app: &App, alphabet: &[u8], length: usize) -> String {
     let even = 256 - 256 % alphabet.len();
     let mut text = String::with_capacity(length);
     while text.len() < length {

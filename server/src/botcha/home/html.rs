@@ -1,9 +1,8 @@
 //! The page for people.
 
-use serde_json::{Value, json};
-
 use super::Visit;
 use super::view::Home;
+use crate::botcha::page::embedded_challenge;
 use crate::browser::assets_path;
 use crate::pages::{escape, fill, script_json};
 
@@ -33,30 +32,6 @@ pub(super) fn render(home: &Home, visit: &Visit, nonce: &str) -> String {
             ("version", env!("CARGO_PKG_VERSION")),
         ],
     )
-}
-
-/// What a program that reads the page may solve without any other request.
-fn embedded_challenge(base: &str, nonce: &str) -> Value {
-    json!({
-        "version": "1.0",
-        "type": "inline-challenge",
-        "description": "For AI agents: prove what you are and get a token.",
-        "challenge": {
-            "type": "sha256",
-            "instruction": "Hash the text BOTCHA-LANDING-<date>-<timestamp>-<nonce> with SHA-256 and answer the first \
-                16 hexadecimal digits. <date> is today in UTC as YYYY-MM-DD, <timestamp> the text that you send, \
-                <nonce> the one given here, good once and for two minutes.",
-            "example": "Without a nonce, BOTCHA-LANDING-2026-01-15-2026-01-15T12:00:00.000Z gives 8e2964323ff073ca",
-            "nonce": nonce,
-            "submit_to": format!("{base}/api/verify-landing"),
-            "method": "POST",
-            "body_format": { "answer": "your 16 hex chars", "timestamp": "ISO 8601 timestamp", "nonce": "as given" },
-        },
-        "on_success": {
-            "grants_access_to": format!("{base}/agent-only"),
-            "header_to_include": "X-Botcha-Landing-Token",
-        },
-    })
 }
 
 fn notice(visit: &Visit) -> String {

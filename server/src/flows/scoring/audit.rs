@@ -7,13 +7,11 @@ use tokio::sync::Mutex;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use crate::app::App;
+use crate::audit::STREAM;
 use crate::error::Result;
 use crate::jobs::Stop;
 use crate::storage::{Event, EventQuery};
 use crate::tenant::Site;
-
-/// The stream that blocks are recorded in.
-pub const STREAM: &str = "audit";
 
 /// The label of a block in it.
 pub const BLOCK: &str = "block";

@@ -1,5 +1,5 @@
 use quivive_core::Timestamp;
-use quivive_server::botcha::apps::RegisteredApp;
+use quivive_server::botcha::apps::{RegisteredApp, RegistrationPolicy};
 use quivive_server::config::AppGate;
 use serde_json::{Value, json};
 
@@ -16,6 +16,8 @@ async fn with_app(server: &Server, id: &str, is_email_verified: bool) {
         rate_limit: 100,
         created_at: Timestamp::default(),
         is_demo: false,
+        registration_policy: RegistrationPolicy::Open,
+        allowed_audiences: Vec::new(),
     };
     server.app.storage.insert(&app).await.unwrap();
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use quivive_server::botcha::apps::RegisteredApp;
+use quivive_server::botcha::apps::{RegisteredApp, RegistrationPolicy};
 use serde_json::json;
 
 use super::{solve, tokens};
@@ -92,6 +92,8 @@ async fn with_app(server: &Server, id: &str, rate_limit: u32) {
         rate_limit,
         created_at: server.app.now(),
         is_demo: false,
+        registration_policy: RegistrationPolicy::Open,
+        allowed_audiences: Vec::new(),
     };
     server.app.storage.insert(&app).await.unwrap();
 }

@@ -1,0 +1,1 @@
+//! Attacks that the original system lets through, carried out; each must fail here.
