@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use quivive_core::Timestamp;
 use sha2::{Digest, Sha256};
 
+use crate::botcha::challenges::stream::open::Streams;
 use crate::config::Config;
 use crate::flows::detection::Detection;
 use crate::flows::scoring::Scoring;
@@ -41,6 +42,8 @@ pub struct Inner {
     pub scoring: Scoring,
     /// The classifier of requests, and detections that wait to be recorded.
     pub detection: Detection,
+    /// Open event streams of challenges.
+    pub streams: Streams,
     /// The OpenAPI documents as they are sent.
     pub documents: Documents,
     /// The way out: DNS and HTTP.
@@ -74,6 +77,7 @@ impl App {
             scoring,
             detection: Detection::default(),
             callers: Callers::default(),
+            streams: Streams::default(),
             documents: Documents::default(),
             outbound,
             mail,

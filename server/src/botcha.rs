@@ -22,6 +22,7 @@ pub mod protected;
 pub mod recovery;
 pub mod revocation;
 pub mod token;
+pub mod token_block;
 pub mod token_life;
 pub mod wire;
 
@@ -42,6 +43,7 @@ use crate::extract::{ClientIp, Origin};
 /// The family's routes.
 pub fn router(app: &App) -> OpenApiRouter<App> {
     always(app)
+        .merge(challenges::router())
         .merge(token::router())
         .merge(token_life::router())
         .merge(protected::router())
