@@ -14,6 +14,7 @@ use crate::flows::detection::Detection;
 use crate::flows::scoring::Scoring;
 use crate::jobs::Jobs;
 use crate::keys::KeyRing;
+use crate::mail::Mailer;
 use crate::openapi::Documents;
 use crate::outbound::Outbound;
 use crate::storage::Storage;
@@ -47,6 +48,8 @@ pub struct Inner {
     pub documents: Documents,
     /// The way out: DNS and HTTP.
     pub outbound: Outbound,
+    /// The way out for mails.
+    pub mail: Mailer,
     /// Work off the request path.
     pub jobs: Jobs,
     /// Whether new requests are still wanted; false from the first shutdown signal on.
@@ -60,6 +63,7 @@ impl App {
         storage: Storage,
         keys: KeyRing,
         outbound: Outbound,
+        mail: Mailer,
         clock: Clock,
         entropy: Entropy,
     ) -> Self {
@@ -76,6 +80,7 @@ impl App {
             streams: Streams::default(),
             documents: Documents::default(),
             outbound,
+            mail,
             jobs: Jobs::default(),
             is_accepting: AtomicBool::new(true),
         }))

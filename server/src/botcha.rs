@@ -8,6 +8,7 @@ pub mod badge;
 pub mod challenges;
 pub mod codes;
 pub mod discovery;
+pub mod email_verification;
 pub mod gate;
 pub mod home;
 pub mod issue;
@@ -16,7 +17,9 @@ pub mod landing;
 pub mod limits;
 pub mod owner;
 pub mod page;
+pub mod pairing;
 pub mod protected;
+pub mod recovery;
 pub mod revocation;
 pub mod token;
 pub mod token_block;
@@ -46,6 +49,10 @@ pub fn router(app: &App) -> OpenApiRouter<App> {
         .merge(protected::router())
         .merge(keys::router())
         .merge(landing::router())
+        .merge(apps::router())
+        .merge(email_verification::router())
+        .merge(pairing::router())
+        .merge(recovery::router())
 }
 
 /// Routes that are served even when the family is off.
