@@ -8,12 +8,15 @@ pub mod badge;
 pub mod challenges;
 pub mod codes;
 pub mod discovery;
+pub mod form;
 pub mod gate;
+pub mod go;
 pub mod home;
 pub mod issue;
 pub mod keys;
 pub mod landing;
 pub mod limits;
+pub mod login;
 pub mod owner;
 pub mod page;
 pub mod protected;
@@ -44,6 +47,8 @@ pub fn router(app: &App) -> OpenApiRouter<App> {
         .merge(protected::router())
         .merge(keys::router())
         .merge(landing::router())
+        .merge(login::router())
+        .merge(go::router())
 }
 
 /// Routes that are served even when the family is off.

@@ -6,6 +6,7 @@ mod home;
 mod keys;
 mod landing;
 mod limits;
+mod login;
 mod protected;
 mod refresh;
 mod revoke;
@@ -14,6 +15,8 @@ mod token;
 mod validate;
 
 use quivive_core::challenge::solve_speed;
+use quivive_server::botcha::apps::{RegisteredApp, RegistrationPolicy};
+use quivive_server::tenant::credentials;
 use serde_json::{Value, json};
 
 use crate::support::Server;
@@ -40,6 +43,32 @@ async fn tokens(server: &Server, more: Value) -> Value {
     let answer = server.post("/v1/token/verify", &body).await;
     assert_eq!(answer.status, 200, "{}", answer.json);
     answer.json
+}
+
+/// The secret of [`app_with_secret`].
+const APP_SECRET: &str = "sk_0123456789abcdef0123456789abcdef";
+
+/// An app with a verified address and a secret.
+async fn app_with_secret(server: &Server) -> RegisteredApp {
+    owned_app(server, "app_0123456789abcdef", APP_SECRET).await
+}
+
+/// Another app, with a secret of its own.
+async fn owned_app(server: &Server, id: &str, secret: &str) -> RegisteredApp {
+    let app = RegisteredApp {
+        id: id.to_owned(),
+        name: Some("Shop".to_owned()),
+        email: Some(format!("{id}@example.com")),
+        is_email_verified: true,
+        secret_hash: Some(credentials::hash(secret)),
+        rate_limit: 100,
+        created_at: server.app.now(),
+        is_demo: false,
+        registration_policy: RegistrationPolicy::Open,
+        allowed_audiences: Vec::new(),
+    };
+    server.app.storage.insert(&app).await.unwrap();
+    app
 }
 
 /// The claims of a token, unverified.
