@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::limits::{self, Rule};
 use crate::app::App;
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::{self, Put, Record};
+use crate::storage::{self, Record};
 use crate::tenant::credentials;
 
 /// What a code opens; no code opens another door.
@@ -128,21 +128,6 @@ pub async fn take(app: &App, code: &str, purposes: &[Purpose]) -> Result<Option<
     Ok(app.storage.take::<StoredCode>(&hash(app, code)).await?.map(|taken| taken.content))
 }
 
-/// Ends all device codes of an app.
-///
-/// # Errors
-/// If storage does not answer.
-pub async fn end_device_codes(app: &App, app_id: &str) -> Result<()> {
-    loop {
-        let codes = app.storage.list::<StoredCode>(app_id, None, 200).await?;
-        if codes.is_empty() {
-            return Ok(());
-        }
-        let ends = codes.iter().map(|code| Put::delete::<StoredCode>(code.hash.as_str())).collect();
-        app.storage.write(ends).await?;
-    }
-}
-
 /// Counts a try of a code, wherever it is entered; false when an address has used up its tries. Holds in every
 /// profile: six symbols are too few to be tried without end.
 ///
@@ -176,7 +161,7 @@ const PREFIX: &str = "BOTCHA-";
 /// Without I, O, 0 and 1, which people mix up.
 const GATE_ALPHABET: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 /// As the gate's, without L.
-const DEVICE_ALPHABET: &[u8] = b"23456789ABCDEFGHJKMNPQRSTUVWXYZ";
+pub(super) const DEVICE_ALPHABET: &[u8] = b"23456789ABCDEFGHJKMNPQRSTUVWXYZ";
 
 #[cfg(test)]
 mod tests {

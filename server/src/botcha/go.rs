@@ -10,12 +10,13 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::apps::{self, RegisteredApp};
 use super::codes::{self, Content, Purpose};
 use super::form::Fields;
 use super::login::{redeem, redirect, redirect_with};
 use super::page::{self, Block, Button, Field, Form, Frame, Page, Tone};
 use super::wire::ErrorBody;
-use super::{apps, owner, revocation};
+use super::{owner, revocation};
 use crate::app::App;
 use crate::error::Result;
 use crate::extract::{Origin, Path, header_text};
@@ -42,9 +43,18 @@ struct GateForm {
             status = 400, description = "The code is missing, or the form cannot be read",
             content((String = "text/html"), (String = "text/markdown"), (ErrorBody = "application/json")),
         ),
-        (status = 403, body = ErrorBody, description = "`FOREIGN_FORM`: another site sent it"),
-        (status = 413, body = ErrorBody, description = "`PAYLOAD_TOO_LARGE`"),
-        (status = 503, body = ErrorBody, description = "`STORAGE_UNAVAILABLE`"),
+        (
+            status = 403, description = "`FOREIGN_FORM`: another site sent it",
+            content((ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown")),
+        ),
+        (
+            status = 413, description = "`PAYLOAD_TOO_LARGE`",
+            content((ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown")),
+        ),
+        (
+            status = 503, description = "`STORAGE_UNAVAILABLE`",
+            content((ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown")),
+        ),
     ),
 )]
 async fn gate(State(app): State<App>, origin: Origin, request: Request) -> Response {
@@ -79,7 +89,10 @@ async fn gate(State(app): State<App>, origin: Origin, request: Request) -> Respo
             description = "To `/?verified=true&t={milliseconds}` with the cookie `botcha_visitor`, or to `/?error=invalid`",
             headers(("Location" = String), ("Set-Cookie" = Option<String>)),
         ),
-        (status = 503, body = ErrorBody, description = "`STORAGE_UNAVAILABLE`"),
+        (
+            status = 503, description = "`STORAGE_UNAVAILABLE`",
+            content((ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown")),
+        ),
     ),
 )]
 async fn follow(
@@ -93,7 +106,8 @@ async fn follow(
         let found = codes::look(&app, &code, &[Purpose::Gate, Purpose::Device]).await?;
         match found.map(|found| found.content) {
             Some(Content::Device { app_id }) => {
-                let page = confirm_page(&app, &app_id, &code).await?;
+                let Some(owned) = apps::find(&app, &app_id).await? else { return Ok(invalid()) };
+                let page = confirm_page(owned, &code);
                 let frame = Frame { path: parts.uri.path(), is_narrow: true, ..Frame::default() };
                 let mut response = page::respond(&app, &origin, &parts.headers, frame, &page).await?;
                 response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -116,8 +130,14 @@ async fn follow(
             status = 302, description = "To `/account` with the session's cookie, or to `/?error=invalid`",
             headers(("Location" = String), ("Set-Cookie" = Option<String>)),
         ),
-        (status = 403, body = ErrorBody, description = "`FOREIGN_FORM`: another site sent it"),
-        (status = 503, body = ErrorBody, description = "`STORAGE_UNAVAILABLE`"),
+        (
+            status = 403, description = "`FOREIGN_FORM`: another site sent it",
+            content((ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown")),
+        ),
+        (
+            status = 503, description = "`STORAGE_UNAVAILABLE`",
+            content((ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown")),
+        ),
     ),
 )]
 async fn confirm(
@@ -197,11 +217,10 @@ fn invalid() -> Response {
     redirect("/?error=invalid")
 }
 
-async fn confirm_page(app: &App, app_id: &str, code: &str) -> Result<Page> {
-    let name = apps::find(app, app_id).await?.and_then(|found| found.name);
-    let mut facts: Vec<(String, String)> = name.map(|name| ("App".to_owned(), name)).into_iter().collect();
-    facts.push(("App id".to_owned(), format!("`{app_id}`")));
-    Ok(Page {
+fn confirm_page(owned: RegisteredApp, code: &str) -> Page {
+    let name = owned.name.map(|name| ("App".to_owned(), name));
+    let facts = name.into_iter().chain([("App id".to_owned(), format!("`{}`", owned.id))]).collect();
+    Page {
         title: "Log in with this code?".to_owned(),
         description: "A code that logs the owner of an app in.".to_owned(),
         blocks: vec![
@@ -218,7 +237,7 @@ async fn confirm_page(app: &App, app_id: &str, code: &str) -> Result<Page> {
                 "Go on only if you asked for it, or your own agent gave it to you. Else close this page.",
             ),
         ],
-    })
+    }
 }
 
 fn missing_page() -> Page {

@@ -9,6 +9,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 use utoipa_axum::router::OpenApiRouter;
 
+use super::apps;
 use super::codes::{self, Content, Purpose};
 use super::limits::{self, Rule};
 use super::owner;
@@ -18,15 +19,12 @@ use crate::audit::{self, Actor};
 use crate::error::Result;
 use crate::extract::Origin;
 
-/// How long a device code is good, in seconds.
-pub const DEVICE_CODE_SECONDS: i64 = 600;
-
 /// The routes.
 pub fn router() -> OpenApiRouter<App> {
     challenge::router().merge(pages::router())
 }
 
-/// Takes a device code and logs the browser that sent it in; nothing if there is no such code.
+/// Takes a device code and logs the browser that sent it in; nothing if there is no such code, or no app behind it.
 ///
 /// # Errors
 /// If storage does not answer.
@@ -34,6 +32,9 @@ pub(super) async fn redeem(app: &App, origin: &Origin, code: &str) -> Result<Opt
     let Some(Content::Device { app_id }) = codes::take(app, code, &[Purpose::Device]).await? else {
         return Ok(None);
     };
+    if apps::find(app, &app_id).await?.is_none() {
+        return Ok(None);
+    }
     audit::record(app, &app_id, &Actor::DeviceCode, "device_code.redeemed", json!({})).await?;
     welcome(app, origin, &app_id, &Actor::DeviceCode, "device_code").await.map(Some)
 }

@@ -66,6 +66,7 @@ async fn owned_app(server: &Server, id: &str, secret: &str) -> RegisteredApp {
         is_demo: false,
         registration_policy: RegistrationPolicy::Open,
         allowed_audiences: Vec::new(),
+        credentials_rotated_at: None,
     };
     server.app.storage.insert(&app).await.unwrap();
     app

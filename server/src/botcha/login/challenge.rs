@@ -13,11 +13,10 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::DEVICE_CODE_SECONDS;
 use crate::app::App;
 use crate::audit::{self, Actor};
 use crate::botcha::analytics::{Happening, Noted};
-use crate::botcha::apps::RegisteredApp;
+use crate::botcha::apps::{self, RegisteredApp};
 use crate::botcha::codes::{self, Content};
 use crate::botcha::issue::new_id;
 use crate::botcha::token::uncached;
@@ -124,8 +123,12 @@ struct NewDeviceCode {
 /// Begin a login to the dashboard: prove to be the app's owner and get five numbers to hash.
 #[utoipa::path(
     post, path = "/v1/auth/dashboard", tag = "botcha", operation_id = "botcha_begin_dashboard_login",
-    params(("X-App-Secret" = Option<String>, Header, description = "As `app_secret`")),
+    params(
+        ("app_id" = Option<String>, Query, description = "As in the body"),
+        ("X-App-Secret" = Option<String>, Header, description = "As `app_secret`"),
+    ),
     request_body = OwnerLogin,
+    security((), ("BotchaSession" = []), ("BotchaAppSecret" = [])),
     responses(
         (status = 200, body = Question),
         (status = 400, body = ErrorBody, description = "`app_id is required`, `APP_ID_MISMATCH`"),
@@ -149,8 +152,12 @@ async fn begin_dashboard(
 /// Begin the making of a device code: prove to be the app's owner and get five numbers to hash.
 #[utoipa::path(
     post, path = "/v1/auth/device-code", tag = "botcha", operation_id = "botcha_begin_device_code",
-    params(("X-App-Secret" = Option<String>, Header, description = "As `app_secret`")),
+    params(
+        ("app_id" = Option<String>, Query, description = "As in the body"),
+        ("X-App-Secret" = Option<String>, Header, description = "As `app_secret`"),
+    ),
     request_body = OwnerLogin,
+    security((), ("BotchaSession" = []), ("BotchaAppSecret" = [])),
     responses(
         (status = 200, body = Question),
         (status = 400, body = ErrorBody, description = "`app_id is required`, `APP_ID_MISMATCH`"),
@@ -300,7 +307,11 @@ async fn judge(app: &App, noted: &Noted, parts: &Parts, body: &[u8], aim: Aim) -
     let solved = check_speed(&found.challenge, answers, app.now());
     let outcome = solved.as_ref().map(|solved| solved.solve_time_ms).map_err(quivive_core::Error::message);
     noted.note(Happening::verified("dashboard", Some(&found.app_id), outcome));
-    if solved.is_err() {
+    let owned = apps::find(app, &found.app_id).await?;
+    let rotated_at = owned.as_ref().and_then(|owned| owned.credentials_rotated_at);
+    // Whoever proved himself by a secret that was replaced since is the owner no more.
+    let is_outlived = owned.is_none() || rotated_at.is_some_and(|at| at > found.challenge.issued_at);
+    if solved.is_err() || is_outlived {
         return Err(failed());
     }
     let in_body = || members.get("app_id").and_then(Value::as_str);
@@ -364,6 +375,8 @@ fn bare(error: Error) -> Failure {
     Failure { error, form: Form::Bare }
 }
 
+/// How long a device code is good, in seconds.
+const DEVICE_CODE_SECONDS: i64 = 600;
 /// How long a challenge is kept, in milliseconds; a late answer is told from an unknown one in the metrics alone.
 const LIFETIME: i64 = 60_000;
 /// How long an answer may take, in milliseconds: more than is announced, for the way there and back.

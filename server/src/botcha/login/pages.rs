@@ -44,7 +44,10 @@ struct CodeLogin {
     params(("error" = Option<String>, Query, description = "`email_missing`, `missing`, `invalid` or `server`")),
     responses(
         (status = 200, description = "The page", content((String = "text/html"), (String = "text/markdown"))),
-        (status = 503, body = ErrorBody, description = "`STORAGE_UNAVAILABLE`"),
+        (
+            status = 503, description = "`STORAGE_UNAVAILABLE`",
+            content((ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown")),
+        ),
     ),
 )]
 async fn read_short(app: State<App>, origin: Origin, parts: Parts) -> Response {
@@ -57,7 +60,10 @@ async fn read_short(app: State<App>, origin: Origin, parts: Parts) -> Response {
     params(("error" = Option<String>, Query, description = "`email_missing`, `missing`, `invalid` or `server`")),
     responses(
         (status = 200, description = "The page", content((String = "text/html"), (String = "text/markdown"))),
-        (status = 503, body = ErrorBody, description = "`STORAGE_UNAVAILABLE`"),
+        (
+            status = 503, description = "`STORAGE_UNAVAILABLE`",
+            content((ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown")),
+        ),
     ),
 )]
 async fn read(State(app): State<App>, origin: Origin, parts: Parts) -> Response {
@@ -86,10 +92,22 @@ async fn send_on() -> Response {
             description = "To `/account` with the session's cookie, or back with `?error=missing`, `invalid`, `server`",
             headers(("Location" = String), ("Set-Cookie" = Option<String>)),
         ),
-        (status = 400, body = ErrorBody, description = "The form cannot be read"),
-        (status = 403, body = ErrorBody, description = "`FOREIGN_FORM`: another site sent it"),
-        (status = 413, body = ErrorBody, description = "`PAYLOAD_TOO_LARGE`"),
-        (status = 429, body = ErrorBody, description = "`RATE_LIMIT_EXCEEDED`"),
+        (
+            status = 400, description = "The form cannot be read",
+            content((ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown")),
+        ),
+        (
+            status = 403, description = "`FOREIGN_FORM`: another site sent it",
+            content((ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown")),
+        ),
+        (
+            status = 413, description = "`PAYLOAD_TOO_LARGE`",
+            content((ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown")),
+        ),
+        (
+            status = 429, description = "`RATE_LIMIT_EXCEEDED`",
+            content((ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown")),
+        ),
     ),
 )]
 async fn enter_by_secret(State(app): State<App>, origin: Origin, request: Request) -> Response {
@@ -127,7 +145,10 @@ async fn enter_by_secret(State(app): State<App>, origin: Origin, request: Reques
     ),
     responses(
         (status = 200, description = "The page", content((String = "text/html"), (String = "text/markdown"))),
-        (status = 503, body = ErrorBody, description = "`STORAGE_UNAVAILABLE`"),
+        (
+            status = 503, description = "`STORAGE_UNAVAILABLE`",
+            content((ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown")),
+        ),
     ),
 )]
 async fn read_code(State(app): State<App>, origin: Origin, parts: Parts) -> Response {
@@ -141,7 +162,10 @@ async fn read_code(State(app): State<App>, origin: Origin, parts: Parts) -> Resp
     params(("code" = String, Path, description = "With or without `BOTCHA-`; anything else leaves the field empty")),
     responses(
         (status = 200, description = "The page", content((String = "text/html"), (String = "text/markdown"))),
-        (status = 503, body = ErrorBody, description = "`STORAGE_UNAVAILABLE`"),
+        (
+            status = 503, description = "`STORAGE_UNAVAILABLE`",
+            content((ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown")),
+        ),
     ),
 )]
 async fn read_filled_code(
@@ -164,10 +188,22 @@ async fn read_filled_code(
             description = "To `/account` with the session's cookie, or back with `?error=missing` or `invalid`",
             headers(("Location" = String), ("Set-Cookie" = Option<String>)),
         ),
-        (status = 400, body = ErrorBody, description = "The form cannot be read"),
-        (status = 403, body = ErrorBody, description = "`FOREIGN_FORM`: another site sent it"),
-        (status = 413, body = ErrorBody, description = "`PAYLOAD_TOO_LARGE`"),
-        (status = 503, body = ErrorBody, description = "`STORAGE_UNAVAILABLE`"),
+        (
+            status = 400, description = "The form cannot be read",
+            content((ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown")),
+        ),
+        (
+            status = 403, description = "`FOREIGN_FORM`: another site sent it",
+            content((ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown")),
+        ),
+        (
+            status = 413, description = "`PAYLOAD_TOO_LARGE`",
+            content((ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown")),
+        ),
+        (
+            status = 503, description = "`STORAGE_UNAVAILABLE`",
+            content((ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown")),
+        ),
     ),
 )]
 async fn enter_by_code(State(app): State<App>, origin: Origin, request: Request) -> Response {
@@ -198,7 +234,10 @@ async fn enter_by_code(State(app): State<App>, origin: Origin, request: Request)
             status = 302, description = "To `/login`; the session has ended",
             headers(("Location" = String), ("Set-Cookie" = String)),
         ),
-        (status = 503, body = ErrorBody, description = "`STORAGE_UNAVAILABLE`"),
+        (
+            status = 503, description = "`STORAGE_UNAVAILABLE`",
+            content((ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown")),
+        ),
     ),
 )]
 async fn leave_by_link(State(app): State<App>, origin: Origin, parts: Parts) -> Response {
@@ -213,8 +252,14 @@ async fn leave_by_link(State(app): State<App>, origin: Origin, parts: Parts) -> 
             status = 302, description = "To `/login`; the session has ended",
             headers(("Location" = String), ("Set-Cookie" = String)),
         ),
-        (status = 403, body = ErrorBody, description = "`FOREIGN_FORM`: not sent by a page of this server"),
-        (status = 503, body = ErrorBody, description = "`STORAGE_UNAVAILABLE`"),
+        (
+            status = 403, description = "`FOREIGN_FORM`: not sent by a page of this server",
+            content((ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown")),
+        ),
+        (
+            status = 503, description = "`STORAGE_UNAVAILABLE`",
+            content((ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown")),
+        ),
     ),
 )]
 async fn leave_by_form(State(app): State<App>, origin: Origin, parts: Parts) -> Response {

@@ -109,6 +109,38 @@ async fn a_session_that_was_signed_but_never_begun_is_none() {
 }
 
 #[tokio::test]
+async fn a_challenge_that_the_former_secret_began_is_not_finished_after_the_rotation() {
+    let server = Server::start().await;
+    app_with_secret(&server).await;
+    let (one, two) = (
+        server.post("/v1/auth/dashboard", &proof()).await.json,
+        server.post("/v1/auth/device-code", &proof()).await.json,
+    );
+    server.advance(1);
+    let rotated = server.post("/v1/apps/app_0123456789abcdef/rotate-secret", &proof()).await;
+    assert_eq!(rotated.status, 200, "{}", rotated.json);
+    assert_eq!(server.post("/v1/auth/dashboard/verify", &answered(&one)).await.status, 403);
+    assert_eq!(server.post("/v1/auth/device-code/verify", &answered(&two)).await.status, 403);
+    let fresh = json!({ "app_id": "app_0123456789abcdef", "app_secret": rotated.json["app_secret"] });
+    assert!(solved(&server, "dashboard", &fresh).await["session_token"].is_string());
+}
+
+#[tokio::test]
+async fn a_code_for_nobody_opens_nothing() {
+    let server = Server::start().await;
+    let content = codes::Content::Device { app_id: "nobody".to_owned() };
+    let code = codes::store(&server.app, content, 600).await.unwrap();
+    for answer in [
+        open(&server, &format!("/go/{code}")).await,
+        send(&server, &format!("/go/{code}"), "").await,
+        send(&server, "/dashboard/code", &format!("code={code}")).await,
+    ] {
+        assert!(answer.header("location").ends_with("?error=invalid"));
+        assert_eq!(answer.header("set-cookie"), "");
+    }
+}
+
+#[tokio::test]
 async fn a_page_elsewhere_cannot_use_the_owners_cookie() {
     let server = Server::start().await;
     app_with_secret(&server).await;

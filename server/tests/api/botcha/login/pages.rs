@@ -1,7 +1,5 @@
 //! The pages and forms on which a person logs in and out.
 
-use quivive_server::botcha::codes;
-
 use super::*;
 use crate::botcha::tokens;
 use crate::botect::faults::Moody;
@@ -266,18 +264,6 @@ async fn what_is_no_device_code_leads_back() {
         "/?error=invalid",
         "it was still good"
     );
-}
-
-#[tokio::test]
-async fn device_codes_of_an_app_can_be_ended_all_at_once() {
-    let server = Server::start().await;
-    app_with_secret(&server).await;
-    let (one, two) = (device_code(&server).await, device_code(&server).await);
-    codes::end_device_codes(&server.app, "app_other").await.unwrap();
-    assert_eq!(led(&send(&server, "/dashboard/code", &format!("code={one}")).await), (302, "/account"));
-    codes::end_device_codes(&server.app, "app_0123456789abcdef").await.unwrap();
-    let answer = send(&server, "/dashboard/code", &format!("code={two}")).await;
-    assert_eq!(led(&answer), (302, "/dashboard/code?error=invalid"));
 }
 
 #[tokio::test]
