@@ -9,12 +9,15 @@ pub mod challenges;
 pub mod codes;
 pub mod discovery;
 pub mod email_verification;
+pub mod form;
 pub mod gate;
+pub mod go;
 pub mod home;
 pub mod issue;
 pub mod keys;
 pub mod landing;
 pub mod limits;
+pub mod login;
 pub mod owner;
 pub mod page;
 pub mod pairing;
@@ -49,6 +52,8 @@ pub fn router(app: &App) -> OpenApiRouter<App> {
         .merge(protected::router())
         .merge(keys::router())
         .merge(landing::router())
+        .merge(login::router())
+        .merge(go::router())
         .merge(apps::router())
         .merge(email_verification::router())
         .merge(pairing::router())

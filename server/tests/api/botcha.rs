@@ -9,6 +9,7 @@ mod keys;
 mod landing;
 mod legacy;
 mod limits;
+mod login;
 mod protected;
 mod reasoning;
 mod refresh;
@@ -23,6 +24,9 @@ use quivive_core::challenge::reasoning::{ExpectedAnswer, ReasoningChallenge};
 use quivive_core::challenge::{Challenge, solve_speed};
 use quivive_server::botcha::apps::{RegisteredApp, RegistrationPolicy};
 use quivive_server::botcha::challenges::kept::look;
+use quivive_core::challenge::solve_speed;
+use quivive_server::botcha::apps::{RegisteredApp, RegistrationPolicy};
+use quivive_server::tenant::credentials;
 use serde_json::{Value, json};
 
 use crate::support::Server;
@@ -85,22 +89,37 @@ fn with(mut body: Value, more: Value) -> Value {
     body
 }
 
-/// Stores an app with the secret `sk_` and its id.
-async fn register(server: &Server, id: &str, change: impl FnOnce(&mut RegisteredApp)) {
+/// The secret of [`app_with_secret`].
+const APP_SECRET: &str = "sk_0123456789abcdef0123456789abcdef";
+
+/// An app with a verified address and a secret.
+async fn app_with_secret(server: &Server) -> RegisteredApp {
+    owned_app(server, "app_0123456789abcdef", APP_SECRET).await
+}
+
+/// Another app, with a secret of its own.
+async fn owned_app(server: &Server, id: &str, secret: &str) -> RegisteredApp {
+    register(server, id, |app| app.secret_hash = Some(credentials::hash(secret))).await
+}
+
+/// Stores an app with the secret `sk_` and its id, some of it changed.
+async fn register(server: &Server, id: &str, change: impl FnOnce(&mut RegisteredApp)) -> RegisteredApp {
     let mut app = RegisteredApp {
         id: id.to_owned(),
-        name: None,
+        name: Some("Shop".to_owned()),
         email: Some(format!("{id}@example.com")),
         is_email_verified: true,
-        secret_hash: Some(quivive_server::tenant::credentials::hash(&format!("sk_{id}"))),
+        secret_hash: Some(credentials::hash(&format!("sk_{id}"))),
         rate_limit: 100,
         created_at: server.app.now(),
         is_demo: false,
         registration_policy: RegistrationPolicy::Open,
         allowed_audiences: Vec::new(),
+        credentials_rotated_at: None,
     };
     change(&mut app);
     server.app.storage.insert(&app).await.unwrap();
+    app
 }
 
 /// The claims of a token, unverified.
