@@ -16,6 +16,7 @@ pub mod landing;
 pub mod limits;
 pub mod owner;
 pub mod page;
+pub mod pairing;
 pub mod protected;
 pub mod revocation;
 pub mod token;
@@ -44,6 +45,7 @@ pub fn router(app: &App) -> OpenApiRouter<App> {
         .merge(protected::router())
         .merge(keys::router())
         .merge(landing::router())
+        .merge(pairing::router())
 }
 
 /// Routes that are served even when the family is off.
