@@ -7,18 +7,22 @@ pub mod auth;
 pub mod badge;
 pub mod challenges;
 pub mod codes;
+pub mod device;
 pub mod discovery;
 pub mod gate;
 pub mod home;
+pub mod identity;
 pub mod issue;
 pub mod keys;
 pub mod landing;
 pub mod limits;
+pub mod oauth;
 pub mod owner;
 pub mod page;
 pub mod pairing;
 pub mod protected;
 pub mod revocation;
+pub mod tap;
 pub mod token;
 pub mod token_life;
 pub mod wire;
@@ -44,6 +48,11 @@ pub fn router(app: &App) -> OpenApiRouter<App> {
         .merge(token_life::router())
         .merge(protected::router())
         .merge(keys::router())
+        .merge(agents::router())
+        .merge(tap::router())
+        .merge(identity::router())
+        .merge(oauth::router())
+        .merge(device::router())
         .merge(landing::router())
         .merge(pairing::router())
 }
