@@ -101,7 +101,8 @@ fn is_held(key: &PublicKey, app_id: &str, proof: &Value, time: Option<&Value>, n
 
 fn read_time(value: &Value) -> Option<Timestamp> {
     let text = value.as_str()?;
-    Timestamp::parse_utc(text).or_else(|| Timestamp::parse_utc(&format!("{text}T00:00:00Z")))
+    let time: jiff::Timestamp = text.parse().or_else(|_| format!("{text}T00:00:00Z").parse()).ok()?;
+    Some(Timestamp::from_milliseconds(time.as_millisecond()))
 }
 
 const PROOF_SECONDS: u64 = 300;
