@@ -9,6 +9,7 @@ pub mod challenges;
 pub mod codes;
 pub mod device;
 pub mod discovery;
+pub mod email_verification;
 pub mod gate;
 pub mod home;
 pub mod identity;
@@ -21,9 +22,11 @@ pub mod owner;
 pub mod page;
 pub mod pairing;
 pub mod protected;
+pub mod recovery;
 pub mod revocation;
 pub mod tap;
 pub mod token;
+pub mod token_block;
 pub mod token_life;
 pub mod wire;
 
@@ -44,6 +47,7 @@ use crate::extract::{ClientIp, Origin};
 /// The family's routes.
 pub fn router(app: &App) -> OpenApiRouter<App> {
     always(app)
+        .merge(challenges::router())
         .merge(token::router())
         .merge(token_life::router())
         .merge(protected::router())
@@ -54,7 +58,10 @@ pub fn router(app: &App) -> OpenApiRouter<App> {
         .merge(oauth::router())
         .merge(device::router())
         .merge(landing::router())
+        .merge(apps::router())
+        .merge(email_verification::router())
         .merge(pairing::router())
+        .merge(recovery::router())
 }
 
 /// Routes that are served even when the family is off.

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use crate::app::App;
 use crate::flows::scoring::history;
 use crate::flows::{detection, scoring};
-use crate::{audit, storage, telemetry};
+use crate::{audit, mail, storage, telemetry};
 
 /// The running tasks.
 pub struct Jobs {
@@ -124,6 +124,7 @@ pub fn start(app: &App) {
     }
     scoring::start(app);
     detection::start(app);
+    mail::start(app);
 }
 
 /// Removes what has expired, once a minute.
