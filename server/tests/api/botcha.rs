@@ -1,5 +1,6 @@
 //! The BOTCHA-compatible family.
 
+mod agents;
 mod attacks;
 mod gate;
 mod home;
