@@ -1,5 +1,6 @@
 //! The BOTCHA-compatible family.
 
+mod agents;
 mod attacks;
 mod challenges;
 mod gate;
@@ -24,8 +25,6 @@ use quivive_core::challenge::reasoning::{ExpectedAnswer, ReasoningChallenge};
 use quivive_core::challenge::{Challenge, solve_speed};
 use quivive_server::botcha::apps::{RegisteredApp, RegistrationPolicy};
 use quivive_server::botcha::challenges::kept::look;
-use quivive_core::challenge::solve_speed;
-use quivive_server::botcha::apps::{RegisteredApp, RegistrationPolicy};
 use quivive_server::tenant::credentials;
 use serde_json::{Value, json};
 

@@ -2,3 +2,4 @@
 
 mod challenges;
 mod login;
+mod agents;
