@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use quivive_core::Timestamp;
 use sha2::{Digest, Sha256};
 
+use crate::botcha::analytics::sink::Analytics;
 use crate::config::Config;
 use crate::flows::detection::Detection;
 use crate::flows::scoring::Scoring;
@@ -38,6 +39,8 @@ pub struct Inner {
     pub callers: Callers,
     /// Sessions that wait for their score, and verdicts that were read lately.
     pub scoring: Scoring,
+    /// What happened on the BOTCHA family's routes and waits to be written.
+    pub analytics: Analytics,
     /// The classifier of requests, and detections that wait to be recorded.
     pub detection: Detection,
     /// The OpenAPI documents as they are sent.
@@ -68,6 +71,7 @@ impl App {
             clock,
             entropy,
             scoring,
+            analytics: Analytics::default(),
             detection: Detection::default(),
             callers: Callers::default(),
             documents: Documents::default(),

@@ -146,6 +146,15 @@ fn schemes() -> Vec<(&'static str, SecurityScheme, &'static [Family])> {
             header("X-Botcha-Landing-Token", "Token of a solved landing challenge"),
             &[Botcha],
         ),
+        ("BotchaAppSecret", header("X-App-Secret", "Secret of an app, `sk_…`"), &[Botcha]),
+        (
+            "BotchaSession",
+            SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
+                "botcha_session",
+                "Dashboard session of an app's owner; also taken as a Bearer token",
+            ))),
+            &[Botcha],
+        ),
         ("account_token", bearer("opaque", "Account API token"), &[Botect]),
         ("site_key", header("X-Botect-Site-Key", "Site key `pk_…`, public"), &[Botect]),
         ("private_key", header("X-Botect-Private-Key", "Private key `sk_…`"), &[Botect]),
