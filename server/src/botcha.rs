@@ -18,6 +18,7 @@ pub mod landing;
 pub mod limits;
 pub mod owner;
 pub mod page;
+pub mod pairing;
 pub mod protected;
 pub mod revocation;
 pub mod token;
@@ -48,6 +49,7 @@ pub fn router(app: &App) -> OpenApiRouter<App> {
         .merge(landing::router())
         .merge(dashboard::router())
         .merge(account::router())
+        .merge(pairing::router())
 }
 
 /// Routes that are served even when the family is off.

@@ -93,7 +93,9 @@ async fn confirm_agent(
 ) -> Response {
     let answer = async {
         let agent = own_agent(&app, &session, id).await?;
-        app.storage.update::<Agent>(&agent.id, |agent| Some(Agent { is_owner_verified: true, ..agent })).await?;
+        app.storage
+            .update::<Agent>(&agent.id, |agent| Some(Agent { is_owner_verified: true, ..agent }))
+            .await?;
         let details = json!({ "agent_id": agent.id });
         audit::record(&app, &session.app.id, &actor(&session), "agent.confirmed", details).await?;
         Ok(see("/account?done=confirmed#agents"))

@@ -1,10 +1,15 @@
 //! Registered apps: tenants of this family.
 
+use http::request::Parts;
 use quivive_core::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
+use super::gate;
+use super::owner::{self, Proof};
+use super::wire;
 use crate::app::App;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::storage::{self, Record};
 
 /// An app.
@@ -32,6 +37,9 @@ pub struct RegisteredApp {
     /// If there are any, the only audiences that tokens of this app may be asked for.
     #[serde(default)]
     pub allowed_audiences: Vec<String>,
+    /// When the secret was last replaced: what was made before with the former one holds no more.
+    #[serde(default)]
+    pub credentials_rotated_at: Option<Timestamp>,
 }
 
 /// Who may register agents in an app.
@@ -64,6 +72,32 @@ pub async fn find(app: &App, id: &str) -> Result<Option<RegisteredApp>> {
     Ok(app.storage.get::<RegisteredApp>(id).await?.map(|found| found.value))
 }
 
+/// The proof that a request comes from the owner of an app whose address is verified.
+///
+/// # Errors
+/// 404 `APP_NOT_FOUND`, 401 `UNAUTHORIZED`, 403 `EMAIL_NOT_VERIFIED`; else as [`owner::prove`].
+pub(super) async fn prove_verified(
+    app: &App,
+    parts: &Parts,
+    body: &Map<String, Value>,
+    id: &str,
+) -> wire::Result<Proof> {
+    if find(app, id).await?.is_none() {
+        return Err(Error::not_found("There is no app of this id").with_code("APP_NOT_FOUND").into());
+    }
+    let proof = owner::prove(app, parts, body, id).await?.ok_or_else(unauthorized)?;
+    if !proof.app.is_email_verified {
+        return Err(gate::unverified(gate::origin(parts), id).into());
+    }
+    Ok(proof)
+}
+
+/// The refusal of whoever does not prove that an app is his.
+pub(super) fn unauthorized() -> Error {
+    let message = "Send the app's secret as app_secret or X-App-Secret, or a dashboard session of the app";
+    Error::unauthenticated(message).with_code("UNAUTHORIZED")
+}
+
 /// Makes the demo app at the first start: verified, without a secret, so that nobody can own it.
 pub(super) async fn create_demo(app: &App) -> Result<()> {
     let demo = RegisteredApp {
@@ -77,6 +111,7 @@ pub(super) async fn create_demo(app: &App) -> Result<()> {
         is_demo: true,
         registration_policy: RegistrationPolicy::Paired,
         allowed_audiences: Vec::new(),
+        credentials_rotated_at: None,
     };
     match app.storage.insert(&demo).await {
         Ok(()) | Err(storage::Error::Conflict) => Ok(()),

@@ -138,7 +138,7 @@ const PREFIX: &str = "BOTCHA-";
 /// Without I, O, 0 and 1, which people mix up.
 const GATE_ALPHABET: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 /// As the gate's, without L.
-const DEVICE_ALPHABET: &[u8] = b"23456789ABCDEFGHJKMNPQRSTUVWXYZ";
+pub(super) const DEVICE_ALPHABET: &[u8] = b"23456789ABCDEFGHJKMNPQRSTUVWXYZ";
 
 #[cfg(test)]
 mod tests {

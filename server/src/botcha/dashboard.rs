@@ -24,7 +24,7 @@ use super::wire::{ErrorBody, Result};
 use crate::app::App;
 use crate::error;
 use crate::extract::{Origin, query_value};
-use crate::pages::{self, Format, prefers_json, preferred_format};
+use crate::pages::{self, Format, preferred_format, prefers_json};
 
 /// How far back to look.
 #[derive(IntoParams)]
@@ -218,7 +218,8 @@ fn frame(panel: Panel, period: Period, shown: Option<&Shown>) -> Markup {
 
 fn markdown(panels: &[(Panel, Option<Shown>)]) -> String {
     let parts = panels.iter().map(|(panel, shown)| {
-        let text = shown.as_ref().map_or_else(|| "These figures could not be read.\n".to_owned(), Shown::markdown);
+        let text =
+            shown.as_ref().map_or_else(|| "These figures could not be read.\n".to_owned(), Shown::markdown);
         format!("## {}\n\n{text}", panel.title())
     });
     parts.collect::<Vec<_>>().join("\n")

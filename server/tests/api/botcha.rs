@@ -1,6 +1,9 @@
 //! The BOTCHA-compatible family.
 
+mod account;
+mod analytics;
 mod attacks;
+mod dashboard;
 mod gate;
 mod home;
 mod keys;

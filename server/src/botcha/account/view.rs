@@ -46,7 +46,9 @@ impl Told {
             ])],
             Self::PairCode(code) => vec![Block::Card(vec![
                 Block::heading("A pairing code"),
-                Block::text("Good once and for 15 minutes. Your agent sends it as `pair_code` when it registers."),
+                Block::text(
+                    "Good once and for 15 minutes. Your agent sends it as `pair_code` when it registers.",
+                ),
                 copyable(&code),
             ])],
         }
@@ -69,7 +71,11 @@ pub(super) fn page(
     blocks.push(prompt(app, base));
     blocks.push(audit_trail(trail));
     blocks.push(sessions());
-    Page { title: "Account".to_owned(), description: "Your app, its agents and its secret.".to_owned(), blocks }
+    Page {
+        title: "Account".to_owned(),
+        description: "Your app, its agents and its secret.".to_owned(),
+        blocks,
+    }
 }
 
 fn facts(app: &RegisteredApp) -> Block {

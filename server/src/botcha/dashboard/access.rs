@@ -54,7 +54,8 @@ pub async fn failed(app: &App, parts: &Parts, error: Error) -> Response {
             Block::Links(vec![("Back to the account".to_owned(), "/account".to_owned())]),
         ],
     };
-    let frame = Frame { status: error.status(), path: parts.uri.path(), is_private: true, ..Frame::default() };
+    let frame =
+        Frame { status: error.status(), path: parts.uri.path(), is_private: true, ..Frame::default() };
     let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_else(|| Origin(String::new()));
     match page::respond(app, &origin, &parts.headers, frame, &page).await {
         Ok(response) => response,

@@ -229,8 +229,7 @@ pub async fn overview(app: &App, app_id: &str, period: Period) -> Result<Overvie
     let ok = total(&counts, |count| count.passed == Some(true));
     let verifications = of(EventType::ChallengeVerified);
     let times = times(app, app_id, period).await?;
-    let solving: f64 =
-        times.iter().filter(|(label, _)| label.starts_with(SOLVE)).map(|(_, sum)| sum).sum();
+    let solving: f64 = times.iter().filter(|(label, _)| label.starts_with(SOLVE)).map(|(_, sum)| sum).sum();
     Ok(Overview {
         period: period.name(),
         challenges_generated: of(EventType::ChallengeGenerated),

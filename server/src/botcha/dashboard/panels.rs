@@ -109,7 +109,8 @@ impl Shown {
                     .map(|bucket| {
                         let numbers =
                             [bucket.events, bucket.generated, bucket.verified_ok, bucket.verified_fail];
-                        [vec![bucket.time.clone()], numbers.map(|number| number.to_string()).to_vec()].concat()
+                        [vec![bucket.time.clone()], numbers.map(|number| number.to_string()).to_vec()]
+                            .concat()
                     })
                     .collect(),
             ),
@@ -125,7 +126,16 @@ impl Shown {
                     .collect(),
             ),
             Self::Performance(performance) => (
-                &["Type", "Right answers", "Mean", "Median", "95th percentile", "Fastest", "Slowest", "Our answer"],
+                &[
+                    "Type",
+                    "Right answers",
+                    "Mean",
+                    "Median",
+                    "95th percentile",
+                    "Fastest",
+                    "Slowest",
+                    "Our answer",
+                ],
                 performance
                     .rows
                     .iter()
