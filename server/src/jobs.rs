@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::botcha::analytics::sink;
 use crate::flows::scoring::history;
 use crate::flows::{detection, scoring};
-use crate::{audit, storage, telemetry};
+use crate::{audit, mail, storage, telemetry};
 
 /// The running tasks.
 pub struct Jobs {
@@ -126,6 +126,7 @@ pub fn start(app: &App) {
     scoring::start(app);
     detection::start(app);
     sink::start(app);
+    mail::start(app);
 }
 
 /// Removes what has expired, once a minute.

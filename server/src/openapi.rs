@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::config::Family;
 use crate::error::{Error, Result};
 use crate::extract::Path;
-use crate::{agentshield, botcha, botect, browser, demo, health, rules_dry_run};
+use crate::{agentshield, botcha, botect, browser, demo, health, mail, rules_dry_run};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -75,6 +75,7 @@ pub fn document(app: &App, family: Option<Family>) -> OpenApi {
             .merge(browser::router(app))
             .merge(browser::collector(app))
             .merge(demo::router(app))
+            .merge(mail::router(app))
             .merge(rules_dry_run::router(app)),
     };
     let mut document = Base::openapi();

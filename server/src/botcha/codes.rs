@@ -68,6 +68,13 @@ impl Record for StoredCode {
         self.hash.clone()
     }
 
+    fn parent(&self) -> String {
+        match &self.content {
+            Content::Device { app_id } => app_id.clone(),
+            Content::Gate(_) | Content::User { .. } => String::new(),
+        }
+    }
+
     fn expires_at(&self) -> Option<Timestamp> {
         Some(self.expires_at)
     }

@@ -3,6 +3,7 @@
 //! Works on the database directly, also while a server runs on it; that one sees a change within a second.
 
 mod answer;
+mod app;
 mod plan;
 mod scoring;
 mod show;
@@ -138,6 +139,9 @@ enum Command {
         /// The user's e-mail address, or his id.
         user: String,
     },
+    /// Show apps, verify their owners' addresses, log owners in.
+    #[command(subcommand)]
+    App(app::Command),
     /// List a project's recorded blocks, latest first.
     Blocks {
         project: i64,
@@ -247,6 +251,7 @@ async fn execute(app: &App, command: Command) -> Result<Answer> {
         Command::Accounts => show::accounts(app).await,
         Command::Users { account } => show::users(app, account).await,
         Command::Projects { account } => show::projects(app, account).await,
+        Command::App(command) => app::run(app, command).await,
         Command::Blocks { project, limit } => show::blocks(app, project, limit).await,
     }
 }

@@ -292,7 +292,7 @@ fn recipe(draw: &mut Draw) -> Asked {
 }
 
 fn fence(draw: &mut Draw) -> Asked {
-    let (gaps, metres) = (draw.number(12..=140), draw.number(2..=9));
+    let (gaps, metres) = (draw.number(12..=240), draw.number(2..=19));
     let (length, only) = (gaps * metres, draw.number_only());
     let (question, answer) = match draw.index(3) {
         0 => (

@@ -207,15 +207,21 @@ fn abilities(draw: &mut Draw) -> (String, String, String) {
 
 /// Five things change places in pairs.
 fn cups(draw: &mut Draw) -> Asked {
+    const SWAPS: usize = 4;
     let mut things = draw.words::<5>(THINGS);
     let shown = list(&things.map(indefinite));
-    let swaps: Vec<String> = (0..4)
-        .map(|_| {
-            let [first, second] = draw.numbers::<2>(1..=5).map(|place| usize::try_from(place).unwrap_or(1));
+    let mut swaps: Vec<String> = Vec::with_capacity(SWAPS);
+    let mut before = [0; 2];
+    while swaps.len() < SWAPS {
+        let pair = draw.numbers::<2>(1..=5).map(|place| usize::try_from(place).unwrap_or(1));
+        let [first, second] = pair;
+        // A swap right after itself would only undo it.
+        if before != pair && before != [second, first] {
             things.swap(first - 1, second - 1);
-            format!("the {} with the {}", ordinal(first), ordinal(second))
-        })
-        .collect();
+            swaps.push(format!("the {} with the {}", ordinal(first), ordinal(second)));
+            before = pair;
+        }
+    }
     let (swaps, asked, only) = (swaps.join(", then "), draw.index(things.len()), draw.word_only());
     let place = ordinal(asked + 1);
     let question = draw.wording([
@@ -259,7 +265,7 @@ fn owners(draw: &mut Draw) -> Asked {
     let question = draw.wording([
         format!("{people} own one box each; the boxes are {shown}. {clues} Who owns the {kind} box? {only}"),
         format!("There are four boxes ({shown}) and four owners ({people}), one box for each. {clues} To whom does the {kind} box belong? {only}"),
-        format!("{clues} Each of the four people owns exactly one of the four boxes, which are {shown}. Whose box is the {kind} one? {only}"),
+        format!("{clues} {people} own exactly one of the four boxes each, and these are {shown}. Whose box is the {kind} one? {only}"),
     ]);
     (question, name_at(&names, asked))
 }

@@ -110,7 +110,7 @@ fn consonants(draw: &mut Draw) -> Asked {
 }
 
 fn shifted(draw: &mut Draw) -> Asked {
-    let (plain, shift) = (draw.word(NOUNS), 1 + draw.index(7));
+    let (plain, shift) = (draw.word(NOUNS), 1 + draw.index(12));
     let is_later = draw.coin();
     let moved = if is_later { shift } else { 26 - shift };
     let secret: String = plain.bytes().map(|letter| letter_at(usize::from(letter - b'a') + moved)).collect();

@@ -3,9 +3,9 @@
 
 /// First names, each a different one in every spelling that is compared.
 pub(super) const NAMES: &[&str] = &[
-    "Ada", "Amir", "Anna", "Boris", "Bruno", "Carla", "Chen", "Clara", "Dario", "Diana", "Elena", "Emil",
+    "Ada", "Amir", "Anna", "Boris", "Bruno", "Carla", "Chen", "Cora", "Dario", "Diana", "Elena", "Emil",
     "Farid", "Felix", "Flora", "Greta", "Hana", "Hugo", "Iris", "Ivan", "Jonas", "Julia", "Kenji", "Lars",
-    "Leila", "Linus", "Luca", "Maria", "Milo", "Mina", "Nadia", "Nils", "Nora", "Omar", "Oscar", "Paula",
+    "Leila", "Linus", "Luca", "Maria", "Milo", "Mina", "Naomi", "Nils", "Nora", "Omar", "Oscar", "Paula",
     "Petra", "Rafael", "Rosa", "Samir", "Selma", "Tariq", "Theo", "Uma", "Vera", "Viktor", "Wanda", "Yara",
     "Yusuf", "Zara",
 ];
