@@ -207,8 +207,8 @@ fn joining(app: &RegisteredApp) -> Block {
     Block::Card(vec![
         Block::heading("Who may register agents"),
         Block::text(text),
-        Block::Form(policy),
         Block::Form(pair),
+        Block::Form(policy),
     ])
 }
 

@@ -38,6 +38,14 @@ impl FromRequestParts<App> for Owner {
     }
 }
 
+/// What a route answers, errors as [`failed`] shows them.
+pub async fn answer(app: &App, parts: &Parts, answer: crate::error::Result<Response>) -> Response {
+    match answer {
+        Ok(response) => response,
+        Err(error) => failed(app, parts, error).await,
+    }
+}
+
 /// An error in the form of the caller: a page for people, the coded form for programs.
 pub async fn failed(app: &App, parts: &Parts, error: Error) -> Response {
     if is_program(&parts.headers) || preferred_format(&parts.headers) == Format::Json {
