@@ -1,5 +1,6 @@
 //! The BOTCHA-compatible family: challenges, tokens and what they open.
 
+pub mod account;
 pub mod agents;
 pub mod analytics;
 pub mod apps;
@@ -8,6 +9,7 @@ pub mod badge;
 pub mod challenges;
 pub mod codes;
 pub mod device;
+pub mod dashboard;
 pub mod discovery;
 pub mod email_verification;
 pub mod form;
@@ -63,6 +65,8 @@ pub fn router(app: &App) -> OpenApiRouter<App> {
         .merge(landing::router())
         .merge(login::router())
         .merge(go::router())
+        .merge(dashboard::router())
+        .merge(account::router())
         .merge(apps::router())
         .merge(email_verification::router())
         .merge(pairing::router())
@@ -89,13 +93,14 @@ pub async fn skin(State(app): State<App>, mut request: Request, next: Next) -> R
     let preflight = (request.method() == Method::OPTIONS).then(|| preflight(request.headers()));
     let standing = limits::Reported::default();
     request.extensions_mut().insert(standing.clone());
-    request.extensions_mut().insert(analytics::Noted::default());
+    let arrival = analytics::Arrival::of(&app, &mut request);
     let token = limits::app_token(request.headers());
     let mut response = match preflight {
         Some(response) => response,
         None => next.run(request).await,
     };
     limits::report(&app, &standing, ip, token.as_deref(), response.headers_mut()).await;
+    arrival.finish(&app, response.status(), token.as_deref());
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED_HEADERS));

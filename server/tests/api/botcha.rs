@@ -3,6 +3,10 @@
 mod agents;
 mod attacks;
 mod challenges;
+mod account;
+mod analytics;
+mod attacks;
+mod dashboard;
 mod gate;
 mod home;
 mod hybrid;

@@ -3,3 +3,4 @@
 mod challenges;
 mod login;
 mod agents;
+mod dashboard;
