@@ -5,15 +5,18 @@ pub mod analytics;
 pub mod apps;
 pub mod auth;
 pub mod badge;
+pub mod catalogue;
 pub mod challenges;
 pub mod codes;
 pub mod discovery;
+pub mod documents;
 pub mod gate;
 pub mod home;
 pub mod issue;
 pub mod keys;
 pub mod landing;
 pub mod limits;
+pub mod missing;
 pub mod owner;
 pub mod page;
 pub mod protected;
@@ -44,11 +47,14 @@ pub fn router(app: &App) -> OpenApiRouter<App> {
         .merge(protected::router())
         .merge(keys::router())
         .merge(landing::router())
+        .merge(badge::router())
+        .merge(documents::router())
+        .merge(discovery::files())
 }
 
 /// Routes that are served even when the family is off.
 pub fn always(_app: &App) -> OpenApiRouter<App> {
-    home::router().merge(discovery::router())
+    home::router().merge(discovery::router()).merge(documents::always())
 }
 
 /// Makes the records that the family needs: the demo app.

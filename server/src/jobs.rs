@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use crate::app::App;
 use crate::flows::scoring::history;
 use crate::flows::{detection, scoring};
+use crate::keys::rotation;
 use crate::{audit, storage, telemetry};
 
 /// The running tasks.
@@ -124,6 +125,7 @@ pub fn start(app: &App) {
     }
     scoring::start(app);
     detection::start(app);
+    rotation::start(app);
 }
 
 /// Removes what has expired, once a minute.

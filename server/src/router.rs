@@ -8,7 +8,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
-use http::{Method, Uri};
+use http::{HeaderMap, Method, Uri};
 use tower::ServiceExt;
 use tower_http::decompression::RequestDecompressionLayer;
 use utoipa_axum::router::OpenApiRouter;
@@ -138,10 +138,18 @@ fn dress(app: &App, skin: Skin, routes: Router<App>) -> Router<App> {
 /// Paths without a route: 404 in the skin of their prefix, with that family's headers.
 fn unmatched(app: &App) -> Router {
     let of = |skin: Skin| {
-        let routes = Router::new().fallback(move |origin: Origin, method: Method, uri: Uri| async move {
+        let pages = app.clone();
+        let fallback = move |origin: Origin, method: Method, uri: Uri, headers: HeaderMap| async move {
             let error = not_found(&method, &uri);
-            skin.render(if skin == Skin::Botcha { error.with("docs", origin.0) } else { error })
-        });
+            if skin != Skin::Botcha {
+                return skin.render(error);
+            }
+            match botcha::missing::respond(&pages, &origin, &method, &headers).await {
+                Some(page) => page,
+                None => skin.render(error.with("docs", origin.0)),
+            }
+        };
+        let routes = Router::new().fallback(fallback);
         dress(app, skin, routes).with_state(app.clone())
     };
     let (agentshield, botcha, botect, native) =

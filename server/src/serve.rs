@@ -52,7 +52,7 @@ pub async fn prepare(
     clock: Clock,
     entropy: Entropy,
 ) -> Result<App, StartError> {
-    let keys = KeyRing::load(&config, &storage, master, &entropy, clock.now()).await?;
+    let keys = KeyRing::load(&config, &storage, master, &entropy, clock.clone()).await?;
     let outbound = Outbound::new(&config.outbound)?;
     let app = App::new(config, storage, keys, outbound, clock, entropy);
     botcha::prepare(&app).await.map_err(|error| ConfigError(format!("storage is not usable: {error}")))?;

@@ -80,6 +80,9 @@ struct VerifyLanding {
         (status = 200, description = "The token", body = Value),
         (status = 400, body = ErrorBody),
         (status = 403, body = ErrorBody, description = "Too old, wrong, or used before"),
+        (status = 413, body = ErrorBody),
+        (status = 429, body = ErrorBody, description = "`RATE_LIMIT_EXCEEDED`"),
+        (status = 503, body = ErrorBody, description = "Storage does not answer"),
     ),
 )]
 async fn verify(State(app): State<App>, parts: Parts, Body(body, _): Body<Failure>) -> Result<Json<Value>> {

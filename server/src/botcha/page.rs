@@ -21,6 +21,8 @@ pub struct Frame<'a> {
     pub status: StatusCode,
     /// The path for `rel=alternate` to the same page in Markdown.
     pub path: &'a str,
+    /// The path of the picture that others show with a link to the page, `/og.png` if left out.
+    pub image: Option<&'a str>,
     /// Whether somebody is logged in: such pages hold no challenge for visitors and are not stored.
     pub is_private: bool,
     /// Further scripts of the folder of assets, such as `htmx.min.js`.
@@ -48,7 +50,7 @@ pub async fn respond(
         } else {
             Some(embedded_challenge(&origin.0, &landing::create_nonce(app).await?))
         };
-        pages::html(render(app, frame, page, challenge.as_ref()).into_string())
+        pages::html(render(app, &origin.0, frame, page, challenge.as_ref()).into_string())
     };
     *response.status_mut() = frame.status;
     let headers = response.headers_mut();
@@ -57,6 +59,11 @@ pub async fn respond(
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     Ok(response)
+}
+
+/// The HTML of a public page with a nonce of the caller's.
+pub fn public_html(app: &App, origin: &str, frame: Frame<'_>, page: &Page, nonce: &str) -> String {
+    render(app, origin, frame, page, Some(&embedded_challenge(origin, nonce))).into_string()
 }
 
 /// What a program that reads a page may solve without any other request.
@@ -83,7 +90,7 @@ pub fn embedded_challenge(base: &str, nonce: &str) -> Value {
     })
 }
 
-fn render(app: &App, frame: Frame<'_>, page: &Page, challenge: Option<&Value>) -> Markup {
+fn render(app: &App, origin: &str, frame: Frame<'_>, page: &Page, challenge: Option<&Value>) -> Markup {
     let assets = assets_path();
     let name = &app.config.service_name;
     html! {
@@ -97,6 +104,8 @@ fn render(app: &App, frame: Frame<'_>, page: &Page, challenge: Option<&Value>) -
                 meta name="ai-agent-welcome" content="true";
                 title { (page.title) ": " (name) }
                 link rel="alternate" type="text/markdown" href=(frame.path);
+                link rel="alternate" type="application/json" href="/openapi.json" title="OpenAPI document";
+                link rel="alternate" type="application/json" href="/.well-known/ai-plugin.json" title="Manifest";
                 link rel="icon" type="image/svg+xml" href=(format!("{assets}/icon.svg"));
                 link rel="stylesheet" href=(format!("{assets}/page.css"));
                 link rel="stylesheet" href=(format!("{assets}/console.css"));
@@ -109,6 +118,12 @@ fn render(app: &App, frame: Frame<'_>, page: &Page, challenge: Option<&Value>) -
                     @else { script type="module" src=(format!("{assets}/{script}")) {} }
                 }
                 @if let Some(challenge) = challenge {
+                    meta property="og:type" content="website";
+                    meta property="og:title" content=(format!("{}: {name}", page.title));
+                    meta property="og:description" content=(page.description);
+                    meta property="og:url" content=(format!("{origin}{}", frame.path));
+                    meta property="og:image" content=(format!("{origin}{}", frame.image.unwrap_or("/og.png")));
+                    meta name="twitter:card" content="summary_large_image";
                     meta name="botcha-challenge" content="embedded"
                         data-selector="script[type='application/botcha+json']";
                     link rel="botcha-challenge" href="#botcha-challenge" type="application/botcha+json";

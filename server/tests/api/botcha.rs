@@ -1,14 +1,19 @@
 //! The BOTCHA-compatible family.
 
 mod attacks;
+mod badges;
+mod discovery;
+mod documents;
 mod gate;
 mod home;
+mod key_rotation;
 mod keys;
 mod landing;
 mod limits;
 mod protected;
 mod refresh;
 mod revoke;
+mod routes;
 mod surface;
 mod token;
 mod validate;

@@ -118,6 +118,14 @@ impl Server {
         Answer { status: parts.status, headers: parts.headers, json, body }
     }
 
+    /// Sends a request and leaves the body of the answer unread, since that of a stream does not end.
+    pub async fn begin(&self, method: &str, path: &str) -> Answer {
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, _) = response.into_parts();
+        Answer { status: parts.status, headers: parts.headers, json: Value::Null, body: Vec::new() }
+    }
+
     /// GET.
     pub async fn get(&self, path: &str) -> Answer {
         self.call("GET", path, &[], Body::empty()).await
