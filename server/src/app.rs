@@ -8,11 +8,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use quivive_core::Timestamp;
 use sha2::{Digest, Sha256};
 
+use crate::botcha::challenges::stream::open::Streams;
 use crate::config::Config;
 use crate::flows::detection::Detection;
 use crate::flows::scoring::Scoring;
 use crate::jobs::Jobs;
 use crate::keys::KeyRing;
+use crate::mail::Mailer;
 use crate::openapi::Documents;
 use crate::outbound::Outbound;
 use crate::storage::Storage;
@@ -40,10 +42,14 @@ pub struct Inner {
     pub scoring: Scoring,
     /// The classifier of requests, and detections that wait to be recorded.
     pub detection: Detection,
+    /// Open event streams of challenges.
+    pub streams: Streams,
     /// The OpenAPI documents as they are sent.
     pub documents: Documents,
     /// The way out: DNS and HTTP.
     pub outbound: Outbound,
+    /// The way out for mails.
+    pub mail: Mailer,
     /// Work off the request path.
     pub jobs: Jobs,
     /// Whether new requests are still wanted; false from the first shutdown signal on.
@@ -57,6 +63,7 @@ impl App {
         storage: Storage,
         keys: KeyRing,
         outbound: Outbound,
+        mail: Mailer,
         clock: Clock,
         entropy: Entropy,
     ) -> Self {
@@ -70,8 +77,10 @@ impl App {
             scoring,
             detection: Detection::default(),
             callers: Callers::default(),
+            streams: Streams::default(),
             documents: Documents::default(),
             outbound,
+            mail,
             jobs: Jobs::default(),
             is_accepting: AtomicBool::new(true),
         }))

@@ -10,6 +10,7 @@ pub mod challenges;
 pub mod codes;
 pub mod discovery;
 pub mod documents;
+pub mod email_verification;
 pub mod gate;
 pub mod home;
 pub mod issue;
@@ -19,9 +20,12 @@ pub mod limits;
 pub mod missing;
 pub mod owner;
 pub mod page;
+pub mod pairing;
 pub mod protected;
+pub mod recovery;
 pub mod revocation;
 pub mod token;
+pub mod token_block;
 pub mod token_life;
 pub mod wire;
 
@@ -42,6 +46,7 @@ use crate::extract::{ClientIp, Origin};
 /// The family's routes.
 pub fn router(app: &App) -> OpenApiRouter<App> {
     always(app)
+        .merge(challenges::router())
         .merge(token::router())
         .merge(token_life::router())
         .merge(protected::router())
@@ -50,6 +55,10 @@ pub fn router(app: &App) -> OpenApiRouter<App> {
         .merge(badge::router())
         .merge(documents::router())
         .merge(discovery::files())
+        .merge(apps::router())
+        .merge(email_verification::router())
+        .merge(pairing::router())
+        .merge(recovery::router())
 }
 
 /// Routes that are served even when the family is off.

@@ -168,6 +168,7 @@ pub struct LimitsConfig {
     pub challenges_per_hour: u32,
     pub validations_per_minute: u32,
     pub verifications_per_hour: u32,
+    pub open_streams: usize,
     pub app_registrations_per_hour: u32,
     pub mails_per_hour: u32,
     pub mails_per_hour_to_one: u32,

@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::flows::scoring::history;
 use crate::flows::{detection, scoring};
 use crate::keys::rotation;
-use crate::{audit, storage, telemetry};
+use crate::{audit, mail, storage, telemetry};
 
 /// The running tasks.
 pub struct Jobs {
@@ -125,6 +125,7 @@ pub fn start(app: &App) {
     }
     scoring::start(app);
     detection::start(app);
+    mail::start(app);
     rotation::start(app);
 }
 

@@ -22,6 +22,7 @@ pub mod health;
 pub mod jobs;
 pub mod keys;
 pub mod limits;
+pub mod mail;
 pub mod openapi;
 pub mod outbound;
 pub mod pages;

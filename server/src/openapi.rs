@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::config::Family;
 use crate::error::{Error, Result};
 use crate::extract::Path;
-use crate::{agentshield, botcha, botect, browser, demo, health, rules_dry_run};
+use crate::{agentshield, botcha, botect, browser, demo, health, mail, rules_dry_run};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -77,6 +77,7 @@ pub fn document(app: &App, family: Option<Family>) -> OpenApi {
             .merge(browser::router(app))
             .merge(browser::collector(app))
             .merge(demo::router(app))
+            .merge(mail::router(app))
             .merge(rules_dry_run::router(app)),
     };
     let mut document = Base::openapi();
@@ -149,6 +150,15 @@ fn schemes() -> Vec<(&'static str, SecurityScheme, &'static [Family])> {
         (
             "BotchaLandingToken",
             header("X-Botcha-Landing-Token", "Token of a solved landing challenge"),
+            &[Botcha],
+        ),
+        ("BotchaAppSecret", header("X-App-Secret", "Secret of an app, `sk_…`"), &[Botcha]),
+        (
+            "BotchaSession",
+            SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
+                "botcha_session",
+                "Dashboard session of an app's owner; also taken as a Bearer token",
+            ))),
             &[Botcha],
         ),
         ("account_token", bearer("opaque", "Account API token"), &[Botect]),

@@ -18,7 +18,8 @@ use crate::config::Family;
 use crate::error::Error;
 use crate::extract::Origin;
 use crate::{
-    agentshield, botcha, botect, browser, console, demo, extract, health, openapi, rules_dry_run, telemetry,
+    agentshield, botcha, botect, browser, console, demo, extract, health, mail, openapi, rules_dry_run,
+    telemetry,
 };
 
 /// Whose error body and headers an answer has.
@@ -112,6 +113,7 @@ fn native(app: &App) -> OpenApiRouter<App> {
         .merge(openapi::router(app))
         .merge(browser::router(app))
         .merge(demo::router(app))
+        .merge(mail::router(app))
         .merge(console::router(app).into())
         .merge(rules_dry_run::router(app))
 }

@@ -13,6 +13,7 @@ use crate::app::{App, Clock, Entropy};
 use crate::config::{Config, ConfigError};
 use crate::keys::KeyRing;
 use crate::keys::master::MasterSecret;
+use crate::mail::Mailer;
 use crate::outbound::Outbound;
 use crate::storage::Storage;
 use crate::storage::memory::Memory;
@@ -54,7 +55,8 @@ pub async fn prepare(
 ) -> Result<App, StartError> {
     let keys = KeyRing::load(&config, &storage, master, &entropy, clock.clone()).await?;
     let outbound = Outbound::new(&config.outbound)?;
-    let app = App::new(config, storage, keys, outbound, clock, entropy);
+    let mail = Mailer::new(&config)?;
+    let app = App::new(config, storage, keys, outbound, mail, clock, entropy);
     botcha::prepare(&app).await.map_err(|error| ConfigError(format!("storage is not usable: {error}")))?;
     Ok(app)
 }

@@ -68,6 +68,13 @@ impl Record for StoredCode {
         self.hash.clone()
     }
 
+    fn parent(&self) -> String {
+        match &self.content {
+            Content::Device { app_id } => app_id.clone(),
+            Content::Gate(_) | Content::User { .. } => String::new(),
+        }
+    }
+
     fn expires_at(&self) -> Option<Timestamp> {
         Some(self.expires_at)
     }
@@ -138,7 +145,7 @@ const PREFIX: &str = "BOTCHA-";
 /// Without I, O, 0 and 1, which people mix up.
 const GATE_ALPHABET: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 /// As the gate's, without L.
-const DEVICE_ALPHABET: &[u8] = b"23456789ABCDEFGHJKMNPQRSTUVWXYZ";
+pub(super) const DEVICE_ALPHABET: &[u8] = b"23456789ABCDEFGHJKMNPQRSTUVWXYZ";
 
 #[cfg(test)]
 mod tests {

@@ -55,7 +55,7 @@ async fn pass(
     in_body: Option<&str>,
     is_open: bool,
 ) -> Result<Option<RegisteredApp>> {
-    let origin = parts.extensions.get::<Origin>().map(|origin| origin.0.as_str()).unwrap_or_default();
+    let origin = origin(parts);
     let in_query = query_value(&parts.uri, "app_id").filter(|id| !id.is_empty());
     let in_token = auth::app_of_bearer(app, &parts.headers);
     let mut named: Vec<&str> = in_query.as_deref().into_iter().collect();
@@ -100,10 +100,16 @@ fn registration_required(origin: &str) -> Error {
     Error::unauthenticated("This server serves registered apps only: name yours with app_id or X-App-Id")
         .with_code("APP_REGISTRATION_REQUIRED")
         .with("registration", registration)
-        .with("docs", format!("{origin}/openapi.json"))
+        .with("docs", format!("{origin}/ai.txt"))
 }
 
-fn unverified(origin: &str, id: &str) -> Error {
+/// By which scheme and host a request came.
+pub(super) fn origin(parts: &Parts) -> &str {
+    parts.extensions.get::<Origin>().map(|origin| origin.0.as_str()).unwrap_or_default()
+}
+
+/// The refusal of an app whose owner has not proven the address.
+pub(super) fn unverified(origin: &str, id: &str) -> Error {
     Error::forbidden("The e-mail address of this app is not verified")
         .with_code("EMAIL_NOT_VERIFIED")
         .with("next_step", format!("POST {origin}/v1/apps/{id}/verify-email with the code from the mail"))

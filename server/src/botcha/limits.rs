@@ -127,6 +127,11 @@ pub async fn count_key(app: &App, parts: &Parts, rule: &Rule, key: &str) -> Resu
     Err(refusal(app, standing, &text).in_form(Form::Bare))
 }
 
+/// Who is counted by address, for counters of a route's own.
+pub(super) fn caller(parts: &Parts) -> String {
+    network(client_ip(parts))
+}
+
 /// The Bearer token of a request if it claims an app: only then can another bucket than the address's be meant.
 pub(super) fn app_token(headers: &HeaderMap) -> Option<String> {
     let token = bearer(headers)?;

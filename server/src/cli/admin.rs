@@ -4,6 +4,7 @@
 
 mod answer;
 mod keys;
+mod app;
 mod plan;
 mod scoring;
 mod show;
@@ -142,6 +143,9 @@ enum Command {
         /// The user's e-mail address, or his id.
         user: String,
     },
+    /// Show apps, verify their owners' addresses, log owners in.
+    #[command(subcommand)]
+    App(app::Command),
     /// List a project's recorded blocks, latest first.
     Blocks {
         project: i64,
@@ -252,6 +256,7 @@ async fn execute(app: &App, command: Command) -> Result<Answer> {
         Command::Accounts => show::accounts(app).await,
         Command::Users { account } => show::users(app, account).await,
         Command::Projects { account } => show::projects(app, account).await,
+        Command::App(command) => app::run(app, command).await,
         Command::Blocks { project, limit } => show::blocks(app, project, limit).await,
     }
 }

@@ -3,6 +3,7 @@
 use quivive_core::agent::default_classifier;
 
 use super::{BotConfig, Config, ConfigError};
+use crate::mail;
 
 impl Config {
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
@@ -60,7 +61,7 @@ impl Config {
         ];
         match checks.into_iter().find(|(holds, _)| !holds) {
             Some((_, message)) => Err(ConfigError(message.to_owned())),
-            None => Ok(()),
+            None => mail::check(self),
         }
     }
 
@@ -87,8 +88,29 @@ impl Config {
                            reach private networks or go unencrypted";
             warnings.push(warning.to_owned());
         }
+        if let Some(url) = &self.mail.smtp_url {
+            if self.public_url.is_none() && !self.development {
+                warnings.push("`public_url` is not set: mails with a login code hold no link".to_owned());
+            }
+            if is_open_mail(url) {
+                let warning = "`mail.smtp_url` asks for no TLS: codes and the password go unencrypted; write smtps:// \
+                               or add ?tls=required";
+                warnings.push(warning.to_owned());
+            }
+        }
         warnings
     }
+}
+
+/// Whether mails may go unencrypted to another machine.
+fn is_open_mail(url: &str) -> bool {
+    let Ok(uri) = url.parse::<http::Uri>() else { return true };
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let is_this_machine =
+        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    let is_encrypted =
+        uri.scheme_str() == Some("smtps") || uri.query().is_some_and(|query| query.contains("tls=required"));
+    !is_this_machine && !is_encrypted
 }
 
 fn is_bot(bot: &BotConfig) -> bool {

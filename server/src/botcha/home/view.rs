@@ -80,7 +80,7 @@ impl Home {
             format!("GET {base}/v1/challenges?app_id={demo}"),
             format!(
                 "POST {base}/v1/challenges/{{id}}/verify with {{\"type\": \"hybrid\", \"speed_answers\": [\"...\"], \
-                 \"reasoning_answers\": {{\"question-id\": \"answer\"}}}}"
+                 \"reasoning_answers\": {{\"question-id\": \"answer\"}} }}"
             ),
         ]
     }

@@ -141,7 +141,7 @@ async fn all_accounts(app: &App) -> Result<Vec<Account>> {
 }
 
 /// Every record of a parent; storage sorts ids as texts.
-async fn all<T: Record>(app: &App, parent: &str) -> Result<Vec<T>> {
+pub(super) async fn all<T: Record>(app: &App, parent: &str) -> Result<Vec<T>> {
     let mut records: Vec<T> = Vec::new();
     loop {
         let after = records.last().map(Record::id);

@@ -18,6 +18,7 @@ async fn with_app(server: &Server, id: &str, is_email_verified: bool) {
         is_demo: false,
         registration_policy: RegistrationPolicy::Open,
         allowed_audiences: Vec::new(),
+        credentials_rotated_at: None,
     };
     server.app.storage.insert(&app).await.unwrap();
 }

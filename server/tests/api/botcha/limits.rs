@@ -94,6 +94,7 @@ async fn with_app(server: &Server, id: &str, rate_limit: u32) {
         is_demo: false,
         registration_policy: RegistrationPolicy::Open,
         allowed_audiences: Vec::new(),
+        credentials_rotated_at: None,
     };
     server.app.storage.insert(&app).await.unwrap();
 }

@@ -1,4 +1,3 @@
-use axum::body::Body;
 use serde_json::{Value, json};
 
 use crate::support::Server;

@@ -198,7 +198,7 @@ async fn a_batch_that_was_handed_over_is_scored_though_its_request_is_cancelled(
     assert!(cancelled.is_err());
     assert!(queue.is_empty());
     let waiting = tokio::time::timeout(Duration::from_secs(20), queue.next(10)).await.unwrap();
-    assert_eq!(&*waiting[0].token, "bt_k3J9xQ2mWv7Zr1Tt0bYcUe5P");
+    assert_eq!(&*waiting[0].0.token, "bt_k3J9xQ2mWv7Zr1Tt0bYcUe5P");
     // Sent again it is no news, but it may have been stored by a process that ended before it came to the queue.
     database.mood.store(WELL, Ordering::SeqCst);
     assert_eq!(site.ingest(&own).await.json["duplicates"], 1);
