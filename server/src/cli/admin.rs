@@ -3,8 +3,8 @@
 //! Works on the database directly, also while a server runs on it; that one sees a change within a second.
 
 mod answer;
-mod keys;
 mod app;
+mod keys;
 mod plan;
 mod scoring;
 mod show;
