@@ -140,9 +140,10 @@ impl Block {
         Self::Heading(text.into())
     }
 
-    fn html(&self) -> Markup {
+    /// The block as HTML.
+    pub fn html(&self) -> Markup {
         match self {
-            Self::Heading(text) => html! { h2 { (inline(text)) } },
+            Self::Heading(text) => html! { h2 id=(anchor(text)) { (inline(text)) } },
             Self::Text(text) => html! { p { (inline(text)) } },
             Self::List(items) => html! { ul class="plain" { @for item in items { li { (inline(item)) } } } },
             Self::Steps(items) => {
@@ -261,8 +262,14 @@ impl Form {
     }
 }
 
+/// The name by which links reach a heading: its letters and digits in lower case, joined by hyphens.
+pub fn anchor(heading: &str) -> String {
+    let words = heading.split(|character: char| !character.is_ascii_alphanumeric());
+    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-").to_ascii_lowercase()
+}
+
 /// Text with code between backticks.
-fn inline(text: &str) -> Markup {
+pub fn inline(text: &str) -> Markup {
     html! {
         @for (number, part) in text.split('`').enumerate() {
             @if number % 2 == 1 { code { (part) } } @else { (PreEscaped(super::escape(part))) }
@@ -276,7 +283,7 @@ fn row(cells: &[String]) -> String {
 }
 
 /// One line that cannot begin another block and holds no markup but code.
-fn line(text: &str) -> String {
+pub fn line(text: &str) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     text.replace('<', "&lt;")
 }

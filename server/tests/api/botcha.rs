@@ -1,15 +1,18 @@
 //! The BOTCHA-compatible family.
 
-mod agents;
-mod attacks;
-mod challenges;
 mod account;
+mod agents;
 mod analytics;
 mod attacks;
+mod badges;
+mod challenges;
 mod dashboard;
+mod discovery;
+mod documents;
 mod gate;
 mod home;
 mod hybrid;
+mod key_rotation;
 mod keys;
 mod landing;
 mod legacy;
@@ -19,6 +22,7 @@ mod protected;
 mod reasoning;
 mod refresh;
 mod revoke;
+mod routes;
 mod stream;
 mod surface;
 mod token;
