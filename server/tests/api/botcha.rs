@@ -98,6 +98,7 @@ async fn register(server: &Server, id: &str, change: impl FnOnce(&mut Registered
         is_demo: false,
         registration_policy: RegistrationPolicy::Open,
         allowed_audiences: Vec::new(),
+        credentials_rotated_at: None,
     };
     change(&mut app);
     server.app.storage.insert(&app).await.unwrap();
