@@ -9,6 +9,7 @@ pub mod challenges;
 pub mod codes;
 pub mod discovery;
 pub mod email_verification;
+pub mod form;
 pub mod gate;
 pub mod home;
 pub mod issue;

@@ -2,7 +2,7 @@
 //!
 //! Whether an address has an app shows neither in the answer nor in the work behind it.
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 
 use super::apps;
 use super::codes::{self, Content};
+use super::form::Fields;
 use super::gate;
 use super::limits::{self, Rule};
 use super::token::uncached;
@@ -90,17 +91,14 @@ async fn recover(State(app): State<App>, parts: Parts, Body(body, _): Body<Failu
                                       app; to `/dashboard/login?error=email_missing` without an address"),
         (status = 400, body = ErrorBody, description = "`INVALID_REQUEST`: the form cannot be read"),
         (status = 413, body = ErrorBody, description = "`PAYLOAD_TOO_LARGE`"),
-        (status = 429, description = "`RATE_LIMIT_EXCEEDED`", content((ErrorBody = "application/json"), (String = "text/html"))),
+        (status = 429, body = ErrorBody, description = "`RATE_LIMIT_EXCEEDED`"),
         (status = 503, body = ErrorBody, description = "`STORAGE_UNAVAILABLE`"),
     ),
 )]
-async fn log_in_by_email(
-    State(app): State<App>,
-    parts: Parts,
-    Body(body, _): Body<Failure>,
-) -> Result<Response> {
-    let given = form_urlencoded::parse(&body).find(|(name, _)| name == "email").map(|(_, value)| value);
-    let email = given.map(|text| apps::normalize_email(&text)).unwrap_or_default();
+async fn log_in_by_email(State(app): State<App>, request: Request) -> Result<Response> {
+    let (parts, body) = request.into_parts();
+    let fields = Fields::read(Request::from_parts(parts.clone(), body)).await?;
+    let email = apps::normalize_email(fields.text("email"));
     if email.is_empty() {
         return Ok(redirect("/dashboard/login?error=email_missing"));
     }

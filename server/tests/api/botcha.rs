@@ -1,5 +1,6 @@
 //! The BOTCHA-compatible family.
 
+pub mod apps;
 mod attacks;
 mod gate;
 mod home;

@@ -67,7 +67,11 @@ async fn list(app: &App) -> Result<Answer> {
             app.name.clone().unwrap_or_else(|| "-".to_owned()),
         ]
     });
-    Ok(Answer::list(["ID", "EMAIL", "VERIFIED", "CREATED", "NAME"], rows.collect(), apps.iter().map(facts).collect()))
+    Ok(Answer::list(
+        ["ID", "EMAIL", "VERIFIED", "CREATED", "NAME"],
+        rows.collect(),
+        apps.iter().map(facts).collect(),
+    ))
 }
 
 fn show(app: &RegisteredApp) -> Answer {
@@ -89,7 +93,8 @@ async fn login(app: &App, found: RegisteredApp) -> Result<Answer> {
     let code = codes::store(app, Content::Device { app_id: id.clone() }, recovery::CODE_SECONDS).await?;
     audit::record(app, &id, &Actor::Operator, "app.login_code_made", json!({})).await?;
     let link = mail::base(app).map(|base| format!("{base}/go/{code}"));
-    let place = link.clone().unwrap_or_else(|| "Enter it on the page /dashboard/code of this server.".to_owned());
+    let place =
+        link.clone().unwrap_or_else(|| "Enter it on the page /dashboard/code of this server.".to_owned());
     Ok(Answer::new(format!("{code}\n{place}"), json!({ "app_id": id, "code": code, "link": link })))
 }
 

@@ -1,1 +1,3 @@
 //! Attacks that the original system lets through, carried out; each must fail here.
+
+mod apps;
