@@ -1,3 +1,5 @@
+import type { NaturalQuestion } from "./operations";
+
 /** Options of a {@link Client}. */
 export interface ClientOptions {
   /**
@@ -85,6 +87,13 @@ export class Client {
   readonly botcha: {
     /** The held token; when there is none or it is near its end, a new one. */
     token(): Promise<string>;
+    /**
+     * Gets a new token by the hybrid challenge: the client solves the speed part, `answer` the questions. It is called
+     * with all three at once and gives bare answers: a number in digits, a name or a word. They are due half a minute
+     * after the challenge was posed; late or wrong ones reject with an {@link ApiError} of the code
+     * `CHALLENGE_FAILED`. The token is kept as one of `token` is.
+     */
+    prove(answer: (question: NaturalQuestion) => string | Promise<string>): Promise<string>;
   };
 
   /** The Botect-compatible calls of a site's back end; they need the option `privateKey`. */

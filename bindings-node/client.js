@@ -10,6 +10,7 @@ const LARGEST_ANSWER = 262_144;
 const LONGEST_CONTEXT = 2_048;
 const VERDICT_TIMEOUT = 1_000;
 const DETECT_TIMEOUT = 250;
+const CHALLENGE_FAILED = "CHALLENGE_FAILED";
 const SESSION_TOKEN = /^[A-Za-z0-9_-]{1,128}$/;
 const ACTIONS = ["allow", "challenge", "block", "log", "delay"];
 const BANDS = ["not_computed", "definite", "confident_automated", "likely_automated", "likely_human", "verified"];
@@ -35,7 +36,7 @@ class Client {
     this.#service = url ? readService(url) : undefined;
     this.#origins = new Origins(this.#service, tokenOrigins);
     this.#options = { timeout: 30_000, userAgent: `quivive-node/${version}`, ...options };
-    this.botcha = Object.freeze({ token: () => this.#token() });
+    this.botcha = Object.freeze({ token: () => this.#token(), prove: (answer) => this.#prove(answer) });
     this.botect = Object.freeze({ verdict: (session, context) => this.#verdict(session, context) });
     this.agentshield = Object.freeze({ detect: (visit) => this.#detect(visit) });
   }
@@ -152,20 +153,69 @@ class Client {
         this.#tokens.forgetRefresh();
       }
     }
-    const { appId, audience } = this.#options;
-    const url = this.#endpoint("/v1/token");
-    for (const [name, text] of Object.entries({ ts: String(Date.now()), app_id: appId, audience })) {
+    const issued = await this.#challenge("/v1/token");
+    const { id, answers } = operations.solveInlineChallenge({ body: issued });
+    return this.#tokens.keep(await this.#post("/v1/token/verify", { id, answers, ...this.#known() }));
+  }
+
+  /** Gets a token by the hybrid challenge; the user's function answers its questions. */
+  async #prove(answer) {
+    let posed;
+    try {
+      posed = await this.#pose();
+    } catch (error) {
+      if (error.code !== CHALLENGE_FAILED) {
+        throw error;
+      }
+      // A machine that was busy at the wrong moment gets a second challenge.
+      posed = await this.#pose();
+    }
+    const ask = async (question) => [question.id, await answer(question)];
+    const answers = Object.fromEntries(await Promise.all(posed.reasoning.questions.map(ask)));
+    const judged = await this.#submit(posed.id, { reasoning_answers: answers });
+    if (judged.success !== true) {
+      throw new ApiError(200, CHALLENGE_FAILED, judged);
+    }
+    return this.#tokens.keep(judged);
+  }
+
+  /** Asks for a hybrid challenge and passes its speed part. */
+  async #pose() {
+    const { challenge } = await this.#challenge("/v1/challenges", { type: "hybrid" });
+    const { id, speed, reasoning } = challenge ?? {};
+    if (typeof id !== "string" || !Array.isArray(speed?.problems) || !areQuestions(reasoning?.questions)) {
+      throw new ApiError(200, "MALFORMED_ANSWER", undefined);
+    }
+    const { answers } = operations.solveChallenge({ problems: speed.problems });
+    const judged = await this.#submit(id, { speed_answers: answers });
+    if (judged.speed?.passed !== true || judged.pending !== "reasoning") {
+      throw new ApiError(200, CHALLENGE_FAILED, judged);
+    }
+    return challenge;
+  }
+
+  #submit(id, answers) {
+    const json = { type: "hybrid", ...answers, ...this.#known() };
+    return this.#post(`/v1/challenges/${encodeURIComponent(id)}/verify`, json, "success");
+  }
+
+  /** Asks for a challenge and tells the client's time, app and audience. */
+  #challenge(path, more = {}) {
+    const url = this.#endpoint(path);
+    for (const [name, text] of Object.entries({ ts: String(Date.now()), ...more, ...this.#known() })) {
       if (text !== undefined) {
         url.searchParams.set(name, text);
       }
     }
-    const issued = await this.#call(url, {}, "challenge");
-    const { id, answers } = operations.solveInlineChallenge({ body: issued });
-    return this.#tokens.keep(await this.#post("/v1/token/verify", { id, answers, app_id: appId, audience }));
+    return this.#call(url, {}, "challenge");
   }
 
-  #post(path, json) {
-    return this.#call(this.#endpoint(path), { method: "POST", json }, "access_token");
+  #known() {
+    return { app_id: this.#options.appId, audience: this.#options.audience };
+  }
+
+  #post(path, json, member = "access_token") {
+    return this.#call(this.#endpoint(path), { method: "POST", json }, member);
   }
 
   #endpoint(path) {
@@ -293,6 +343,11 @@ function readVerdict({ verdict, score, action, detection_ids: ids, reason }) {
 /** What stands in for a verdict after a fault. */
 function unavailable() {
   return { ...UNAVAILABLE, detection_ids: [] };
+}
+
+function areQuestions(questions) {
+  const isQuestion = (asked) => typeof asked?.id === "string" && typeof asked.question === "string";
+  return Array.isArray(questions) && questions.every(isQuestion);
 }
 
 function canBeSentAgain(url, { body }) {

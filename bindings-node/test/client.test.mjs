@@ -47,6 +47,81 @@ test("token is fetched when asked for and then kept", async (t) => {
   assert.equal(site.askedFor("/v1/token/verify").length, 1);
 });
 
+test("agent proves itself with the answers of its model", async (t) => {
+  const site = await Site.start(t);
+  const client = new Client({ url: site.url, appId: "app_1" });
+  const asked = [];
+  const token = await client.botcha.prove(async (question) => {
+    asked.push(question);
+    return site.rightAnswer(question);
+  });
+  assert.deepEqual(asked.map((question) => Object.keys(question).sort()), Array(3).fill(["category", "id", "question"]));
+  assert.equal(await client.botcha.token(), token);
+  assert.equal((await client.fetch("/token")).status, 200);
+  assert.equal(site.askedFor("/v1/token").length, 0);
+});
+
+test("wrong answers prove nothing", async (t) => {
+  const site = await Site.start(t);
+  await assert.rejects(new Client({ url: site.url }).botcha.prove(() => "no idea"), (error) => {
+    assert.ok(error instanceof ApiError);
+    assert.deepEqual([error.code, error.status], ["CHALLENGE_FAILED", 200]);
+    assert.equal(error.body.message, "❌ Failed: Failed: reasoning");
+    return true;
+  });
+  assert.equal(site.refreshable.size, 0);
+});
+
+test("model is not asked before the speed part is passed", async (t) => {
+  const site = await Site.start(t);
+  const client = new Client({ url: site.url });
+  const asked = [];
+  const model = (question) => {
+    asked.push(question.id);
+    return site.rightAnswer(question);
+  };
+  site.failsSpeed = 2;
+  await assert.rejects(client.botcha.prove(model), { code: "CHALLENGE_FAILED" });
+  assert.equal(asked.length, 0);
+  site.failsSpeed = 1;
+  assert.ok(await client.botcha.prove(model));
+  assert.equal(asked.length, 3);
+});
+
+test("failure of the model reaches the caller", async (t) => {
+  const site = await Site.start(t);
+  const model = () => {
+    throw new RangeError("out of words");
+  };
+  await assert.rejects(new Client({ url: site.url }).botcha.prove(model), RangeError);
+});
+
+test("questions are answered at the same time", async (t) => {
+  const site = await Site.start(t);
+  let resolve;
+  const promise = new Promise((resolved) => {
+    resolve = resolved;
+  });
+  let left = 3;
+  const model = async (question) => {
+    left -= 1;
+    if (left === 0) {
+      resolve();
+    }
+    await promise;
+    return site.rightAnswer(question);
+  };
+  assert.ok(await new Client({ url: site.url }).botcha.prove(model));
+});
+
+test("unreadable hybrid challenge is refused", async (t) => {
+  const site = await Site.start(t);
+  for (const posed of [{}, { id: "x", speed: { problems: [1] }, reasoning: { questions: [{ id: 1 }] } }]) {
+    site.hybridPosed = posed;
+    await assert.rejects(new Client({ url: site.url }).botcha.prove(() => "x"), { code: "MALFORMED_ANSWER" });
+  }
+});
+
 test("service may come from the environment", async (t) => {
   const site = await Site.start(t);
   process.env.QUIVIVE_URL = site.url;

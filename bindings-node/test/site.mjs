@@ -5,7 +5,18 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
-import { QuiviveError, Verifier, checkSolution, generateChallenge, generateKey, publicKeys, signToken } from "quivive";
+import {
+  QuiviveError,
+  Verifier,
+  checkHybrid,
+  checkHybridSpeed,
+  checkSolution,
+  generateChallenge,
+  generateHybrid,
+  generateKey,
+  publicKeys,
+  signToken,
+} from "quivive";
 
 /** Guards `/inline` by a challenge, `/token` by a token; issues tokens; counts what it was asked. */
 export class Site {
@@ -20,7 +31,10 @@ export class Site {
   drips = undefined;
   delay = 0;
   asksByBearer = true;
+  failsSpeed = 0;
+  hybridPosed = undefined;
   #open = new Map();
+  #hybrid = new Map();
   #server = createServer((request, response) => this.#serve(request, response));
 
   /** Starts a site that ends with the test. */
@@ -53,12 +67,16 @@ export class Site {
       "/token": () => this.#token(request),
       "/elsewhere": () => [302, {}, { Location: searchParams.get("to") }],
       "/v1/token": () => this.#tokenChallenge(searchParams),
+      "/v1/challenges": () => this.#hybridChallenge(searchParams),
       "/v1/token/verify": () => this.#tokenVerify(body),
       "/v1/token/refresh": () => this.#tokenRefresh(body),
       "/v1/sessions/known/verdict": () => this.#verdict(request, searchParams),
       "/api/v1/detect": () => this.#detect(request, body),
       "/malformed": () => [403, this.malformed],
     };
+    if (pathname.startsWith("/v1/challenges/")) {
+      routes[pathname] = () => this.#judgeHybrid(pathname.split("/")[3], body);
+    }
     const [status, answer, headers] = await (routes[pathname]?.() ?? [404, { error: "NOT_FOUND", message: "nothing" }]);
     response.writeHead(status, { "Content-Type": "application/json; charset=utf-8", ...headers });
     response.end(typeof answer === "string" ? answer : JSON.stringify(answer));
@@ -95,6 +113,43 @@ export class Site {
   async #tokenChallenge(query) {
     await sleep(this.delay);
     return /^\d+$/.test(query.get("ts")) ? [200, { success: true, challenge: this.#newChallenge(), token: null }] : [400, {}];
+  }
+
+  /** What a model would answer: the test reads it where the service keeps it. */
+  rightAnswer({ id }) {
+    const expected = [...this.#hybrid.values()].flatMap((challenge) => challenge.reasoning.expected);
+    return expected.find((right) => right.id === id).answer;
+  }
+
+  #hybridChallenge(query) {
+    if (query.get("type") !== "hybrid" || !/^\d+$/.test(query.get("ts"))) {
+      return [400, {}];
+    }
+    const now = Date.now();
+    const { challenge, question } = generateHybrid({ seed: random(32), client_time: now - 1000, now });
+    this.#hybrid.set(question.id, challenge);
+    const { id, speed, reasoning } = question;
+    const posed = { id, speed: { problems: speed.problems }, reasoning: { questions: reasoning.questions } };
+    return [200, { success: true, type: "hybrid", challenge: this.hybridPosed ?? posed }];
+  }
+
+  /** Both steps, as the BOTCHA-compatible API has them. */
+  #judgeHybrid(id, { type, speed_answers: hashes, reasoning_answers: answers }) {
+    const challenge = this.#hybrid.get(id);
+    this.#hybrid.delete(id);
+    if (type !== "hybrid" || challenge === undefined) {
+      return [400, {}];
+    }
+    const now = Date.now();
+    if (hashes !== undefined) {
+      const isFailing = this.failsSpeed > 0;
+      this.failsSpeed -= 1;
+      const judged = checkHybridSpeed({ challenge, speed_answers: isFailing ? null : hashes, now });
+      this.#hybrid.set(id, judged.challenge);
+      return [200, { success: false, pending: "reasoning", speed: judged.speed, expires_in_ms: 34_000 }];
+    }
+    const outcome = checkHybrid({ challenge, reasoning_answers: answers, now });
+    return [200, outcome.valid ? { success: true, ...this.#issue() } : { success: false, message: `❌ Failed: ${outcome.reason}` }];
   }
 
   #tokenVerify({ id, answers }) {

@@ -20,6 +20,7 @@ const options: ClientOptions = { url: "https://door.example", tokenOrigins: new 
 const client = new Client(options);
 const response: Response = await client.fetch(new URL("https://shop.example"), { method: "POST", body: "order" });
 const token: string = await client.botcha.token();
+const proof: string = await client.botcha.prove(async ({ id, question, category }) => `${id}${question}${category}`);
 const verdict: SessionVerdict = await client.botect.verdict("sess_1", { path: "/", loggedIn: false });
 const detection: Detection = await client.agentshield.detect({ userAgent: "GPTBot" });
 
@@ -49,4 +50,4 @@ function codeOf(error: unknown): ErrorCode | string {
   return error instanceof QuiviveError ? error.code : "unknown";
 }
 
-export { claims, classification, codeOf, detection, later, response, verdict };
+export { claims, classification, codeOf, detection, later, proof, response, verdict };

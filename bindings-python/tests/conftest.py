@@ -22,6 +22,7 @@ class Site(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.key = quivive.generate_key(seed=os.urandom(32).hex(), kid="door-1")
         self.verifier = quivive.Verifier(keys=quivive.public_keys(keys=[self.key]))
+        self.hybrid, self.fails_speed = {}, 0
         self.open, self.revoked, self.refreshable, self.asked = {}, set(), set(), []
         self.lifetime, self.gives_refresh, self.asks_by_bearer, self.delay = 3600, True, True, 0.0
         self.verdict = self.drips = None
@@ -43,6 +44,40 @@ class Site(ThreadingHTTPServer):
         except quivive.QuiviveError:
             return False
         return True
+
+    def new_hybrid(self):
+        made = quivive.generate_hybrid(seed=os.urandom(32).hex(), now=now(), client_time=now() - 1000)
+        self.hybrid[made["question"]["id"]] = made["challenge"]
+        speed, reasoning = made["question"]["speed"], made["question"]["reasoning"]
+        return {
+            "id": made["question"]["id"],
+            "speed": {"problems": speed["problems"], "timeLimit": f"{speed['limit_ms']}ms"},
+            "reasoning": {"questions": reasoning["questions"], "timeLimit": "30s"},
+        }
+
+    def right_answer(self, question):
+        """What a model would answer: the test reads it where the service keeps it."""
+        for challenge in self.hybrid.values():
+            for right in challenge["reasoning"]["expected"]:
+                if right["id"] == question["id"]:
+                    return right["answer"]
+        raise LookupError(question)
+
+    def judge_hybrid(self, identifier, body):
+        """Both steps, as the BOTCHA-compatible API has them."""
+        assert body["type"] == "hybrid"
+        challenge = self.hybrid.pop(identifier)
+        if "speed_answers" in body:
+            hashes = None if self.fails_speed > 0 else body["speed_answers"]
+            self.fails_speed -= 1
+            judged = quivive.check_hybrid_speed(challenge=challenge, speed_answers=hashes, now=now())
+            self.hybrid[identifier] = judged["challenge"]
+            return {"success": False, "pending": "reasoning", "speed": judged["speed"], "expires_in_ms": 34000}
+        answers = body["reasoning_answers"]
+        outcome = quivive.check_hybrid(challenge=challenge, reasoning_answers=answers, now=now())
+        if outcome["valid"]:
+            return {"success": True, **self.issue()}
+        return {"success": False, "message": f"❌ Failed: {outcome['reason']}"}
 
     def issue(self):
         claims = {
@@ -79,6 +114,7 @@ class Door(BaseHTTPRequestHandler):
             "/inline": self.inline,
             "/token": self.token,
             "/v1/token": self.token_challenge,
+            "/v1/challenges": self.hybrid_challenge,
             "/v1/sessions/known/verdict": self.verdict,
         }.get(parts.path, self.not_found)()
 
@@ -92,6 +128,8 @@ class Door(BaseHTTPRequestHandler):
             self.token_verify(body)
         elif self.path == "/v1/token/refresh":
             self.token_refresh(body)
+        elif self.path.startswith("/v1/challenges/"):
+            self.answer(200, self.server.judge_hybrid(self.path.split("/")[3], body))
         elif self.path == "/api/v1/detect":
             self.detect(body)
         elif self.path == "/inline":
@@ -118,6 +156,11 @@ class Door(BaseHTTPRequestHandler):
         assert parse_qs(urlsplit(self.path).query)["ts"][0].isdigit()
         time.sleep(self.server.delay)
         self.answer(200, {"success": True, "challenge": self.server.new_challenge(), "token": None})
+
+    def hybrid_challenge(self):
+        query = parse_qs(urlsplit(self.path).query)
+        assert query["type"] == ["hybrid"] and query["ts"][0].isdigit()
+        self.answer(200, {"success": True, "type": "hybrid", "challenge": self.server.new_hybrid()})
 
     def token_verify(self, body):
         if self.server.is_solved(body["id"], body["answers"]):

@@ -35,6 +35,12 @@ class Blocking:
     def detect(self, **options):
         return self.run(self.client.agentshield.detect(**options))
 
+    def prove(self, answer):
+        async def answer_later(question):
+            return answer(question)
+
+        return self.run(self.client.botcha.prove(answer_later))
+
     def many_tokens(self, count):
         async def gather():
             return await asyncio.gather(*(self.client.botcha.token() for _ in range(count)))
@@ -52,6 +58,7 @@ class Plain:
     def __init__(self, *arguments, **options):
         self.client = quivive.Client(*arguments, **options)
         self.fetch, self.close = self.client.fetch, self.client.close
+        self.prove = self.client.botcha.prove
         self.token, self.verdict = self.client.botcha.token, self.client.botect.verdict
         self.detect = self.client.agentshield.detect
 
@@ -100,6 +107,86 @@ def test_token_is_fetched_when_asked_for_and_then_kept(make, site):
     assert sent[0] is None and sent[1].startswith("Bearer ") and sent[2] == sent[1]
     assert len(sent) == 3
     assert len(site.asked_for("/v1/token/verify")) == 1
+
+
+def test_agent_proves_itself_with_the_answers_of_its_model(make, site):
+    client, asked = make(site.url, app_id="app_1"), []
+
+    def model(question):
+        asked.append(question)
+        return site.right_answer(question)
+
+    token = client.prove(model)
+    assert len(asked) == 3 and all(set(question) == {"id", "question", "category"} for question in asked)
+    assert client.token() == token and site.is_valid(token)
+    assert client.fetch("/token").status_code == 200
+    assert site.asked_for("/v1/token") == []
+
+
+def test_wrong_answers_prove_nothing(make, site):
+    client = make(site.url)
+    with pytest.raises(quivive.ApiError) as caught:
+        client.prove(lambda question: "no idea")
+    assert (caught.value.code, caught.value.status) == ("CHALLENGE_FAILED", 200)
+    assert caught.value.body["message"] == "❌ Failed: Failed: reasoning"
+    assert site.refreshable == set()
+
+
+def test_model_is_not_asked_before_the_speed_part_is_passed(make, site):
+    client, asked = make(site.url), []
+
+    def model(question):
+        asked.append(question["id"])
+        return site.right_answer(question)
+
+    site.fails_speed = 2
+    with pytest.raises(quivive.ApiError) as caught:
+        client.prove(model)
+    assert (caught.value.code, asked) == ("CHALLENGE_FAILED", [])
+    site.fails_speed = 1
+    assert site.is_valid(client.prove(model))
+    assert len(asked) == 3
+
+
+def test_failure_of_the_model_reaches_the_caller(make, site):
+    def model(question):
+        raise LookupError("out of words")
+
+    with pytest.raises(LookupError, match="out of words"):
+        make(site.url).prove(model)
+
+
+def test_questions_are_answered_at_the_same_time(site):
+    everyone = threading.Barrier(3)
+
+    def model(question):
+        everyone.wait(timeout=20)
+        return site.right_answer(question)
+
+    with quivive.Client(site.url) as client:
+        assert site.is_valid(client.botcha.prove(model))
+
+    async def prove():
+        met, left = asyncio.Event(), [3]
+
+        async def model(question):
+            left[0] -= 1
+            if left[0] == 0:
+                met.set()
+            await asyncio.wait_for(met.wait(), 20)
+            return site.right_answer(question)
+
+        async with quivive.AsyncClient(site.url) as client:
+            return await client.botcha.prove(model)
+
+    assert site.is_valid(asyncio.run(prove()))
+
+
+def test_unreadable_hybrid_challenge_is_refused(make, site):
+    site.new_hybrid = lambda: {"id": "x", "speed": {"problems": [1]}, "reasoning": {"questions": [{"id": 1}]}}
+    with pytest.raises(quivive.ApiError) as caught:
+        make(site.url).prove(lambda question: "x")
+    assert caught.value.code == "MALFORMED_ANSWER"
 
 
 def test_service_may_come_from_the_environment(make, site, monkeypatch):

@@ -6,7 +6,9 @@ use std::{collections::BTreeMap, hint::black_box};
 use criterion::{Criterion, criterion_group, criterion_main};
 use quivive_core::Timestamp;
 use quivive_core::agent::{Classifier, RequestFacts};
-use quivive_core::challenge::{TimeLimit, check_speed, solve_speed, speed};
+use quivive_core::challenge::{
+    Difficulty, TimeLimit, check_speed, hybrid, reasoning, solve_speed, speed, standard,
+};
 use quivive_core::crypto;
 use quivive_core::motion::Motion;
 use quivive_core::rules::{Facts, RuleSet, RuleSource};
@@ -29,6 +31,28 @@ fn challenges(criterion: &mut Criterion) {
     });
     criterion.bench_function("speed challenge: check", |bencher| {
         bencher.iter(|| check_speed(black_box(&made.challenge), &answers, NOW).expect("right answers"));
+    });
+    criterion.bench_function("standard challenge: generate", |bencher| {
+        bencher.iter(|| standard::generate(None, Difficulty::Medium, black_box(&[7; 32]), NOW));
+    });
+    // Families cost differently, so every round takes another seed.
+    let mut seeds = (0_u64..).map(|number| {
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&number.to_be_bytes());
+        seed
+    });
+    let mut seed = || seeds.next().expect("endless");
+    criterion.bench_function("reasoning challenge: generate", |bencher| {
+        bencher.iter(|| reasoning::generate(None, &seed(), NOW));
+    });
+    criterion.bench_function("hybrid challenge: generate", |bencher| {
+        bencher.iter(|| hybrid::generate(None, TimeLimit::default(), &seed(), NOW));
+    });
+    let made = reasoning::generate(None, &[7; 32], NOW).challenge;
+    let answers = made.expected.iter().map(|right| (right.id.clone(), right.answer.clone().into()));
+    let answers = serde_json::Value::Object(answers.collect());
+    criterion.bench_function("reasoning challenge: check", |bencher| {
+        bencher.iter(|| reasoning::check(black_box(&made), &answers, NOW).expect("right answers"));
     });
 }
 

@@ -16,13 +16,23 @@
 //! ```
 
 mod answer;
+pub mod hybrid;
 pub mod inline;
 pub mod landing;
+pub mod reasoning;
 pub mod speed;
 pub mod standard;
 mod timing;
 
+pub use hybrid::{
+    CheckHybrid, CheckHybridSpeed, GenerateHybrid, GeneratedHybrid, HybridOutcome, JudgedSpeed, check_hybrid,
+    check_hybrid_speed, generate_hybrid,
+};
 pub use inline::{InlineSolution, solve_inline};
+pub use reasoning::{
+    CheckReasoning, GenerateReasoning, GeneratedReasoning, ReasoningPassed, check_reasoning,
+    generate_reasoning,
+};
 pub use speed::{Problem, SpeedProblem, check_speed, solve_speed};
 pub use standard::{Difficulty, check_standard, solve_standard};
 pub use timing::{

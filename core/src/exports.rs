@@ -17,9 +17,11 @@ pub use crate::score::{
 };
 
 pub use crate::challenge::{
-    CheckSolution, GenerateChallenge, GeneratedChallenge, InlineSolution, Solution, SolveChallenge,
-    SolveInlineChallenge, Solved, check_solution, generate_challenge, solve_challenge,
-    solve_inline_challenge,
+    CheckHybrid, CheckHybridSpeed, CheckReasoning, CheckSolution, GenerateChallenge, GenerateHybrid,
+    GenerateReasoning, GeneratedChallenge, GeneratedHybrid, GeneratedReasoning, HybridOutcome,
+    InlineSolution, JudgedSpeed, ReasoningPassed, Solution, SolveChallenge, SolveInlineChallenge, Solved,
+    check_hybrid, check_hybrid_speed, check_reasoning, check_solution, generate_challenge, generate_hybrid,
+    generate_reasoning, solve_challenge, solve_inline_challenge,
 };
 pub use crate::token::{
     Claims, GenerateKey, Jwk, Jwks, KeyThumbprint, PublicKeys, SignToken, SignedToken, Thumbprint,
@@ -43,6 +45,22 @@ macro_rules! for_each_export {
             check_solution(CheckSolution) -> Solved, js = "checkSolution";
             /// Solve the challenge in a 403 body or a token answer and give the headers for the retry.
             solve_inline_challenge(SolveInlineChallenge) -> InlineSolution, js = "solveInlineChallenge";
+            /// Generate a reasoning challenge: three questions in natural language and the answers to keep.
+            ///
+            /// The kept half holds the answers and must never leave the server.
+            generate_reasoning(GenerateReasoning) -> GeneratedReasoning, js = "generateReasoning";
+            /// Judge answers to a reasoning challenge that has just been taken out of its store.
+            ///
+            /// The error's message is the reason as it goes to the client.
+            check_reasoning(CheckReasoning) -> ReasoningPassed, js = "checkReasoning";
+            /// Generate a hybrid challenge: speed and reasoning under one id.
+            ///
+            /// The kept half holds the answers and must never leave the server.
+            generate_hybrid(GenerateHybrid) -> GeneratedHybrid, js = "generateHybrid";
+            /// Judge the speed part of a hybrid challenge ahead of its reasoning part.
+            check_hybrid_speed(CheckHybridSpeed) -> JudgedSpeed, js = "checkHybridSpeed";
+            /// Judge both parts of a hybrid challenge that has just been taken out of its store.
+            check_hybrid(CheckHybrid) -> HybridOutcome, js = "checkHybrid";
             /// Generate a private ES256 key from 32 random bytes.
             generate_key(GenerateKey) -> Jwk, js = "generateKey";
             /// Make the publishable key set of ES256 keys, without their private parts.

@@ -62,6 +62,11 @@ impl Keeper {
         self.held.lock().await.renew(source).await
     }
 
+    /// Keeps a token that was issued on another way.
+    pub(crate) async fn accept(&self, issued: Issued) -> Result<String> {
+        self.held.lock().await.keep(issued)
+    }
+
     /// Whether any token was ever obtained and not forgotten.
     pub(crate) async fn holds_any(&self) -> bool {
         self.held.lock().await.access.is_some()

@@ -8,6 +8,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use quivive_core::Timestamp;
 use sha2::{Digest, Sha256};
 
+use crate::botcha::analytics::sink::Analytics;
+use crate::botcha::challenges::stream::open::Streams;
 use crate::config::Config;
 use crate::flows::detection::Detection;
 use crate::flows::scoring::Scoring;
@@ -39,8 +41,12 @@ pub struct Inner {
     pub callers: Callers,
     /// Sessions that wait for their score, and verdicts that were read lately.
     pub scoring: Scoring,
+    /// What happened on the BOTCHA family's routes and waits to be written.
+    pub analytics: Analytics,
     /// The classifier of requests, and detections that wait to be recorded.
     pub detection: Detection,
+    /// Open event streams of challenges.
+    pub streams: Streams,
     /// The OpenAPI documents as they are sent.
     pub documents: Documents,
     /// The way out: DNS and HTTP.
@@ -72,8 +78,10 @@ impl App {
             clock,
             entropy,
             scoring,
+            analytics: Analytics::default(),
             detection: Detection::default(),
             callers: Callers::default(),
+            streams: Streams::default(),
             documents: Documents::default(),
             outbound,
             mail,

@@ -8,6 +8,7 @@
 mod bench;
 mod context;
 mod declarations;
+mod document;
 mod evaluate;
 mod examples;
 mod node;
@@ -43,6 +44,8 @@ enum Verb {
     Check,
     /// Write the type declarations of the Python and Node packages anew.
     Declarations,
+    /// Check a running server against its own OpenAPI document with schemathesis.
+    Document,
     /// Measure scoring on recordings of people and bots; `cargo xtask evaluate --help` lists the options.
     #[command(disable_help_flag = true)]
     Evaluate {
@@ -101,6 +104,7 @@ fn steps(verb: &Verb) -> Vec<Step> {
         ],
         Verb::Check => vec![("browser files", wasm::files), ("check", rust::check)],
         Verb::Declarations => vec![("declarations", declarations::write)],
+        Verb::Document => vec![("browser files", wasm::files), ("api document", document::check)],
         Verb::Evaluate { .. } | Verb::Train { .. } => Vec::new(),
         Verb::Examples if examples::is_inner() => vec![("examples", examples::test)],
         Verb::Examples => vec![
@@ -129,6 +133,7 @@ fn everything() -> Vec<Step> {
         ("browser files", wasm::files),
         ("format and lints", rust::lint),
         ("rust", rust::test),
+        ("api document", document::check),
         ("declarations", declarations::check),
         ("python package", python::test),
         ("node package", node::test),

@@ -10,7 +10,8 @@ import time
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+from urllib.parse import quote
 
 import httpx
 
@@ -22,6 +23,10 @@ from ._tokens import Tokens
 from ._verdicts import is_session_token, read_verdict, unavailable
 from .errors import ApiError, ConnectionFailed, InvalidInput, QuiviveError
 
+if TYPE_CHECKING:
+    from .types import NaturalQuestion
+
+CHALLENGE_FAILED = "CHALLENGE_FAILED"
 USER_AGENT = f"quivive-python/{version('quivive')}"
 
 _LONGEST_CONTEXT = 2048
@@ -55,7 +60,22 @@ class TokenWanted:
     refused: str | None = None
 
 
-Flow: TypeAlias = Generator[Send | Call | TokenWanted, Any, T]
+@dataclass(frozen=True)
+class AnswersWanted:
+    """Wanted: the texts with which the user's function answers these questions, in their order."""
+
+    questions: list[NaturalQuestion]
+
+
+@dataclass(frozen=True)
+class Issued:
+    """Wanted: that this token is kept, while nobody else renews one."""
+
+    body: dict[str, Any]
+
+
+Step: TypeAlias = Send | Call | TokenWanted | AnswersWanted | Issued
+Flow: TypeAlias = Generator[Step, Any, T]
 
 
 @dataclass
@@ -110,13 +130,53 @@ class Engine:
                 return self.tokens.keep(_read(reply, "access_token"))
             except ApiError:
                 self.tokens.refresh = None
-        known = {"app_id": self.app_id, "audience": self.audience}
-        known = {name: value for name, value in known.items() if value is not None}
-        reply = yield self._call("GET", "/v1/token", params={"ts": str(int(time.time() * 1000)), **known})
+        reply = yield self._call("GET", "/v1/token", params={"ts": _now(), **self._known()})
         answer = _native.solve_inline_challenge(body=_read(reply, "challenge"))
-        body = {"id": answer["id"], "answers": answer["answers"], **known}
+        body = {"id": answer["id"], "answers": answer["answers"], **self._known()}
         reply = yield self._call("POST", "/v1/token/verify", json=body)
         return self.tokens.keep(_read(reply, "access_token"))
+
+    def prove(self) -> Flow[str]:
+        """Gets a token by the hybrid challenge; the user's function answers its questions."""
+        try:
+            posed = yield from self._pose()
+        except ApiError as error:
+            if error.code != CHALLENGE_FAILED:
+                raise
+            # A machine that was busy at the wrong moment gets a second challenge.
+            posed = yield from self._pose()
+        questions = posed["reasoning"]["questions"]
+        answers = yield AnswersWanted(questions)
+        texts = {question["id"]: answer for question, answer in zip(questions, answers, strict=True)}
+        judged = yield from self._submit(posed["id"], {"reasoning_answers": texts})
+        if judged["success"] is not True:
+            raise ApiError(200, CHALLENGE_FAILED, judged)
+        if "access_token" not in judged:
+            raise ApiError(200, "MALFORMED_ANSWER", None)
+        return cast(str, (yield Issued(judged)))
+
+    def _pose(self) -> Flow[dict[str, Any]]:
+        """Asks for a hybrid challenge and passes its speed part."""
+        params = {"type": "hybrid", "ts": _now(), **self._known()}
+        reply = yield self._call("GET", "/v1/challenges", params=params)
+        posed = _hybrid(_read(reply, "challenge"))
+        hashes = _native.solve_challenge(problems=posed["speed"]["problems"])["answers"]
+        judged = yield from self._submit(posed["id"], {"speed_answers": hashes})
+        speed = judged.get("speed")
+        has_passed = isinstance(speed, dict) and speed.get("passed") is True
+        if not has_passed or judged.get("pending") != "reasoning":
+            raise ApiError(200, CHALLENGE_FAILED, judged)
+        return posed
+
+    def _submit(self, challenge: str, answers: dict[str, Any]) -> Flow[dict[str, Any]]:
+        body = {"type": "hybrid", **answers, **self._known()}
+        path = f"/v1/challenges/{quote(challenge, safe='')}/verify"
+        return _read((yield self._call("POST", path, json=body)), "success")
+
+    def _known(self) -> dict[str, str]:
+        """What every request for a challenge tells."""
+        known = {"app_id": self.app_id, "audience": self.audience}
+        return {name: value for name, value in known.items() if value is not None}
 
     def verdict(self, session: str, **context: Any) -> Flow[SessionVerdict]:
         """Reads a session's verdict; a fault of the service gives one that allows."""
@@ -244,6 +304,28 @@ def _token_or_none(wanted: TokenWanted) -> Flow[str | None]:
         return cast(str, (yield wanted))
     except QuiviveError:
         return None
+
+
+def _now() -> str:
+    """Milliseconds since the epoch."""
+    return str(int(time.time() * 1000))
+
+
+def _hybrid(body: dict[str, Any]) -> dict[str, Any]:
+    """The hybrid challenge in an answer; raises `ApiError` when it has not what a client needs."""
+    match body["challenge"]:
+        case {
+            "id": str(),
+            "speed": {"problems": list()},
+            "reasoning": {"questions": [*questions]},
+        } as posed if all(_is_question(question) for question in questions):
+            return cast(dict[str, Any], posed)
+    raise ApiError(200, "MALFORMED_ANSWER", body)
+
+
+def _is_question(question: Any) -> bool:
+    members = ("id", "question", "category")
+    return isinstance(question, dict) and all(isinstance(question.get(member), str) for member in members)
 
 
 def _read(reply: httpx.Response, member: str) -> dict[str, Any]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 from types import TracebackType
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import anyio
 import httpx
@@ -14,9 +16,12 @@ from typing_extensions import Unpack
 
 from . import _flows
 from ._answers import LATE, Workers, exchange, exchange_async
-from ._flows import Call, Flow, Send, TokenWanted
+from ._flows import AnswersWanted, Call, Flow, Issued, Send, Step
 from ._records import VerdictContext, Detection, SessionVerdict, Visit
 from .errors import ConnectionFailed, QuiviveError
+
+if TYPE_CHECKING:
+    from .types import NaturalQuestion
 
 T = TypeVar("T")
 
@@ -80,12 +85,12 @@ class Client:
     ) -> None:
         self.close()
 
-    def _run(self, flow: Flow[T]) -> T:
+    def _run(self, flow: Flow[T], answer: Callable[[NaturalQuestion], str] | None = None) -> T:
         try:
             step = next(flow)
             while True:
                 try:
-                    reply = self._do(step)
+                    reply = self._do(step, answer)
                 except QuiviveError as error:
                     step = flow.throw(error)
                 else:
@@ -93,17 +98,24 @@ class Client:
         except StopIteration as done:
             return cast(T, done.value)
 
-    def _do(self, step: Send | Call | TokenWanted) -> httpx.Response | str:
+    def _do(
+        self, step: Step, answer: Callable[[NaturalQuestion], str] | None
+    ) -> httpx.Response | str | list[str]:
         try:
             if isinstance(step, Send):
                 return self._http.send(step.request, follow_redirects=step.follow_redirects)
             if isinstance(step, Call):
                 return self._workers.run(step.seconds, partial(exchange, self._http, step.request, step.seconds))
+            if isinstance(step, AnswersWanted):
+                return _answered_at_once(step.questions, cast(Any, answer))
+            if isinstance(step, Issued):
+                with self._lock:
+                    return self._engine.tokens.keep(step.body)
             return self._token(step)
         except httpx.RequestError as problem:
             raise _connection_failed(problem) from problem
 
-    def _token(self, wanted: TokenWanted) -> str:
+    def _token(self, wanted: _flows.TokenWanted) -> str:
         with self._lock:
             held = self._engine.tokens.fresh()
             if held is not None and held != wanted.refused:
@@ -159,12 +171,14 @@ class AsyncClient:
     ) -> None:
         await self.close()
 
-    async def _run(self, flow: Flow[T]) -> T:
+    async def _run(
+        self, flow: Flow[T], answer: Callable[[NaturalQuestion], Awaitable[str]] | None = None
+    ) -> T:
         try:
             step = next(flow)
             while True:
                 try:
-                    reply = await self._do(step)
+                    reply = await self._do(step, answer)
                 except QuiviveError as error:
                     step = flow.throw(error)
                 else:
@@ -172,17 +186,24 @@ class AsyncClient:
         except StopIteration as done:
             return cast(T, done.value)
 
-    async def _do(self, step: Send | Call | TokenWanted) -> httpx.Response | str:
+    async def _do(
+        self, step: Step, answer: Callable[[NaturalQuestion], Awaitable[str]] | None
+    ) -> httpx.Response | str | list[str]:
         try:
             if isinstance(step, Send):
                 return await self._http.send(step.request, follow_redirects=step.follow_redirects)
             if isinstance(step, Call):
                 return await exchange_async(self._http, step.request, step.seconds)
+            if isinstance(step, AnswersWanted):
+                return await _answered_together(step.questions, cast(Any, answer))
+            if isinstance(step, Issued):
+                async with self._lock:
+                    return self._engine.tokens.keep(step.body)
             return await self._token(step)
         except httpx.RequestError as problem:
             raise _connection_failed(problem) from problem
 
-    async def _token(self, wanted: TokenWanted) -> str:
+    async def _token(self, wanted: _flows.TokenWanted) -> str:
         async with self._lock:
             held = self._engine.tokens.fresh()
             if held is not None and held != wanted.refused:
@@ -200,6 +221,16 @@ class Botcha:
         """Return the held token; when there is none or it is near its end, get a new one."""
         return self._client._run(self._client._engine.token())
 
+    def prove(self, answer: Callable[[NaturalQuestion], str]) -> str:
+        """Get a new token by the hybrid challenge: the client solves the speed part, `answer` the questions.
+
+        `answer` is called with each of three questions, at the same time and in threads of their own, as a dictionary
+        with `id`, `question` and `category`; it returns the bare answer: a number in digits, a name or a word. The
+        answers are due half a minute after the challenge was posed; late or wrong ones raise `ApiError` with the code
+        `CHALLENGE_FAILED`. The token is kept as one of `token` is.
+        """
+        return self._client._run(self._client._engine.prove(), answer)
+
 
 class AsyncBotcha:
     """As `Botcha`."""
@@ -210,6 +241,10 @@ class AsyncBotcha:
     async def token(self) -> str:
         """Return a token as `Botcha.token` does."""
         return await self._client._run(self._client._engine.token())
+
+    async def prove(self, answer: Callable[[NaturalQuestion], Awaitable[str]]) -> str:
+        """Get a new token as `Botcha.prove` does; `answer` is asynchronous and called for all questions together."""
+        return await self._client._run(self._client._engine.prove(), answer)
 
 
 class Botect:
@@ -258,6 +293,35 @@ class AsyncAgentShield:
     async def detect(self, **visit: Unpack[Visit]) -> Detection:
         """Tell what a request looks like as `AgentShield.detect` does."""
         return await self._client._run(self._client._engine.detect(**visit))
+
+
+def _answered_at_once(questions: list[NaturalQuestion], answer: Callable[[NaturalQuestion], str]) -> list[str]:
+    """Asks in threads of their own, because all answers are due at the same time."""
+    with ThreadPoolExecutor(max_workers=max(len(questions), 1)) as threads:
+        asked = [threads.submit(copy_context().run, answer, question) for question in questions]
+        return [future.result() for future in asked]
+
+
+async def _answered_together(
+    questions: list[NaturalQuestion], answer: Callable[[NaturalQuestion], Awaitable[str]]
+) -> list[str]:
+    answers = [""] * len(questions)
+    problems: list[Exception] = []
+
+    async def ask(place: int) -> None:
+        try:
+            answers[place] = await answer(questions[place])
+        except Exception as problem:
+            # Kept, so that the caller gets it as it is and not in a group.
+            problems.append(problem)
+            group.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        for place in range(len(questions)):
+            group.start_soon(ask, place)
+    if problems:
+        raise problems[0]
+    return answers
 
 
 def _connection_failed(problem: httpx.RequestError) -> ConnectionFailed:

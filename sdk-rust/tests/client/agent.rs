@@ -1,7 +1,10 @@
 //! Pages, tokens and challenges.
 
-use std::sync::atomic::Ordering;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use quivive::core::challenge::reasoning::NaturalQuestion;
 use quivive::reqwest::{Method, Request, StatusCode};
 use quivive::{Client, Error};
 
@@ -157,6 +160,84 @@ async fn service_judges_tokens() {
     let forged = botcha.validate(&format!("{signed}.{other}{}", &signature[1..])).await.unwrap();
     assert_eq!((forged.valid, forged.error.as_deref()), (false, Some("Invalid signature")));
     assert_eq!(botcha.keys().await.unwrap().keys.len(), 1);
+}
+
+#[tokio::test]
+async fn agent_proves_itself_with_the_answers_of_its_model() {
+    let service = Service::start().await;
+    let client = service.client();
+    let asked = Mutex::new(Vec::new());
+    let model = async |question: NaturalQuestion| {
+        asked.lock().unwrap().push(question.clone());
+        service.right_answer(&question.id)
+    };
+    let token = client.botcha().prove(model).await.unwrap();
+    let asked = asked.into_inner().unwrap();
+    assert_eq!(asked.len(), 3);
+    assert!(
+        asked
+            .iter()
+            .all(|question| !question.question.is_empty() && question.id.starts_with(char::is_lowercase))
+    );
+    assert_eq!(client.botcha().token().await.unwrap(), token);
+    assert_eq!(client.get(service.url("/with-token")).await.unwrap().status(), StatusCode::OK);
+    assert_eq!(service.count(&service.solved), 0);
+}
+
+#[tokio::test]
+async fn wrong_answers_prove_nothing() {
+    let service = Service::start().await;
+    let client = service.client();
+    let error = client.botcha().prove(async |_| "no idea".to_owned()).await.unwrap_err();
+    assert_eq!(
+        (error.code(), error.service_message()),
+        ("CHALLENGE_FAILED", Some("❌ Failed: Failed: reasoning"))
+    );
+    assert_eq!(*service.shown.lock().unwrap(), []);
+}
+
+#[tokio::test]
+async fn model_is_not_asked_before_the_speed_part_is_passed() {
+    let service = Service::start().await;
+    let client = service.client();
+    let asked = AtomicUsize::new(0);
+    let model = async |question: NaturalQuestion| {
+        asked.fetch_add(1, Ordering::SeqCst);
+        service.right_answer(&question.id)
+    };
+    service.fails_speed.store(2, Ordering::SeqCst);
+    assert_eq!(client.botcha().prove(&model).await.unwrap_err().code(), "CHALLENGE_FAILED");
+    assert_eq!(service.count(&asked), 0);
+    service.fails_speed.store(1, Ordering::SeqCst);
+    client.botcha().prove(&model).await.unwrap();
+    assert_eq!(service.count(&asked), 3);
+}
+
+#[tokio::test]
+async fn questions_are_answered_at_the_same_time() {
+    let service = Service::start().await;
+    let all = tokio::sync::Barrier::new(3);
+    let model = async |question: NaturalQuestion| {
+        all.wait().await;
+        service.right_answer(&question.id)
+    };
+    let botcha = service.client().botcha();
+    let proof = tokio::time::timeout(Duration::from_secs(20), botcha.prove(model)).await;
+    assert!(proof.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn proof_may_run_in_a_task_of_its_own() {
+    let service = Service::start().await;
+    let (botcha, answers) = (service.client().botcha(), std::sync::Arc::clone(&service));
+    let proof = tokio::spawn(async move {
+        let model = |question: NaturalQuestion| {
+            let answer = answers.right_answer(&question.id);
+            async move { answer }
+        };
+        botcha.prove(model).await
+    });
+    assert!(proof.await.unwrap().is_ok());
 }
 
 #[tokio::test]

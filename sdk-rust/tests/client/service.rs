@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use quivive::core::Timestamp;
+use quivive::core::challenge::hybrid::{self, HybridChallenge};
 use quivive::core::challenge::{Challenge, TimeLimit, check_speed, speed};
 use quivive::core::token::{Claims, Jwk, Jwks, Signer, Verifier, VerifyPolicy};
 use serde_json::{Value, json};
@@ -20,6 +21,9 @@ pub struct Service {
     pub address: SocketAddr,
     key: Mutex<Jwk>,
     open: Mutex<HashMap<String, Challenge>>,
+    hybrid: Mutex<HashMap<String, HybridChallenge>>,
+    /// Hybrid challenges whose speed part is still to be called wrong.
+    pub fails_speed: AtomicUsize,
     seed: AtomicU64,
     /// Seconds that tokens live.
     pub life: AtomicI64,
@@ -39,6 +43,8 @@ impl Service {
             address: listener.local_addr().unwrap(),
             key: Mutex::new(Jwk::generate(&[1; 32], Some("key-1")).unwrap()),
             open: Mutex::default(),
+            hybrid: Mutex::default(),
+            fails_speed: AtomicUsize::new(0),
             seed: AtomicU64::new(1),
             life: AtomicI64::new(3600),
             is_down: false.into(),
@@ -53,6 +59,8 @@ impl Service {
             .route("/v1/token/verify", post(answer))
             .route("/v1/token/refresh", post(refresh))
             .route("/v1/token/validate", post(validate))
+            .route("/v1/challenges", get(hybrid_question))
+            .route("/v1/challenges/{id}/verify", post(hybrid_answer))
             .route("/v1/sessions/{session}/verdict", get(verdict))
             .route("/api/v1/detect", post(detect))
             .route("/.well-known/jwks.json", get(keys))
@@ -89,10 +97,21 @@ impl Service {
         Signer::from_jwk(&self.key.lock().unwrap()).unwrap().sign(&claims).unwrap()
     }
 
-    fn pose(&self) -> Value {
+    /// What a model would answer: the test reads it where the service keeps it.
+    pub fn right_answer(&self, question: &str) -> String {
+        let open = self.hybrid.lock().unwrap();
+        let mut expected = open.values().flat_map(|challenge| &challenge.reasoning.expected);
+        expected.find(|right| right.id == question).unwrap().answer.clone()
+    }
+
+    fn seed(&self) -> [u8; 32] {
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&self.seed.fetch_add(1, Ordering::SeqCst).to_le_bytes());
-        let made = speed::generate(None, TimeLimit { limit_ms: 10_000, rtt_ms: None }, &seed, now());
+        seed
+    }
+
+    fn pose(&self) -> Value {
+        let made = speed::generate(None, TimeLimit { limit_ms: 10_000, rtt_ms: None }, &self.seed(), now());
         let question = made.question;
         self.open.lock().unwrap().insert(question.id.clone(), made.challenge);
         json!({"id": question.id, "problems": question.problems, "timeLimit": "10000ms"})
@@ -145,6 +164,47 @@ async fn answer(State(service): Shared, Json(body): Json<Value>) -> Response {
     }
     service.solved.fetch_add(1, Ordering::SeqCst);
     issued(&service)
+}
+
+async fn hybrid_question(State(service): Shared, Query(query): Query<HashMap<String, String>>) -> Response {
+    assert_eq!(query["type"], "hybrid");
+    assert!(query["ts"].parse::<u64>().is_ok());
+    let limit = TimeLimit { limit_ms: 10_000, rtt_ms: None };
+    let made = hybrid::generate(None, limit, &service.seed(), now());
+    service.hybrid.lock().unwrap().insert(made.challenge.id.clone(), made.challenge);
+    let question = made.question;
+    Json(json!({"success": true, "type": "hybrid", "challenge": {
+        "id": question.id,
+        "speed": {"problems": question.speed.problems, "timeLimit": "10000ms"},
+        "reasoning": {"questions": question.reasoning.questions, "timeLimit": "30s"},
+    }}))
+    .into_response()
+}
+
+/// Both steps, as the BOTCHA-compatible API has them.
+async fn hybrid_answer(State(service): Shared, Path(id): Path<String>, Json(body): Json<Value>) -> Response {
+    assert_eq!(body["type"], "hybrid");
+    let mut challenge = service.hybrid.lock().unwrap().remove(&id).unwrap();
+    if let Some(hashes) = body.get("speed_answers") {
+        let is_failing = service.fails_speed.load(Ordering::SeqCst) > 0;
+        if is_failing {
+            service.fails_speed.fetch_sub(1, Ordering::SeqCst);
+        }
+        let hashes = if is_failing { &Value::Null } else { hashes };
+        let speed = hybrid::check_speed(&mut challenge, hashes, now());
+        let remaining = challenge.remaining_ms(now());
+        service.hybrid.lock().unwrap().insert(id, challenge);
+        return Json(
+            json!({"success": false, "pending": "reasoning", "speed": speed, "expires_in_ms": remaining}),
+        )
+        .into_response();
+    }
+    let outcome = hybrid::check(&challenge, None, &body["reasoning_answers"], now());
+    if outcome.valid {
+        return issued(&service);
+    }
+    Json(json!({"success": false, "message": format!("❌ Failed: {}", outcome.reason.unwrap_or_default())}))
+        .into_response()
 }
 
 async fn refresh(State(service): Shared, Json(body): Json<Value>) -> Response {

@@ -1,131 +1,52 @@
-//! Challenges as they are kept: for one attempt, in memory.
+//! Challenges: given out, kept for one attempt, judged.
+//!
+//! Every kind is kept apart and judged as what it was issued as; the first answer takes the challenge, whatever it
+//! says. A hybrid or speed challenge that was solved gives tokens, the others say that it was.
 
-use quivive_core::Timestamp;
-use quivive_core::challenge::{
-    Challenge, NOT_FOUND, Solved, TimeLimit, check_speed, parse_client_time, speed,
-};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use utoipa::ToSchema;
+mod hybrid;
+pub mod judged;
+pub mod kept;
+mod legacy;
+pub mod posed;
+mod reasoning;
+mod routes;
+pub mod stream;
 
+use http::request::Parts;
+use serde_json::{Map, Value};
+use utoipa_axum::router::OpenApiRouter;
+
+use super::limits;
+use super::wire::Result;
 use crate::app::App;
-use crate::error::Result;
-use crate::storage::Record;
+use crate::config::AppGate;
 
-/// A challenge that waits for its answer; the answers in it are never shown.
-#[derive(Debug, Deserialize, Serialize)]
-pub struct StoredChallenge {
-    /// What the core judges by; it knows the kind, so no other route accepts it.
-    pub challenge: Challenge,
-    /// The app that asked for it.
-    pub app_id: Option<String>,
+/// The routes.
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .merge(routes::router())
+        .merge(reasoning::router())
+        .merge(hybrid::router())
+        .merge(legacy::router())
+        .merge(stream::router())
 }
 
-impl Record for StoredChallenge {
-    const KIND: &'static str = "challenge";
-    const SHORT_LIVED: bool = true;
-
-    fn id(&self) -> String {
-        self.challenge.id.clone()
-    }
-
-    fn expires_at(&self) -> Option<Timestamp> {
-        Some(self.challenge.issued_at.plus_milliseconds(LIFETIME))
-    }
+/// The member of a body, unless it is missing, null or an empty text.
+pub(super) fn given<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    members.get(name).filter(|value| !value.is_null() && value.as_str() != Some(""))
 }
 
-/// How the limit follows from the claimed network time.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = BotchaRttAdjustment)]
-#[serde(rename_all = "camelCase")]
-pub struct RttAdjustment {
-    /// The round-trip time that counts, in milliseconds.
-    pub measured_rtt: u32,
-    /// The limit, in milliseconds.
-    pub adjusted_timeout: u32,
-    /// The sum in words.
-    pub explanation: String,
+/// The id in a body.
+pub(super) fn id_in(members: &Map<String, Value>) -> Option<&str> {
+    given(members, "id")?.as_str()
 }
 
-/// One number to hash.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = BotchaProblem)]
-pub struct Problem {
-    /// Six digits.
-    pub num: u64,
-    /// Always `sha256_first8`.
-    pub operation: String,
+/// Whether a solved challenge gives tokens: with a strict gate only one that an app asked for does.
+fn gives_tokens(app: &App, app_id: Option<&str>) -> bool {
+    app_id.is_some() || app.config.botcha.app_gate == AppGate::Open
 }
 
-/// A new speed challenge as it is shown.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = BotchaSpeedChallenge)]
-#[serde(rename_all = "camelCase")]
-pub struct SpeedChallenge {
-    /// The id to send back.
-    pub id: String,
-    /// The five numbers.
-    pub problems: Vec<Problem>,
-    /// The time allowed, `<milliseconds>ms`.
-    pub time_limit: String,
-    /// What to do.
-    pub instructions: String,
+/// Counts a request of the older routes, which the gate does not guard.
+async fn count(app: &App, parts: &Parts) -> Result<()> {
+    limits::count_verification(app, parts).await
 }
-
-/// Makes and stores a speed challenge.
-///
-/// # Errors
-/// If storage does not answer.
-pub async fn create_speed(
-    app: &App,
-    client_time: Option<&str>,
-    app_id: Option<String>,
-) -> Result<(SpeedChallenge, Option<RttAdjustment>)> {
-    let now = app.now();
-    let cap = u32::try_from(app.config.botcha.rtt_cap_ms).unwrap_or(0);
-    let limit = TimeLimit::for_client(client_time.and_then(parse_client_time), cap, now);
-    let made = speed::generate(None, limit, &app.seed(), now);
-    app.storage.put(&StoredChallenge { challenge: made.challenge, app_id }).await?;
-    let question = made.question;
-    let problems = question.problems.unwrap_or_default().into_iter();
-    let shown = SpeedChallenge {
-        id: question.id,
-        problems: problems
-            .map(|problem| Problem { num: problem.num, operation: problem.operation })
-            .collect(),
-        time_limit: format!("{}ms", question.limit_ms),
-        instructions: question.instructions,
-    };
-    let adjustment = question.rtt_adjustment.map(|adjustment| RttAdjustment {
-        measured_rtt: adjustment.measured_rtt,
-        adjusted_timeout: adjustment.adjusted_timeout,
-        explanation: adjustment.explanation,
-    });
-    Ok((shown, adjustment))
-}
-
-/// A speed challenge that was answered right and in time.
-pub struct SolvedChallenge {
-    /// Its id.
-    pub id: String,
-    /// The time taken.
-    pub solved: Solved,
-    /// The app that asked for it.
-    pub app_id: Option<String>,
-}
-
-/// Takes a speed challenge and judges the answers: right, wrong and late ones all use it up.
-///
-/// # Errors
-/// The inner error is the reason for the caller; the outer one means that storage does not answer.
-pub async fn judge_speed(app: &App, id: &str, answers: &Value) -> Result<Result<SolvedChallenge, String>> {
-    let found = if id.len() <= LONGEST_ID { app.storage.take::<StoredChallenge>(id).await? } else { None };
-    let Some(StoredChallenge { challenge, app_id }) = found else { return Ok(Err(NOT_FOUND.to_owned())) };
-    Ok(check_speed(&challenge, answers, app.now())
-        .map(|solved| SolvedChallenge { id: challenge.id, solved, app_id })
-        .map_err(|error| error.message().to_owned()))
-}
-
-/// How long a challenge is kept, in milliseconds.
-const LIFETIME: i64 = 300_000;
-const LONGEST_ID: usize = 64;

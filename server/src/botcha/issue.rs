@@ -23,6 +23,8 @@ pub struct Grant {
     pub client_ip: Option<String>,
     /// The app that the challenge was bound to.
     pub app_id: Option<String>,
+    /// Whether the app's secret came with the answer; a refreshed token no longer says so.
+    pub is_owner: bool,
 }
 
 /// What the server keeps of a refresh token: the claims to carry over.
@@ -71,6 +73,7 @@ impl StoredRefresh {
             audience: self.audience.clone(),
             client_ip: self.client_ip.clone(),
             app_id: self.app_id.clone(),
+            is_owner: false,
         }
     }
 }
@@ -134,6 +137,9 @@ fn access_claims(app: &App, grant: &Grant, now: Timestamp) -> Claims {
     claims.aud = grant.audience.clone().map(OneOrMany::One);
     claims.client_ip = grant.client_ip.clone();
     claims.app_id = grant.app_id.clone();
+    if grant.is_owner {
+        claims.extra.insert(OWNER_CLAIM.to_owned(), true.into());
+    }
     claims
 }
 
@@ -163,6 +169,9 @@ fn sign_refresh(app: &App, stored: &StoredRefresh, now: Timestamp) -> Result<Str
 pub fn new_id(app: &App) -> String {
     Builder::from_random_bytes(app.random_bytes()).into_uuid().to_string()
 }
+
+/// The claim of an access token whose holder proved to own the app.
+pub const OWNER_CLAIM: &str = "owner";
 
 /// How long the code for the person behind the agent is good, in seconds.
 const GATE_SECONDS: i64 = 300;

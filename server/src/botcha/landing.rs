@@ -1,7 +1,8 @@
 //! The challenge embedded in pages: `POST /api/verify-landing` and the token that it gives.
 
-use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
 use http::request::Parts;
 use quivive_core::challenge::landing;
 use quivive_core::{ErrorKind, Timestamp, encoding};
@@ -12,7 +13,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::analytics::{Happening, Noted};
 use super::limits;
+use super::token::uncached;
 use super::wire::{ErrorBody, Failure, Form, Result, members};
 use crate::app::App;
 use crate::error::{self, Error};
@@ -78,11 +81,19 @@ struct VerifyLanding {
     request_body = VerifyLanding,
     responses(
         (status = 200, description = "The token", body = Value),
-        (status = 400, body = ErrorBody),
+        (status = 400, body = ErrorBody, description = "Members missing, `INVALID_JSON`"),
         (status = 403, body = ErrorBody, description = "Too old, wrong, or used before"),
+        (status = 413, body = ErrorBody, description = "`PAYLOAD_TOO_LARGE`"),
+        (status = 429, body = ErrorBody, description = "`RATE_LIMIT_EXCEEDED`"),
+        (status = 503, body = ErrorBody, description = "`STORAGE_UNAVAILABLE`"),
     ),
 )]
-async fn verify(State(app): State<App>, parts: Parts, Body(body, _): Body<Failure>) -> Result<Json<Value>> {
+async fn verify(
+    State(app): State<App>,
+    noted: Noted,
+    parts: Parts,
+    Body(body, _): Body<Failure>,
+) -> Result<Response> {
     let members = members(&body)?;
     limits::count_verification(&app, &parts).await?;
     let answer = members.get("answer").filter(|answer| !answer.is_null());
@@ -91,27 +102,23 @@ async fn verify(State(app): State<App>, parts: Parts, Body(body, _): Body<Failur
         let hint = "Send answer and timestamp as the instruction in the page says";
         return Err(Failure::plain("Missing answer or timestamp", hint));
     };
-    let now = app.now();
     let nonce = members.get("nonce").and_then(Value::as_str);
-    if let Some(nonce) = nonce
-        && app.storage.take::<LandingNonce>(nonce).await?.is_none()
-    {
-        return Err(refused("Timestamp expired or invalid. Request a fresh challenge."));
+    let judged = judge(&app, answer, timestamp, nonce).await;
+    match &judged {
+        // How long it took is not known: the time in the answer is the caller's.
+        Ok(()) => {
+            noted.note(Happening { solve_time_ms: None, ..Happening::verified("landing", None, Ok(0)) })
+        }
+        Err(failure) if failure.error.status() == StatusCode::FORBIDDEN => {
+            noted.note(Happening::verified("landing", None, Err(failure.error.public_message())));
+        }
+        Err(_) => {}
     }
-    if nonce.is_none() && !app.config.botcha.landing_legacy {
-        return Err(refused("An answer needs the nonce of a page: GET / and follow its instruction."));
-    }
-    landing::check(answer, timestamp, nonce, now).map_err(|error| match error.kind() {
-        ErrorKind::ChallengeExpired => refused("Timestamp expired or invalid. Request a fresh challenge."),
-        _ => wrong(),
-    })?;
-    if nonce.is_none() {
-        spend(&app, timestamp, now).await?;
-    }
+    judged?;
     let token = encoding::hex(&app.random_bytes::<32>());
-    let expires_at = now.plus_milliseconds(TOKEN_MILLISECONDS);
+    let expires_at = app.now().plus_milliseconds(TOKEN_MILLISECONDS);
     app.storage.put(&LandingToken { hash: hash(&token), expires_at }).await?;
-    Ok(Json(json!({
+    Ok(uncached(json!({
         "success": true,
         "message": "🤖 Landing challenge solved! You are a bot.",
         "token": token,
@@ -127,6 +134,27 @@ async fn verify(State(app): State<App>, parts: Parts, Body(body, _): Body<Failur
 /// The route.
 pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(verify))
+}
+
+/// Judges an answer and uses its nonce, or its time, up.
+async fn judge(app: &App, answer: &Value, timestamp: &str, nonce: Option<&str>) -> Result<()> {
+    let now = app.now();
+    if let Some(nonce) = nonce
+        && app.storage.take::<LandingNonce>(nonce).await?.is_none()
+    {
+        return Err(refused("Timestamp expired or invalid. Request a fresh challenge."));
+    }
+    if nonce.is_none() && !app.config.botcha.landing_legacy {
+        return Err(refused("An answer needs the nonce of a page: GET / and follow its instruction."));
+    }
+    landing::check(answer, timestamp, nonce, now).map_err(|error| match error.kind() {
+        ErrorKind::ChallengeExpired => refused("Timestamp expired or invalid. Request a fresh challenge."),
+        _ => wrong(),
+    })?;
+    if nonce.is_none() {
+        spend(app, timestamp, now).await?;
+    }
+    Ok(())
 }
 
 /// Notes the time of an answer without a nonce, so that nobody sends it twice, in whatever spelling.

@@ -1,8 +1,9 @@
 //! `/agent-only`: a guarded route to try a token on.
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
+use http::request::Parts;
 use quivive_core::Timestamp;
 use quivive_core::token::{Claims, OneOrMany};
 use serde::Serialize;
@@ -11,8 +12,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::analytics::{Happening, Noted};
 use super::auth::{self, BEARER_TYPES, Refusal, Wanted};
-use super::challenges::{self, SolvedChallenge};
+use super::challenges::judged;
 use super::landing;
 use super::token::uncached;
 use super::wire::{ErrorBody, Failure, Form, Result};
@@ -71,18 +73,24 @@ struct Capabilities {
     responses(
         (status = 200, body = Welcome),
         (status = 401, body = ErrorBody, description = "`UNAUTHORIZED`, `INVALID_TOKEN`"),
+        (status = 503, body = ErrorBody, description = "`STORAGE_UNAVAILABLE`"),
     ),
 )]
-async fn agent_only(State(app): State<App>, ClientIp(ip): ClientIp, request: Request) -> Result<Response> {
-    let (parts, _) = request.into_parts();
+async fn agent_only(
+    State(app): State<App>,
+    ClientIp(ip): ClientIp,
+    noted: Noted,
+    parts: Parts,
+) -> Result<Response> {
     if let Some(token) = header_text(&parts.headers, "x-botcha-landing-token")
         && landing::is_known(&app, token).await?
     {
+        noted.note(Happening::authenticated("landing-token", None, Ok(())));
         return Ok(uncached(Welcome::landing(&app)));
     }
     let Some(token) = bearer(&parts.headers) else {
-        return match answered(&app, &parts.headers).await? {
-            Some(solved) => Ok(uncached(Welcome::challenge(&app, &solved))),
+        return match answered(&app, &noted, &parts.headers).await? {
+            Some(took) => Ok(uncached(Welcome::challenge(&app, took))),
             None => Err(unauthorized()),
         };
     };
@@ -93,8 +101,12 @@ async fn agent_only(State(app): State<App>, ClientIp(ip): ClientIp, request: Req
         if is_elsewhere { Err(Refusal::Token("Client IP mismatch")) } else { Ok(claims) }
     });
     match claims {
-        Ok(claims) => Ok(uncached(Welcome::token(&app, claims))),
+        Ok(claims) => {
+            noted.note(Happening::authenticated("bearer-token", claims.app_id.as_deref(), Ok(())));
+            Ok(uncached(Welcome::token(&app, claims)))
+        }
         Err(Refusal::Token(reason)) => {
+            noted.note(Happening::authenticated("bearer-token", None, Err(reason)));
             let error = Error::unauthenticated(reason).with_code("INVALID_TOKEN");
             Err(Failure { error, form: Form::Bare })
         }
@@ -107,14 +119,17 @@ pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(agent_only))
 }
 
-/// The challenge that the headers answer, if they answer one right.
-async fn answered(app: &App, headers: &HeaderMap) -> Result<Option<SolvedChallenge>> {
+/// The milliseconds that a challenge took which the headers answer, if they answer one right.
+async fn answered(app: &App, noted: &Noted, headers: &HeaderMap) -> Result<Option<i64>> {
     let id = header_text(headers, "x-botcha-challenge-id").or_else(|| header_text(headers, "x-botcha-id"));
     let answers =
         header_text(headers, "x-botcha-answers").or_else(|| header_text(headers, "x-botcha-solution"));
     let (Some(id), Some(answers)) = (id, answers) else { return Ok(None) };
     let Ok(answers) = serde_json::from_str::<Value>(answers) else { return Ok(None) };
-    Ok(challenges::judge_speed(app, id, &answers).await?.ok())
+    let judgement = judged::speed(app, id, &answers).await?;
+    let told = judgement.outcome.as_ref().map(|_| ()).map_err(String::as_str);
+    noted.note(Happening::authenticated("challenge", judgement.app_id.as_deref(), told));
+    Ok(judgement.outcome.ok())
 }
 
 fn unauthorized() -> Failure {
@@ -139,10 +154,10 @@ impl Welcome {
         Self { method: "landing-token", agent, ..Self::new(app) }
     }
 
-    fn challenge(app: &App, solved: &SolvedChallenge) -> Self {
+    fn challenge(app: &App, took: i64) -> Self {
         Self {
             method: "challenge",
-            agent: Some(format!("speed-challenge-verified ({}ms)", solved.solved.solve_time_ms)),
+            agent: Some(format!("speed-challenge-verified ({took}ms)")),
             ..Self::new(app)
         }
     }

@@ -1,24 +1,26 @@
 //! Getting a token: a challenge, and its answer.
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderValue, header};
+use quivive_core::challenge::Challenge;
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::analytics::{Happening, Noted};
 use super::badge::{self, Badge};
-use super::challenges::{self, RttAdjustment, SpeedChallenge};
-use super::issue::{self, Grant};
-use super::wire::{ErrorBody, Failure, LONGEST_TEXT, Result, members, optional_text, switch};
+use super::challenges::posed::{self, RttAdjustment, SpeedChallenge};
+use super::challenges::{given, id_in, judged};
+use super::token_block::{TokenBlock, Wishes};
+use super::wire::{ErrorBody, Failure, LONGEST_TEXT, Result, members};
 use super::{gate, limits};
 use crate::app::App;
 use crate::error::Error;
-use crate::extract::{Body, ClientIp, Origin, header_text, query_value};
+use crate::extract::{Body, ClientIp, Origin, query_value};
 
 /// What `GET /v1/token` may be asked.
 #[derive(IntoParams)]
@@ -67,6 +69,8 @@ struct TokenAnswer {
     bind_ip: Option<bool>,
     /// Must be the app that the challenge is bound to.
     app_id: Option<String>,
+    /// The app's secret: then the token says that the app's owner stands behind it.
+    app_secret: Option<String>,
 }
 
 /// New tokens.
@@ -75,39 +79,12 @@ struct TokenAnswer {
 struct Token {
     success: bool,
     verified: bool,
-    access_token: String,
-    token_type: &'static str,
-    /// Seconds.
-    expires_in: u32,
-    refresh_token: String,
-    /// Seconds.
-    refresh_expires_in: u32,
+    #[serde(flatten)]
+    tokens: TokenBlock,
     #[serde(rename = "solveTimeMs")]
     solve_time_ms: i64,
     message: String,
-    /// A page for the person behind the agent; good for 300 seconds and one use.
-    human_link: String,
-    human_code: String,
-    human_instruction: String,
-    usage: Usage,
     badge: Badge,
-    /// The same as `access_token`, for older clients.
-    token: String,
-    human_magic_link: String,
-    human_url: String,
-    #[serde(rename = "expiresIn")]
-    expires_in_words: String,
-}
-
-/// What to do with a token.
-#[derive(Serialize, ToSchema)]
-#[schema(as = BotchaTokenUsage)]
-struct Usage {
-    header: &'static str,
-    try_it: &'static str,
-    full_docs: String,
-    refresh: &'static str,
-    revoke: &'static str,
 }
 
 /// Get a challenge whose answer gets a token.
@@ -120,20 +97,19 @@ struct Usage {
         (status = 401, body = ErrorBody, description = "`APP_NOT_FOUND`, `APP_REGISTRATION_REQUIRED`"),
         (status = 403, body = ErrorBody, description = "`EMAIL_NOT_VERIFIED`"),
         (status = 429, body = ErrorBody, description = "`RATE_LIMIT_EXCEEDED`"),
+        (status = 503, body = ErrorBody, description = "`STORAGE_UNAVAILABLE`"),
     ),
 )]
-async fn challenge(State(app): State<App>, request: Request) -> Result<Response> {
-    let (parts, _) = request.into_parts();
+async fn challenge(State(app): State<App>, noted: Noted, parts: Parts) -> Result<Response> {
     let named = gate::enter(&app, &parts).await?;
     limits::count_challenge(&app, &parts, named.as_ref()).await?;
     let audience = query_value(&parts.uri, "audience").filter(|audience| !audience.is_empty());
     if audience.as_ref().is_some_and(|audience| audience.len() > LONGEST_TEXT) {
         return Err(Error::invalid("audience is too long").into());
     }
-    let time = query_value(&parts.uri, "ts");
-    let time = time.as_deref().or_else(|| header_text(&parts.headers, "x-client-timestamp"));
-    let (challenge, rtt_adjustment) =
-        challenges::create_speed(&app, time, named.map(|named| named.id)).await?;
+    let app_id = named.map(|named| named.id);
+    noted.note(Happening::generated("speed", app_id.as_deref()));
+    let (challenge, rtt_adjustment) = posed::speed(&app, posed::time_limit(&app, &parts), app_id).await?;
     let next_step = match &audience {
         Some(audience) => format!(
             "POST /v1/token/verify with {{id: \"{}\", answers: [\"...\"], audience: \"{audience}\"}}",
@@ -151,58 +127,41 @@ async fn challenge(State(app): State<App>, request: Request) -> Result<Response>
     request_body = TokenAnswer,
     responses(
         (status = 200, body = Token),
-        (status = 400, body = ErrorBody, description = "Members missing, `INVALID_JSON`, `APP_ID_NOT_ALLOWED`"),
-        (status = 401, body = ErrorBody, description = "Strict gate: `APP_REGISTRATION_REQUIRED`, `APP_NOT_FOUND`"),
-        (status = 403, body = ErrorBody, description = "`CHALLENGE_FAILED`, `APP_ID_MISMATCH`, `EMAIL_NOT_VERIFIED`"),
+        (status = 400, body = ErrorBody, description = "Members missing, `INVALID_JSON`, `INVALID_REQUEST`, `APP_ID_NOT_ALLOWED`, `INVALID_APP_ID`, `APP_ID_MISMATCH`"),
+        (status = 401, body = ErrorBody, description = "`INVALID_APP_SECRET`, `APP_REGISTRATION_REQUIRED`, `APP_NOT_FOUND`"),
+        (status = 403, body = ErrorBody, description = "`CHALLENGE_FAILED`, `AUDIENCE_NOT_ALLOWED`, `APP_ID_MISMATCH`, `EMAIL_NOT_VERIFIED`"),
         (status = 413, body = ErrorBody, description = "`PAYLOAD_TOO_LARGE`"),
         (status = 429, body = ErrorBody, description = "`RATE_LIMIT_EXCEEDED`"),
+        (status = 503, body = ErrorBody, description = "`STORAGE_UNAVAILABLE`"),
     ),
 )]
 async fn verify(
     State(app): State<App>,
-    ClientIp(ip): ClientIp,
+    ip: ClientIp,
     Origin(origin): Origin,
+    noted: Noted,
     parts: Parts,
     Body(body, _): Body<Failure>,
 ) -> Result<Response> {
     let members = members(&body)?;
     gate::enter_with_body(&app, &parts, &members).await?;
     limits::count_verification(&app, &parts).await?;
-    let id = members.get("id").and_then(Value::as_str).filter(|id| !id.is_empty());
-    let answers = members.get("answers").filter(|answers| !answers.is_null());
-    let (Some(id), Some(answers)) = (id, answers) else {
+    let (Some(id), Some(answers)) = (id_in(&members), given(&members, "answers")) else {
         return Err(Failure::plain(
             "Missing id or answers array",
             "First GET /v1/token, then send its id and five answers",
         ));
     };
-    let audience = optional_text(&members, "audience")?;
-    let is_bound = switch(&members, "bind_ip")?;
-    let wanted_app = optional_text(&members, "app_id")?;
-    let solved = challenges::judge_speed(&app, id, answers)
-        .await?
-        .map_err(|reason| Error::forbidden(reason).with_code("CHALLENGE_FAILED"))?;
-    match (&wanted_app, &solved.app_id) {
-        (Some(_), None) => {
-            let message = "The challenge was fetched without an app: send app_id with GET /v1/token";
-            return Err(Error::invalid(message).with_code("APP_ID_NOT_ALLOWED").into());
-        }
-        (Some(wanted), Some(bound)) if wanted != bound => {
-            let message = "The challenge is bound to another app";
-            return Err(Error::forbidden(message).with_code("APP_ID_MISMATCH").into());
-        }
-        _ => {}
-    }
-    let grant = Grant {
-        subject: solved.id,
-        solve_time: solved.solved.solve_time_ms,
-        audience,
-        client_ip: is_bound.then(|| ip.to_string()),
-        app_id: solved.app_id,
-    };
-    let issued = issue::issue(&app, &grant).await?;
-    let badge = badge::create(&app, &origin, "speed-challenge", grant.solve_time, app.now())?;
-    Ok(uncached(Token::new(&app, &origin, grant.solve_time, issued, badge)))
+    let mut wishes = Wishes::read(&members, &parts.headers)?;
+    wishes.permit::<Challenge>(&app, id).await?;
+    let judgement = judged::speed(&app, id, answers).await?;
+    noted.note(judgement.happening("speed"));
+    let took = judgement.outcome.map_err(|reason| Error::forbidden(reason).with_code("CHALLENGE_FAILED"))?;
+    let grant = wishes.grant(id, took, judgement.app_id, ip)?;
+    let tokens = TokenBlock::issue(&app, &origin, &grant).await?;
+    let badge = badge::create(&app, &origin, "speed-challenge", took, app.now())?;
+    let message = format!("Challenge verified in {took}ms. You are a bot.");
+    Ok(uncached(Token { success: true, verified: true, tokens, solve_time_ms: took, message, badge }))
 }
 
 /// The routes.
@@ -210,49 +169,9 @@ pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(challenge)).routes(routes!(verify))
 }
 
-impl Token {
-    fn new(app: &App, origin: &str, solve_time_ms: i64, issued: issue::Issued, badge: Badge) -> Self {
-        let human_link = format!("{origin}/go/{}", issued.code);
-        Self {
-            success: true,
-            verified: true,
-            token: issued.access_token.clone(),
-            access_token: issued.access_token,
-            token_type: "Bearer",
-            expires_in: app.config.tokens.access_ttl,
-            refresh_token: issued.refresh_token,
-            refresh_expires_in: app.config.tokens.refresh_ttl,
-            solve_time_ms,
-            message: format!("Challenge verified in {solve_time_ms}ms. You are a bot."),
-            human_instruction: format!("For the person behind you: open {human_link} within 5 minutes."),
-            human_magic_link: human_link.clone(),
-            human_link,
-            human_code: issued.code,
-            human_url: origin.to_owned(),
-            usage: Usage {
-                header: "Authorization: Bearer <access_token>",
-                try_it: "GET /agent-only",
-                full_docs: format!("{origin}/openapi.json"),
-                refresh: "POST /v1/token/refresh with {\"refresh_token\": \"<refresh_token>\"}",
-                revoke: "POST /v1/token/revoke with {\"token\": \"<token>\"}",
-            },
-            badge,
-            expires_in_words: in_words(app.config.tokens.access_ttl),
-        }
-    }
-}
-
 /// Challenges and tokens are for one caller and one moment.
 pub(super) fn uncached(body: impl Serialize) -> Response {
     let mut response = Json(body).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
-}
-
-fn in_words(seconds: u32) -> String {
-    match (seconds % 3600, seconds % 60) {
-        (0, _) => format!("{}h", seconds / 3600),
-        (_, 0) => format!("{}m", seconds / 60),
-        _ => format!("{seconds}s"),
-    }
 }

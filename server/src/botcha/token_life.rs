@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::analytics::{Happening, Noted};
 use super::auth::{self, PUBLIC_TYPES, Refusal, Wanted};
 use super::issue::{self, StoredRefresh};
 use super::limits;
@@ -19,7 +20,7 @@ use super::revocation::{self, Revocation};
 use super::token::uncached;
 use super::wire::{ErrorBody, Failure, Form, Result, lenient_members, members};
 use crate::app::App;
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::extract::{Body, ClientIp};
 use crate::storage::{self, Condition, Put};
 
@@ -126,11 +127,13 @@ struct Payload {
         (status = 401, body = ErrorBody, description = "`INVALID_REFRESH_TOKEN`"),
         (status = 413, body = ErrorBody, description = "`PAYLOAD_TOO_LARGE`"),
         (status = 429, body = ErrorBody, description = "`RATE_LIMIT_EXCEEDED`"),
+        (status = 503, body = ErrorBody, description = "`STORAGE_UNAVAILABLE`"),
     ),
 )]
 async fn refresh(
     State(app): State<App>,
-    ClientIp(ip): ClientIp,
+    ip: ClientIp,
+    noted: Noted,
     parts: Parts,
     Body(body, _): Body<Failure>,
 ) -> Result<Response> {
@@ -139,34 +142,17 @@ async fn refresh(
     let token = text(&members, "refresh_token").ok_or_else(|| {
         Failure::plain("Missing refresh_token", "Send the refresh_token that POST /v1/token/verify answered")
     })?;
-    let claims =
-        auth::verify_offline(&app, token, &[REFRESH_TOKEN_TYPE], app.now()).map_err(|kind| match kind {
-            ErrorKind::TokenTypeMismatch => refused("Invalid token type. Expected refresh token."),
-            kind => refused(auth::text(&app.config, kind)),
-        })?;
-    if revocation::is_revoked(&app, &claims).await? {
-        return Err(refused("Refresh token has been revoked").into());
+    let exchanged = exchange(&app, token, ip).await;
+    match &exchanged {
+        Ok((_, app_id)) => {
+            noted.note(Happening::authenticated("refresh-token", app_id.as_deref(), Ok(())));
+        }
+        Err(error) if error.kind() == error::ErrorKind::Unauthenticated => {
+            noted.note(Happening::authenticated("refresh-token", None, Err(error.public_message())));
+        }
+        Err(_) => {}
     }
-    let gone = || refused("Refresh token not found or expired");
-    let id = claims.jti.as_deref().ok_or_else(gone)?;
-    let stored = app.storage.get::<StoredRefresh>(id).await?.ok_or_else(gone)?;
-    if stored.client_ip.as_deref().is_some_and(|bound| bound != ip.to_string()) {
-        return Err(refused("Client IP mismatch").into());
-    }
-    let access_token = issue::renew(&app, &stored.value)?;
-    let rotated = if app.config.tokens.refresh_rotation {
-        Some(rotate(&app, stored.value, stored.version).await?)
-    } else {
-        None
-    };
-    let (refresh_token, ends_at) = rotated.unzip();
-    Ok(uncached(Refreshed {
-        success: true,
-        access_token,
-        expires_in: app.config.tokens.access_ttl,
-        refresh_token,
-        refresh_expires_in: ends_at.map(|ends_at: Timestamp| ends_at.milliseconds_since(app.now()) / 1000),
-    }))
+    Ok(uncached(exchanged?.0))
 }
 
 /// Revoke a token; revoking a refresh token also revokes the access tokens that it led to.
@@ -178,6 +164,7 @@ async fn refresh(
         (status = 400, body = ErrorBody, description = "Token missing, malformed or not signed by this server"),
         (status = 413, body = ErrorBody, description = "`PAYLOAD_TOO_LARGE`"),
         (status = 429, body = ErrorBody, description = "`RATE_LIMIT_EXCEEDED`"),
+        (status = 503, body = ErrorBody, description = "`STORAGE_UNAVAILABLE`"),
     ),
 )]
 async fn revoke(State(app): State<App>, parts: Parts, Body(body, _): Body<Failure>) -> Result<Response> {
@@ -224,6 +211,7 @@ async fn revoke(State(app): State<App>, parts: Parts, Body(body, _): Body<Failur
         (status = 400, body = Validation, description = "Token missing"),
         (status = 413, body = ErrorBody, description = "`PAYLOAD_TOO_LARGE`"),
         (status = 429, body = Validation, description = "Rate limit exceeded"),
+        (status = 503, body = Validation, description = "Storage does not answer"),
     ),
 )]
 async fn validate(State(app): State<App>, parts: Parts, Body(body, _): Body<Failure>) -> Result<Response> {
@@ -273,9 +261,47 @@ impl From<Claims> for Payload {
     }
 }
 
+/// A new access token, and the app that it is for.
+async fn exchange(
+    app: &App,
+    token: &str,
+    ClientIp(ip): ClientIp,
+) -> error::Result<(Refreshed, Option<String>)> {
+    let claims =
+        auth::verify_offline(app, token, &[REFRESH_TOKEN_TYPE], app.now()).map_err(|kind| match kind {
+            ErrorKind::TokenTypeMismatch => refused("Invalid token type. Expected refresh token."),
+            kind => refused(auth::text(&app.config, kind)),
+        })?;
+    if revocation::is_revoked(app, &claims).await? {
+        return Err(refused("Refresh token has been revoked"));
+    }
+    let gone = || refused("Refresh token not found or expired");
+    let id = claims.jti.as_deref().ok_or_else(gone)?;
+    let stored = app.storage.get::<StoredRefresh>(id).await?.ok_or_else(gone)?;
+    if stored.client_ip.as_deref().is_some_and(|bound| bound != ip.to_string()) {
+        return Err(refused("Client IP mismatch"));
+    }
+    let app_id = stored.app_id.clone();
+    let access_token = issue::renew(app, &stored.value)?;
+    let rotated = if app.config.tokens.refresh_rotation {
+        Some(rotate(app, stored.value, stored.version).await?)
+    } else {
+        None
+    };
+    let (refresh_token, ends_at) = rotated.unzip();
+    let refreshed = Refreshed {
+        success: true,
+        access_token,
+        expires_in: app.config.tokens.access_ttl,
+        refresh_token,
+        refresh_expires_in: ends_at.map(|ends_at: Timestamp| ends_at.milliseconds_since(app.now()) / 1000),
+    };
+    Ok((refreshed, app_id))
+}
+
 /// Replaces a refresh token. One that was replaced is good for a little longer, because an answer can get lost;
 /// used after that it was stolen, from its owner or by him, and the whole family ends.
-async fn rotate(app: &App, mut old: StoredRefresh, version: i64) -> Result<(String, Timestamp)> {
+async fn rotate(app: &App, mut old: StoredRefresh, version: i64) -> error::Result<(String, Timestamp)> {
     let now = app.now();
     let (next, token) = issue::rotate(app, &old)?;
     let ends_at = next.ends_at;
@@ -284,7 +310,7 @@ async fn rotate(app: &App, mut old: StoredRefresh, version: i64) -> Result<(Stri
         Some(at) if now.milliseconds_since(at) > REPLACED_GRACE => {
             let last = now.plus_milliseconds(i64::from(app.config.tokens.access_ttl) * 1000).max(old.ends_at);
             app.storage.put(&Revocation::of_family(&old.subject, last)).await?;
-            return Err(refused("Refresh token has been revoked").into());
+            return Err(refused("Refresh token has been revoked"));
         }
         Some(_) => {}
         None => {

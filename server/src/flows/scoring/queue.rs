@@ -61,8 +61,21 @@ impl Queue {
         }
     }
 
-    /// Waits for work, then takes at most so many sessions from the front.
-    pub async fn next(&self, most: usize) -> Vec<SessionKey> {
+    /// Puts sessions that could not be scored back in front, with the times since when they wait: a checkpoint must not
+    /// pass them.
+    pub fn put_back(&self, taken: Vec<(SessionKey, Timestamp)>) {
+        let mut waiting = self.waiting();
+        for (key, since) in taken.into_iter().rev() {
+            // One that came again meanwhile is then scored twice, which does no harm.
+            waiting.members.insert(key.clone());
+            waiting.order.push_front((key, since));
+        }
+        drop(waiting);
+        self.arrived.notify_one();
+    }
+
+    /// Waits for work, then takes at most so many sessions from the front, with the times since when they wait.
+    pub async fn next(&self, most: usize) -> Vec<(SessionKey, Timestamp)> {
         loop {
             let arrived = self.arrived.notified();
             let taken = self.take(most);
@@ -90,11 +103,11 @@ impl Queue {
         next.take_if(|at| *at <= now).is_some()
     }
 
-    fn take(&self, most: usize) -> Vec<SessionKey> {
+    fn take(&self, most: usize) -> Vec<(SessionKey, Timestamp)> {
         let mut waiting = self.waiting();
         let count = waiting.order.len().min(most);
-        let taken: Vec<_> = waiting.order.drain(..count).map(|(key, _)| key).collect();
-        for key in &taken {
+        let taken: Vec<_> = waiting.order.drain(..count).collect();
+        for (key, _) in &taken {
             waiting.members.remove(key);
         }
         taken
@@ -123,10 +136,24 @@ mod tests {
         queue.push(key("b"), at(2));
         queue.push(key("a"), at(3));
         assert_eq!((queue.len(), queue.is_full(), queue.oldest()), (2, true, Some(at(1))));
-        assert_eq!(queue.next(1).await, [key("a")]);
+        assert_eq!(queue.next(1).await, [(key("a"), at(1))]);
         queue.push(key("a"), at(4));
-        assert_eq!(queue.next(9).await, [key("b"), key("a")]);
+        assert_eq!(queue.next(9).await, [(key("b"), at(2)), (key("a"), at(4))]);
         assert!(queue.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_put_back_waits_in_front_and_since_it_came() {
+        let queue = Queue::new(10);
+        let at = Timestamp::from_seconds;
+        queue.push(key("a"), at(1));
+        queue.push(key("b"), at(2));
+        let taken = queue.next(9).await;
+        queue.push(key("c"), at(50));
+        queue.put_back(taken);
+        assert_eq!(queue.oldest(), Some(at(1)));
+        let order: Vec<_> = queue.next(9).await.into_iter().map(|(key, _)| key).collect();
+        assert_eq!(order, [key("a"), key("b"), key("c")]);
     }
 
     #[test]
@@ -151,6 +178,6 @@ mod tests {
         });
         tokio::task::yield_now().await;
         queue.push(key("a"), Timestamp::default());
-        assert_eq!(worker.await.unwrap(), [key("a")]);
+        assert_eq!(worker.await.unwrap(), [(key("a"), Timestamp::default())]);
     }
 }

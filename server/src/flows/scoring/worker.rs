@@ -32,8 +32,8 @@ pub(super) async fn run(app: App, mut stop: Stop) {
     while !stop.is_requested() {
         tokio::select! {
             () = stop.requested() => {}
-            keys = app.scoring.queue.next(MOST_AT_ONCE) => {
-                has_scored |= score_or_requeue(&app, keys).await && is_recovered;
+            taken = app.scoring.queue.next(MOST_AT_ONCE) => {
+                has_scored |= score_or_put_back(&app, taken).await && is_recovered;
             }
             _ = ticks.tick() => score_due_or_retry(&app).await,
             _ = seconds.tick(), if has_scored => {
@@ -43,8 +43,8 @@ pub(super) async fn run(app: App, mut stop: Stop) {
         }
     }
     while !app.scoring.queue.is_empty() {
-        let keys = app.scoring.queue.next(MOST_AT_ONCE).await;
-        if let Err(error) = score_sessions(&app, &keys, Patience::NoQuestions).await {
+        let taken = app.scoring.queue.next(MOST_AT_ONCE).await;
+        if let Err(error) = score_sessions(&app, &keys(&taken), Patience::NoQuestions).await {
             tracing::warn!(%error, "sessions are left for the next start to score");
             return;
         }
@@ -112,15 +112,16 @@ async fn score_due(app: &App, now: Timestamp) -> storage::Result<Option<Timestam
 }
 
 /// Whether the sessions are scored; if not, they wait again.
-async fn score_or_requeue(app: &App, keys: Vec<SessionKey>) -> bool {
-    let Err(error) = score_sessions(app, &keys, Patience::Wait).await else { return true };
-    tracing::warn!(%error, sessions = keys.len(), "sessions could not be scored, trying again");
-    let now = app.now();
-    for key in keys {
-        app.scoring.queue.push(key, now);
-    }
+async fn score_or_put_back(app: &App, taken: Vec<(SessionKey, Timestamp)>) -> bool {
+    let Err(error) = score_sessions(app, &keys(&taken), Patience::Wait).await else { return true };
+    tracing::warn!(%error, sessions = taken.len(), "sessions could not be scored, trying again");
+    app.scoring.queue.put_back(taken);
     tokio::time::sleep(RETRY_PAUSE).await;
     false
+}
+
+fn keys(taken: &[(SessionKey, Timestamp)]) -> Vec<SessionKey> {
+    taken.iter().map(|(key, _)| key.clone()).collect()
 }
 
 /// Scores sessions and stores all scores in one write.
