@@ -153,7 +153,13 @@ async fn a_form_of_another_site_changes_nothing() {
     let server = Server::start().await;
     let cookie = owned(&server, MINE).await;
     server.app.storage.insert(&agent("agent_1111111111111111", MINE, "helper")).await.unwrap();
-    let paths = ["/account/agents/agent_1111111111111111/confirm", "/account/sessions/end"];
+    let paths = [
+        "/account/agents/agent_1111111111111111/confirm",
+        "/account/rotate-secret",
+        "/account/pair",
+        "/account/policy",
+        "/account/sessions/end",
+    ];
     let foreign: [&[(&str, &str)]; 5] = [
         &[],
         &[("origin", "https://evil.example")],
@@ -164,7 +170,7 @@ async fn a_form_of_another_site_changes_nothing() {
     for path in paths {
         for headers in foreign {
             let headers = [headers, &[("cookie", cookie.as_str()), ("accept", "application/json")]].concat();
-            let answer = server.call("POST", path, &headers, "registration_policy=open").await;
+            let answer = server.call("POST", path, &headers, "registration_policy=paired").await;
             assert_eq!(
                 (answer.status.as_u16(), &answer.json["error"]),
                 (403, &json!("FOREIGN_FORM")),
@@ -174,6 +180,8 @@ async fn a_form_of_another_site_changes_nothing() {
     }
     let agent = server.app.storage.get::<Agent>("agent_1111111111111111").await.unwrap().unwrap();
     assert!(!agent.is_owner_verified);
+    let app = server.app.storage.get::<RegisteredApp>(MINE).await.unwrap().unwrap();
+    assert_eq!((app.secret_hash.as_deref(), json!(app.registration_policy)), (None, json!("open")));
     assert_eq!(server.call("GET", "/account", &[("cookie", &cookie)], "").await.status, 200);
 }
 
