@@ -8,21 +8,28 @@ pub mod auth;
 pub mod badge;
 pub mod challenges;
 pub mod codes;
+pub mod device;
 pub mod dashboard;
 pub mod discovery;
 pub mod email_verification;
+pub mod form;
 pub mod gate;
+pub mod go;
 pub mod home;
+pub mod identity;
 pub mod issue;
 pub mod keys;
 pub mod landing;
 pub mod limits;
+pub mod login;
+pub mod oauth;
 pub mod owner;
 pub mod page;
 pub mod pairing;
 pub mod protected;
 pub mod recovery;
 pub mod revocation;
+pub mod tap;
 pub mod token;
 pub mod token_block;
 pub mod token_life;
@@ -50,7 +57,14 @@ pub fn router(app: &App) -> OpenApiRouter<App> {
         .merge(token_life::router())
         .merge(protected::router())
         .merge(keys::router())
+        .merge(agents::router())
+        .merge(tap::router())
+        .merge(identity::router())
+        .merge(oauth::router())
+        .merge(device::router())
         .merge(landing::router())
+        .merge(login::router())
+        .merge(go::router())
         .merge(dashboard::router())
         .merge(account::router())
         .merge(apps::router())

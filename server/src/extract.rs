@@ -156,6 +156,18 @@ pub fn is_own_page(headers: &HeaderMap, own: &str) -> bool {
     header_text(headers, "origin").or_else(|| header_text(headers, "referer")).is_some_and(is_own)
 }
 
+/// Whether a browser says that a page of another site sent the request, by the same headers as [`is_own_page`].
+/// Programs that send none of them are not foreign.
+pub fn is_foreign_page(headers: &HeaderMap, own: &str) -> bool {
+    match header_text(headers, "sec-fetch-site") {
+        // `none` is the person himself, at the address bar.
+        Some(site) => !matches!(site, "same-origin" | "none"),
+        None => {
+            ["origin", "referer"].iter().any(|name| headers.contains_key(*name)) && !is_own_page(headers, own)
+        }
+    }
+}
+
 /// The first value of a query parameter.
 pub fn query_value(uri: &Uri, name: &str) -> Option<String> {
     form_urlencoded::parse(uri.query()?.as_bytes())

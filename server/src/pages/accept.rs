@@ -28,6 +28,12 @@ pub fn preferred_format(headers: &HeaderMap) -> Format {
     if accepted("application/json") > 0.0 || is_tool(headers) { Format::Json } else { Format::Html }
 }
 
+/// Whether a page is wanted rather than JSON, in so many words: of a route that answers programs otherwise.
+pub fn prefers_page(headers: &HeaderMap) -> bool {
+    let page = accepted(headers, "text/html").max(accepted(headers, "text/markdown"));
+    page > accepted(headers, "application/json")
+}
+
 fn accepted(headers: &HeaderMap, media_type: &str) -> f64 {
     let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).filter_map(|item| quality(item, media_type)).fold(0.0, f64::max)

@@ -256,7 +256,8 @@ impl Form {
             button.value.map(|(name, value)| format!("`{name}` = `{value}` ({})", line(&button.label)))
         }))
         .collect();
-        format!("Form: `POST {}` with {}.\n", self.action, fields.join(", "))
+        let with = if fields.is_empty() { String::new() } else { format!(" with {}", fields.join(", ")) };
+        format!("Form: `POST {}`{with}.\n", self.action)
     }
 }
 
