@@ -1,11 +1,11 @@
 //! The BOTCHA-compatible family.
 
-mod agents;
-mod attacks;
-mod challenges;
 mod account;
+mod agents;
 mod analytics;
 mod attacks;
+mod attacks;
+mod challenges;
 mod dashboard;
 mod gate;
 mod home;

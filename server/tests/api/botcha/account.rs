@@ -126,6 +126,20 @@ async fn an_owner_confirms_an_agent_once_and_for_all() {
 }
 
 #[tokio::test]
+async fn an_owner_deletes_an_agent() {
+    let server = Server::start().await;
+    let cookie = owned(&server, APP).await;
+    register(&server, json!({})).await;
+    let answer = send(&server, &cookie, &format!("/account/agents/{AGENT}/delete"), "").await;
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (302, "/account?done=deleted#agents"));
+    assert!(botcha::agents::find(&server.app, AGENT).await.unwrap().is_none());
+    assert_eq!(actions(&server).await, ["agent.deleted"]);
+    let again = send(&server, &cookie, &format!("/account/agents/{AGENT}/delete"), "").await;
+    assert_eq!(again.status, 404);
+    assert!(text(&read(&server, &cookie, "text/html").await).contains("No agent is registered yet"));
+}
+
+#[tokio::test]
 async fn a_new_secret_is_shown_once_and_ends_the_former_one() {
     let server = Server::start().await;
     let cookie = owned(&server, APP).await;
@@ -251,7 +265,7 @@ async fn without_storage_every_form_is_503() {
 fn forms() -> Vec<String> {
     let agent = |action: &str| format!("/account/agents/{AGENT}/{action}");
     let paths = ["/account/rotate-secret", "/account/pair", "/account/policy"].map(str::to_owned);
-    [paths.to_vec(), vec![agent("confirm"), "/account/sessions/end".to_owned()]].concat()
+    [paths.to_vec(), vec![agent("confirm"), agent("delete"), "/account/sessions/end".to_owned()]].concat()
 }
 
 #[tokio::test]

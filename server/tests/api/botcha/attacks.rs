@@ -1,6 +1,6 @@
 //! Attacks that the original system lets through, carried out; each must fail here.
 
-mod challenges;
-mod login;
 mod agents;
+mod challenges;
 mod dashboard;
+mod login;

@@ -155,6 +155,7 @@ async fn a_form_of_another_site_changes_nothing() {
     server.app.storage.insert(&agent("agent_1111111111111111", MINE, "helper")).await.unwrap();
     let paths = [
         "/account/agents/agent_1111111111111111/confirm",
+        "/account/agents/agent_1111111111111111/delete",
         "/account/rotate-secret",
         "/account/pair",
         "/account/policy",
@@ -192,10 +193,13 @@ async fn an_agent_of_another_app_is_as_good_as_none() {
     owned(&server, THEIRS).await;
     server.app.storage.insert(&agent("agent_2222222222222222", THEIRS, "theirs")).await.unwrap();
     let headers = [("cookie", mine.as_str()), ("x-requested-with", "x"), ("accept", "application/json")];
-    let unknown = server.call("POST", "/account/agents/agent_0000000000000000/confirm", &headers, "").await;
-    let theirs = server.call("POST", "/account/agents/agent_2222222222222222/confirm", &headers, "").await;
-    assert_eq!((unknown.status.as_u16(), &unknown.json["error"]), (404, &json!("AGENT_NOT_FOUND")));
-    assert_eq!((theirs.status, &theirs.json), (unknown.status, &unknown.json));
+    for action in ["confirm", "delete"] {
+        let path = |id: &str| format!("/account/agents/{id}/{action}");
+        let unknown = server.call("POST", &path("agent_0000000000000000"), &headers, "").await;
+        let theirs = server.call("POST", &path("agent_2222222222222222"), &headers, "").await;
+        assert_eq!((unknown.status.as_u16(), &unknown.json["error"]), (404, &json!("AGENT_NOT_FOUND")));
+        assert_eq!((theirs.status, &theirs.json), (unknown.status, &unknown.json), "{action}");
+    }
     let account =
         server.call("GET", "/account", &[("cookie", &mine), ("accept", "application/json")], "").await;
     assert_eq!(account.json["agents"], json!([]));
