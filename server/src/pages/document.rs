@@ -282,10 +282,15 @@ fn row(cells: &[String]) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
-/// One line that cannot begin another block and holds no markup but code.
+/// One line that cannot begin another block and holds no markup but code, within which nothing is read as markup.
 pub fn line(text: &str) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    text.replace('<', "&lt;")
+    let parts: Vec<&str> = text.split('`').collect();
+    let is_code = |number: usize| number % 2 == 1 && number + 1 < parts.len();
+    let written = parts.iter().enumerate().map(|(number, part)| {
+        if is_code(number) { (*part).to_owned() } else { part.replace('<', "&lt;") }
+    });
+    written.collect::<Vec<_>>().join("`")
 }
 
 #[cfg(test)]
@@ -322,6 +327,12 @@ mod tests {
         assert!(markdown.contains("Send `GET /x` & wait # not a heading\n"), "{markdown}");
         assert!(markdown.contains("| a\\|b |\n|---|\n| &lt;script> |"), "{markdown}");
         assert!(markdown.contains("Form: `POST /login` with `email` (E-mail)."), "{markdown}");
+    }
+
+    #[test]
+    fn code_is_shown_as_it_is_and_nothing_else_is_markup() {
+        assert_eq!(line("`a <b>` <c>"), "`a <b>` &lt;c>");
+        assert_eq!(line("<a> `<b>"), "&lt;a> `&lt;b>");
     }
 
     #[test]

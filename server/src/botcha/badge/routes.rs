@@ -90,7 +90,7 @@ async fn show(
     match read(&app, &id) {
         Some(seen) => {
             let image = format!("{path}/image");
-            let frame = Frame { path: &path, image: Some(&image), ..Frame::default() };
+            let frame = Frame { path: &path, image: Some(&image), styles: &["docs.css"], ..Frame::default() };
             Ok(page::respond(&app, &origin, &headers, frame, &card(&app, &origin.0, &path, &seen)).await?)
         }
         None => {

@@ -82,7 +82,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
              for it brings its secret or a session. An agent registers below an app, keeps a private key that never leaves \
              it, and in a later session proves by a signature, or by the approval of a person, that it is the same one.",
             "Secrets are not for conversations. Where a person has to act, the agent hands over a short code that is good \
-             once and for minutes, and the person types it at the service himself.",
+             once and for minutes, and the person types it at the service.",
         ],
     ),
     (

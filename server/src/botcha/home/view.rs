@@ -132,7 +132,7 @@ impl Home {
             ),
             format!(
                 "Give your human the `human_link` of the token, or a device code from POST {base}/v1/auth/device-code: \
-                 with it he opens the dashboard himself. Secrets never go through a conversation."
+                 with it they open the dashboard themselves. Secrets never go through a conversation."
             ),
             format!(
                 "In the next session prove that you are the same agent: sign the nonce of POST {base}/v1/agents/auth, or \
