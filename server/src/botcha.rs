@@ -6,11 +6,13 @@ pub mod analytics;
 pub mod apps;
 pub mod auth;
 pub mod badge;
+pub mod catalogue;
 pub mod challenges;
 pub mod codes;
 pub mod dashboard;
 pub mod device;
 pub mod discovery;
+pub mod documents;
 pub mod email_verification;
 pub mod form;
 pub mod gate;
@@ -67,6 +69,9 @@ pub fn router(app: &App) -> OpenApiRouter<App> {
         .merge(go::router())
         .merge(dashboard::router())
         .merge(account::router())
+        .merge(badge::router())
+        .merge(documents::router())
+        .merge(discovery::files())
         .merge(apps::router())
         .merge(email_verification::router())
         .merge(pairing::router())
@@ -75,7 +80,7 @@ pub fn router(app: &App) -> OpenApiRouter<App> {
 
 /// Routes that are served even when the family is off.
 pub fn always(_app: &App) -> OpenApiRouter<App> {
-    home::router().merge(discovery::router())
+    home::router().merge(discovery::router()).merge(documents::always())
 }
 
 /// Makes the records that the family needs: the demo app.

@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::botcha::analytics::sink;
 use crate::flows::scoring::history;
 use crate::flows::{detection, scoring};
+use crate::keys::rotation;
 use crate::{audit, mail, storage, telemetry};
 
 /// The running tasks.
@@ -127,6 +128,7 @@ pub fn start(app: &App) {
     detection::start(app);
     sink::start(app);
     mail::start(app);
+    rotation::start(app);
 }
 
 /// Removes what has expired, once a minute.

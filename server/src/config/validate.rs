@@ -88,6 +88,10 @@ impl Config {
                            reach private networks or go unencrypted";
             warnings.push(warning.to_owned());
         }
+        if self.agents.allow_test_keys {
+            let warning = "`agents.allow_test_keys` is set: agents may register keys that anybody can sign with";
+            warnings.push(warning.to_owned());
+        }
         if let Some(url) = &self.mail.smtp_url {
             if self.public_url.is_none() && !self.development {
                 warnings.push("`public_url` is not set: mails with a login code hold no link".to_owned());

@@ -190,6 +190,29 @@ fn what_cannot_be_done_is_said_in_a_line() {
     }
 }
 
+#[test]
+fn signing_keys_are_listed_and_rotated() {
+    let desk = Desk::new();
+    let states = |desk: &Desk| -> Vec<(String, String)> {
+        let keys = desk.json(&["keys", "list"]);
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        keys.as_array().unwrap().iter().map(|key| (text(&key["kid"]), text(&key["state"]))).collect()
+    };
+    let named = |kid: u8, state: &str| (format!("botcha-signing-{kid}"), state.to_owned());
+    assert_eq!(states(&desk), [named(1, "signing")]);
+    let next = desk.json(&["keys", "rotate"]);
+    assert_eq!(next["kid"], "botcha-signing-2");
+    assert_eq!(states(&desk), [named(1, "signing"), named(2, "next")]);
+    assert!(desk.refusal(&["keys", "rotate"]).contains("--now"));
+    assert!(
+        desk.text(&["keys", "rotate", "--now"]).starts_with("botcha-signing-2 is published and signs from ")
+    );
+    assert_eq!(states(&desk), [named(1, "former"), named(2, "signing")]);
+    let table = desk.text(&["keys", "list"]);
+    assert!(table.starts_with("KEY") && table.contains("PUBLISHED UNTIL"), "{table}");
+    assert!(!table.contains("\"d\""));
+}
+
 #[tokio::test]
 async fn an_operator_without_a_mail_server_verifies_apps_and_logs_their_owners_in() {
     let desk = Desk::new();

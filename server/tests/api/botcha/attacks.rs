@@ -4,4 +4,5 @@ mod agents;
 mod apps;
 mod challenges;
 mod dashboard;
+mod discovery;
 mod login;

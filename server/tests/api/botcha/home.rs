@@ -89,7 +89,10 @@ async fn json_tells_who_is_verified() {
     let server = Server::start().await;
     let unknown = read(&server, "application/json").await.json;
     assert_eq!((&unknown["status"], &unknown["name"]), (&json!("unverified"), &json!("Quivive")));
-    assert_eq!(unknown["first"]["step1"], "GET http://door.example/v1/token");
+    assert_eq!(
+        unknown["first"]["step1"],
+        "GET http://door.example/v1/challenges?app_id=app_demo000000000000"
+    );
     assert_eq!(unknown["first"]["demo_app_id"], "app_demo000000000000");
     assert!(unknown.get("your_identity").is_none());
     assert_eq!(unknown["onboarding"]["steps"].as_array().unwrap().len(), 9);
