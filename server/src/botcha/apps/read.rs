@@ -40,7 +40,7 @@ struct Shown {
     success: bool,
     app: Facts,
     #[serde(flatten)]
-    #[schema(inline)]
+    #[schema(value_type = Object)]
     top: Option<Facts>,
 }
 
