@@ -1,5 +1,7 @@
 //! The OpenAPI documents: one per family and one of everything, made from the routes.
 
+mod original;
+
 use std::sync::OnceLock;
 
 use axum::extract::State;
@@ -83,6 +85,9 @@ pub fn document(app: &App, family: Option<Family>) -> OpenApi {
     if let Some(family) = family {
         let tags = document.tags.get_or_insert_default();
         tags.retain(|tag| tag.name == family.name());
+    }
+    if family == Some(Family::Botcha) {
+        original::dress(&mut document, app);
     }
     let components = document.components.get_or_insert_default();
     for (name, scheme, families) in schemes() {

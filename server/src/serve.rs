@@ -53,7 +53,7 @@ pub async fn prepare(
     clock: Clock,
     entropy: Entropy,
 ) -> Result<App, StartError> {
-    let keys = KeyRing::load(&config, &storage, master, &entropy, clock.now()).await?;
+    let keys = KeyRing::load(&config, &storage, master, &entropy, clock.clone()).await?;
     let outbound = Outbound::new(&config.outbound)?;
     let mail = Mailer::new(&config)?;
     let app = App::new(config, storage, keys, outbound, mail, clock, entropy);

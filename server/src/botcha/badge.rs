@@ -1,9 +1,13 @@
 //! Badges: a signed note that somebody once passed a challenge. It names no holder.
 
+mod picture;
+mod routes;
+
 use quivive_core::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub use self::routes::router;
 use crate::app::App;
 use crate::error::Result;
 
@@ -73,7 +77,7 @@ pub fn create(
     now: Timestamp,
 ) -> Result<Badge> {
     let claims = Claims {
-        sub: "botcha-badge",
+        sub: SUBJECT,
         method,
         solve_time_ms: Some(solve_time),
         verified_at: now.milliseconds(),
@@ -97,3 +101,49 @@ pub fn create(
         meta: Meta { method, solve_time_ms: Some(solve_time), verified_at: now.to_string() },
     })
 }
+
+/// What a badge says, once it is read.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Seen {
+    /// The kind of challenge.
+    pub method: String,
+    /// Milliseconds that it took.
+    pub solve_time: Option<i64>,
+    /// When.
+    pub verified_at: Timestamp,
+}
+
+/// Reads a badge; nothing unless this server signed it.
+pub fn read(app: &App, id: &str) -> Option<Seen> {
+    let claims = app.keys.badge_verifier().verify_signature(id).ok()?;
+    if claims.sub.as_deref() != Some(SUBJECT) {
+        return None;
+    }
+    Some(Seen {
+        method: claims.extra.get("method")?.as_str()?.to_owned(),
+        solve_time: claims.extra.get("solveTimeMs").and_then(serde_json::Value::as_i64),
+        verified_at: Timestamp::from_milliseconds(claims.extra.get("verifiedAt")?.as_i64()?),
+    })
+}
+
+impl Seen {
+    /// What the challenge is called on a badge, and its colour.
+    fn label(&self) -> (&'static str, &'static str) {
+        match self.method.as_str() {
+            "speed-challenge" => ("SPEED TEST", "#f59e0b"),
+            "landing-challenge" => ("LANDING CHALLENGE", "#10b981"),
+            "web-bot-auth" => ("WEB BOT AUTH", "#8b5cf6"),
+            "reasoning-challenge" => ("REASONING TEST", "#ec4899"),
+            "hybrid-challenge" => ("HYBRID TEST", "#ef4444"),
+            _ => ("CHALLENGE", "#3b82f6"),
+        }
+    }
+
+    /// When, for people.
+    fn day(&self) -> String {
+        let text = self.verified_at.to_string();
+        text.split_once('T').map_or(text.clone(), |(day, _)| day.to_owned())
+    }
+}
+
+const SUBJECT: &str = "botcha-badge";

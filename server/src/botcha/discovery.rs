@@ -1,4 +1,8 @@
-//! `/health` and `/openapi.json`.
+//! `/health`, `/openapi.json`, and the files by which crawlers and clients find out what this service is.
+
+mod ai;
+mod files;
+mod saving;
 
 use axum::Json;
 use axum::extract::State;
@@ -43,7 +47,12 @@ async fn document(State(app): State<App>) -> Result<Response> {
     Ok(response)
 }
 
-/// The routes.
+/// The files, which are served with the family alone.
+pub fn files() -> OpenApiRouter<App> {
+    files::router()
+}
+
+/// The routes that are served even when the family is off.
 pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(health)).routes(routes!(document))
 }

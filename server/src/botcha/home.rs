@@ -1,5 +1,6 @@
 //! `GET /`: a live demonstration for people, the same facts as JSON for programs and as Markdown for models.
 
+mod guide;
 mod html;
 mod json;
 mod markdown;
@@ -14,7 +15,7 @@ use utoipa_axum::routes;
 
 use self::view::Home;
 use super::landing;
-use super::wire::Result;
+use super::wire::{ErrorBody, Result};
 use crate::app::App;
 use crate::extract::{Origin, query_value};
 use crate::pages::{self, Format, preferred_format};
@@ -44,7 +45,9 @@ pub(crate) struct Visit {
             (String = "text/html"),
             (String = "text/markdown"),
         )),
+        (status = 503, body = ErrorBody, description = "Storage does not answer"),
     ),
+    security((), ("BotchaBearerToken" = [])),
 )]
 async fn read(
     State(app): State<App>,
@@ -67,6 +70,16 @@ async fn read(
             response
         }
     })
+}
+
+/// The page as everybody gets it, in HTML and in Markdown.
+///
+/// # Errors
+/// If storage does not answer.
+pub(super) async fn both_forms(app: &App, base: &str) -> crate::error::Result<[String; 2]> {
+    let home = Home::load(app, base.to_owned(), &HeaderMap::new()).await?;
+    let nonce = "0".repeat(32);
+    Ok([html::render(&home, &Visit::default(), &nonce), markdown::render(&home)])
 }
 
 /// The route.

@@ -22,6 +22,8 @@ pub struct Frame<'a> {
     pub status: StatusCode,
     /// The path for `rel=alternate` to the same page in Markdown; none if empty.
     pub path: &'a str,
+    /// The path of the picture that others show with a link to the page, `/og.png` if left out.
+    pub image: Option<&'a str>,
     /// Whether somebody is logged in: such pages hold no challenge for visitors and are not stored.
     pub is_private: bool,
     /// Whether it is one column: a form, a message.
@@ -51,7 +53,7 @@ pub async fn respond(
         } else {
             Some(embedded_challenge(&origin.0, &landing::create_nonce(app).await?))
         };
-        pages::html(render(app, frame, page, challenge.as_ref()).into_string())
+        pages::html(render(app, &origin.0, frame, page, challenge.as_ref()).into_string())
     };
     *response.status_mut() = frame.status;
     let headers = response.headers_mut();
@@ -106,6 +108,11 @@ pub async fn failure(app: &App, origin: &Origin, headers: &HeaderMap, error: Err
     response
 }
 
+/// The HTML of a public page with a nonce of the caller's.
+pub fn public_html(app: &App, origin: &str, frame: Frame<'_>, page: &Page, nonce: &str) -> String {
+    render(app, origin, frame, page, Some(&embedded_challenge(origin, nonce))).into_string()
+}
+
 /// What a program that reads a page may solve without any other request.
 pub fn embedded_challenge(base: &str, nonce: &str) -> Value {
     json!({
@@ -130,7 +137,7 @@ pub fn embedded_challenge(base: &str, nonce: &str) -> Value {
     })
 }
 
-fn render(app: &App, frame: Frame<'_>, page: &Page, challenge: Option<&Value>) -> Markup {
+fn render(app: &App, origin: &str, frame: Frame<'_>, page: &Page, challenge: Option<&Value>) -> Markup {
     let assets = assets_path();
     let name = &app.config.service_name;
     html! {
@@ -144,6 +151,8 @@ fn render(app: &App, frame: Frame<'_>, page: &Page, challenge: Option<&Value>) -
                 meta name="ai-agent-welcome" content="true";
                 title { (page.title) ": " (name) }
                 @if !frame.path.is_empty() { link rel="alternate" type="text/markdown" href=(frame.path); }
+                link rel="alternate" type="application/json" href="/openapi.json" title="OpenAPI document";
+                link rel="alternate" type="application/json" href="/.well-known/ai-plugin.json" title="Manifest";
                 link rel="icon" type="image/svg+xml" href=(format!("{assets}/icon.svg"));
                 link rel="stylesheet" href=(format!("{assets}/page.css"));
                 link rel="stylesheet" href=(format!("{assets}/console.css"));
@@ -156,6 +165,12 @@ fn render(app: &App, frame: Frame<'_>, page: &Page, challenge: Option<&Value>) -
                     @else { script type="module" src=(format!("{assets}/{script}")) {} }
                 }
                 @if let Some(challenge) = challenge {
+                    meta property="og:type" content="website";
+                    meta property="og:title" content=(format!("{}: {name}", page.title));
+                    meta property="og:description" content=(page.description);
+                    meta property="og:url" content=(format!("{origin}{}", frame.path));
+                    meta property="og:image" content=(format!("{origin}{}", frame.image.unwrap_or("/og.png")));
+                    meta name="twitter:card" content="summary_large_image";
                     meta name="botcha-challenge" content="embedded"
                         data-selector="script[type='application/botcha+json']";
                     link rel="botcha-challenge" href="#botcha-challenge" type="application/botcha+json";

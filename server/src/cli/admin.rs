@@ -4,6 +4,7 @@
 
 mod answer;
 mod app;
+mod keys;
 mod plan;
 mod scoring;
 mod show;
@@ -122,6 +123,9 @@ enum Command {
     },
     /// Revoke a key for request detection.
     RevokeKey { key: String },
+    /// The keys that sign tokens.
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// List the accounts.
     Accounts,
     /// List the users, or the members of an account.
@@ -248,6 +252,7 @@ async fn execute(app: &App, command: Command) -> Result<Answer> {
             let link = console::login_link(app, user.id).await?;
             Ok(Answer::new(link.clone(), json!({ "link": link })))
         }
+        Command::Keys(command) => keys::execute(app, command).await,
         Command::Accounts => show::accounts(app).await,
         Command::Users { account } => show::users(app, account).await,
         Command::Projects { account } => show::projects(app, account).await,

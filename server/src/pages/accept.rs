@@ -39,6 +39,12 @@ fn accepted(headers: &HeaderMap, media_type: &str) -> f64 {
     values.flat_map(|value| value.split(',')).filter_map(|item| quality(item, media_type)).fold(0.0, f64::max)
 }
 
+/// Whether JSON is accepted by name, and more than HTML and Markdown.
+pub fn prefers_json(headers: &HeaderMap) -> bool {
+    let page = accepted(headers, "text/html").max(accepted(headers, "text/markdown"));
+    accepted(headers, "application/json") > page
+}
+
 /// The weight of one item of an `Accept` header if it names the media type (RFC 9110 section 12.5.1).
 fn quality(item: &str, media_type: &str) -> Option<f64> {
     let mut parts = item.split(';').map(str::trim);
@@ -99,6 +105,22 @@ mod tests {
             ("text/markdown;q=nonsense", "agent/1", Format::Html),
         ] {
             assert_eq!(format(accept, agent), wanted, "{accept} | {agent}");
+        }
+    }
+
+    #[test]
+    fn json_is_preferred_only_by_name() {
+        for (accept, wanted) in [
+            ("application/json", true),
+            ("application/json, text/html;q=0.9", true),
+            ("application/json, */*", true),
+            ("application/json, text/html", false),
+            ("application/json;q=0.5, text/markdown", false),
+            ("application/json;q=0", false),
+            ("*/*", false),
+        ] {
+            let headers = HeaderMap::from_iter([(header::ACCEPT, accept.parse().unwrap())]);
+            assert_eq!(prefers_json(&headers), wanted, "{accept}");
         }
     }
 }

@@ -140,9 +140,10 @@ impl Block {
         Self::Heading(text.into())
     }
 
-    fn html(&self) -> Markup {
+    /// The block as HTML.
+    pub fn html(&self) -> Markup {
         match self {
-            Self::Heading(text) => html! { h2 { (inline(text)) } },
+            Self::Heading(text) => html! { h2 id=(anchor(text)) { (inline(text)) } },
             Self::Text(text) => html! { p { (inline(text)) } },
             Self::List(items) => html! { ul class="plain" { @for item in items { li { (inline(item)) } } } },
             Self::Steps(items) => {
@@ -261,8 +262,14 @@ impl Form {
     }
 }
 
+/// The name by which links reach a heading: its letters and digits in lower case, joined by hyphens.
+pub fn anchor(heading: &str) -> String {
+    let words = heading.split(|character: char| !character.is_ascii_alphanumeric());
+    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-").to_ascii_lowercase()
+}
+
 /// Text with code between backticks.
-fn inline(text: &str) -> Markup {
+pub fn inline(text: &str) -> Markup {
     html! {
         @for (number, part) in text.split('`').enumerate() {
             @if number % 2 == 1 { code { (part) } } @else { (PreEscaped(super::escape(part))) }
@@ -275,10 +282,15 @@ fn row(cells: &[String]) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
-/// One line that cannot begin another block and holds no markup but code.
-fn line(text: &str) -> String {
+/// One line that cannot begin another block and holds no markup but code, within which nothing is read as markup.
+pub fn line(text: &str) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    text.replace('<', "&lt;")
+    let parts: Vec<&str> = text.split('`').collect();
+    let is_code = |number: usize| number % 2 == 1 && number + 1 < parts.len();
+    let written = parts.iter().enumerate().map(|(number, part)| {
+        if is_code(number) { (*part).to_owned() } else { part.replace('<', "&lt;") }
+    });
+    written.collect::<Vec<_>>().join("`")
 }
 
 #[cfg(test)]
@@ -315,6 +327,12 @@ mod tests {
         assert!(markdown.contains("Send `GET /x` & wait # not a heading\n"), "{markdown}");
         assert!(markdown.contains("| a\\|b |\n|---|\n| &lt;script> |"), "{markdown}");
         assert!(markdown.contains("Form: `POST /login` with `email` (E-mail)."), "{markdown}");
+    }
+
+    #[test]
+    fn code_is_shown_as_it_is_and_nothing_else_is_markup() {
+        assert_eq!(line("`a <b>` <c>"), "`a <b>` &lt;c>");
+        assert_eq!(line("<a> `<b>"), "&lt;a> `&lt;b>");
     }
 
     #[test]

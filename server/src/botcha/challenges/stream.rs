@@ -62,7 +62,7 @@ struct StreamAnswer {
 #[serde(untagged)]
 enum StreamData {
     Challenge(StreamChallenge),
-    Result(StreamResult),
+    Result(Box<StreamResult>),
 }
 
 /// The problems of a stream.
@@ -131,7 +131,7 @@ async fn connect(State(app): State<App>, ClientIp(ip): ClientIp, parts: Parts) -
     })?;
     let greeting = greeting(&app, &session.id);
     let pushed = stream::unfold((waiting, app), async |(mut waiting, app)| {
-        let event = waiting.next(&app).await?;
+        let event = waiting.next(&app.is_accepting).await?;
         Some((event, (waiting, app)))
     });
     let events = stream::iter(greeting).chain(pushed).map(Ok::<_, Infallible>);
@@ -286,7 +286,7 @@ async fn solve(
     let session = Session::take(app, &session.id).await?.ok_or_else(unknown)?;
     let result = judge(app, origin, noted, &session, answers, app.now()).await?;
     let success = result.success;
-    let data = StreamData::Result(result);
+    let data = StreamData::Result(Box::new(result));
     app.streams.finish(&session.id, event("result", &data));
     Ok(uncached(StreamAnswer { success, event: "result", data }))
 }

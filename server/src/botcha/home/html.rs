@@ -25,7 +25,7 @@ pub(super) fn render(home: &Home, visit: &Visit, nonce: &str) -> String {
             ("collector", collector.as_deref().unwrap_or_default()),
             ("commands", &commands(home)),
             ("description", &escape(&home.tagline())),
-            ("endpoints", &endpoints(home)),
+            ("guide", &guide(home)),
             ("live", if home.demo.is_some() { "true" } else { "false" }),
             ("name", &escape(&home.name)),
             ("notice", &notice(visit)),
@@ -52,6 +52,12 @@ fn notice(visit: &Visit) -> String {
         _ => return String::new(),
     };
     format!("<p class=\"notice\"{tone} role=\"status\">{text}</p>")
+}
+
+/// What programs read in the other forms.
+fn guide(home: &Home) -> String {
+    let blocks = super::guide::whole(home);
+    maud::html! { @for block in &blocks { (block.html()) } }.into_string()
 }
 
 /// Three commands that work as pasted.
@@ -90,19 +96,4 @@ fn commands(home: &Home) -> String {
         )
     });
     items.concat()
-}
-
-fn endpoints(home: &Home) -> String {
-    let mut rows = String::new();
-    let mut family = "";
-    for endpoint in &home.endpoints {
-        if endpoint.family != family {
-            family = endpoint.family;
-            rows.push_str(&format!("<tr><th colspan=\"2\" scope=\"colgroup\">{family}</th></tr>\n"));
-        }
-        let (method, path) = (endpoint.method, escape(&endpoint.path));
-        let summary = escape(&endpoint.summary);
-        rows.push_str(&format!("<tr><td><code>{method} {path}</code></td><td>{summary}</td></tr>\n"));
-    }
-    rows
 }

@@ -1,17 +1,14 @@
 //! The facts that all three forms of the page show.
 
-use std::sync::OnceLock;
-
 use http::HeaderMap;
 use quivive_core::token::Claims;
-use utoipa::openapi::path::{Operation, PathItem};
 
 use crate::app::App;
 use crate::botcha::auth::{self, BEARER_TYPES, Refusal, Wanted};
-use crate::config::Family;
+use crate::botcha::catalogue::{self, Operation};
 use crate::demo::{self, Demo};
 use crate::error::Result;
-use crate::{extract, openapi};
+use crate::extract;
 
 /// The facts of one answer.
 pub(super) struct Home {
@@ -29,23 +26,12 @@ pub(super) struct Home {
     pub demo: Option<Demo>,
     /// Challenges per hour and address; 0 is without limit.
     pub challenges_per_hour: u64,
-    /// Whether unverified callers get the short forms of the original.
+    /// Whether everybody gets everything, as in the `secure` profile.
+    pub is_whole: bool,
+    /// Whether the caller gets the original's short form for unverified ones.
     pub is_short: bool,
-    /// Every endpoint, by family.
-    pub endpoints: Vec<Endpoint>,
-}
-
-/// One endpoint of the OpenAPI document.
-#[derive(Clone, Debug)]
-pub(super) struct Endpoint {
-    /// The family, in the words of a heading.
-    pub family: &'static str,
-    /// `GET`, …
-    pub method: &'static str,
-    /// The path with its parameters in braces.
-    pub path: String,
-    /// One sentence.
-    pub summary: String,
+    /// Every endpoint that is served, by subject.
+    pub endpoints: Vec<&'static Operation>,
 }
 
 impl Home {
@@ -59,12 +45,13 @@ impl Home {
             base,
             name: app.config.service_name.clone(),
             api_version: app.config.botcha.version.clone(),
+            is_whole: !app.config.is_compat(),
             is_short: app.config.is_compat() && identity.is_none(),
             identity,
             demo_app_id: app.config.botcha.internal_app_id.clone(),
             demo: demo::find(app).await?,
             challenges_per_hour: u64::from(app.config.limits.challenges_per_hour),
-            endpoints: endpoints(app),
+            endpoints: catalogue::operations(app),
         })
     }
 
@@ -81,26 +68,89 @@ impl Home {
         )
     }
 
-    /// The nine steps of an agent, from the first request to the last.
+    /// Whether this server has a path.
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.endpoints.iter().any(|endpoint| endpoint.path == path)
+    }
+
+    /// The two requests that prove a caller to be a program.
+    pub(super) fn first_steps(&self) -> [String; 2] {
+        let (base, demo) = (&self.base, &self.demo_app_id);
+        [
+            format!("GET {base}/v1/challenges?app_id={demo}"),
+            format!(
+                "POST {base}/v1/challenges/{{id}}/verify with {{\"type\": \"hybrid\", \"speed_answers\": [\"...\"], \
+                 \"reasoning_answers\": {{\"question-id\": \"answer\"}} }}"
+            ),
+        ]
+    }
+
+    /// What goes wrong most often.
+    pub(super) fn critical(&self) -> [&'static str; 3] {
+        [
+            "The clock starts when the challenge is issued: ask for one only when you are ready to answer.",
+            "Compute the hashes and answer the questions by your own reasoning; each challenge takes one answer.",
+            "Send what belongs together in one request, without a person in between.",
+        ]
+    }
+
+    /// Why an app, and how it is named.
+    pub(super) fn registration(&self) -> [&'static str; 2] {
+        [
+            "Challenges and tokens need no registration unless the gate of this server is closed. An app of your own \
+             has its own limits, agents and figures.",
+            "As `app_id` in the query or body, or in the header `X-App-Id`.",
+        ]
+    }
+
+    /// The nine steps from a new app to an agent that is known.
     pub(super) fn onboarding(&self) -> [String; 9] {
         let base = &self.base;
         [
-            format!("GET {base}/v1/token gives an id and five numbers. The clock starts now."),
-            "Hash each number: SHA-256 of its decimal digits, the first 8 hexadecimal digits.".to_owned(),
             format!(
-                "POST {base}/v1/token/verify with {{\"id\", \"answers\": [five strings]}}, all in one request."
-            ),
-            "Keep `access_token` until `expires_in` seconds have passed.".to_owned(),
-            "Send it as `Authorization: Bearer <access_token>` to sites that ask who you are.".to_owned(),
-            format!("Try it here: GET {base}/agent-only."),
-            format!(
-                "Near its end, POST {base}/v1/token/refresh with {{\"refresh_token\"}} instead of a new challenge."
+                "Ask your human for an e-mail address and POST {base}/v1/apps with {{\"email\"}}. The answer holds \
+                 `app_id`, which is public, and `app_secret`, which is shown this once: keep it in a secret store."
             ),
             format!(
-                "Sites check it offline with {base}/.well-known/jwks: signature, `iss`, `exp`, `type`, and `aud` if set."
+                "A code of six digits goes to that address. POST {base}/v1/apps/{{app_id}}/verify-email with {{\"code\"}}, \
+                 or let your human type it at the address in the mail."
             ),
-            "Keep tokens out of chats and logs; when you are done, POST /v1/token/revoke.".to_owned(),
+            format!(
+                "Make a key pair where the agent runs, and keep the private half there. POST \
+                 {base}/v1/agents/register with {{\"name\", \"operator\", \"app_id\"}}: the answer is your `agent_id`."
+            ),
+            format!(
+                "GET {base}/v1/token?app_id={{app_id}} gives an id and five numbers. The clock starts now."
+            ),
+            format!(
+                "POST {base}/v1/token/verify with {{\"id\", \"answers\"}}: of each number the first 8 hexadecimal digits \
+                 of the SHA-256 of its decimal digits."
+            ),
+            format!(
+                "Send `Authorization: Bearer <access_token>` to sites that ask who you are; try it at GET \
+                 {base}/agent-only. Near its end POST {base}/v1/token/refresh with {{\"refresh_token\"}}."
+            ),
+            format!(
+                "Give your human the `human_link` of the token, or a device code from POST {base}/v1/auth/device-code: \
+                 with it they open the dashboard themselves. Secrets never go through a conversation."
+            ),
+            format!(
+                "In the next session prove that you are the same agent: sign the nonce of POST {base}/v1/agents/auth, or \
+                 have your human approve the device at {base}/device (POST {base}/v1/oauth/device)."
+            ),
+            format!(
+                "Sites check tokens offline with {base}/.well-known/jwks. When you are done, POST \
+                 {base}/v1/token/revoke."
+            ),
         ]
+    }
+
+    /// How many challenges an address may ask for.
+    pub(super) fn free_challenges(&self) -> String {
+        match self.challenges_per_hour {
+            0 => "without limit".to_owned(),
+            count => format!("{count} challenges/hour/IP"),
+        }
     }
 }
 
@@ -113,43 +163,4 @@ async fn identify(app: &App, headers: &HeaderMap) -> Result<Option<Claims>> {
         Err(Refusal::Token(_)) => Ok(None),
         Err(Refusal::Fault(error)) => Err(error),
     }
-}
-
-/// The endpoints of the families that are served; read once, since the routes do not change.
-fn endpoints(app: &App) -> Vec<Endpoint> {
-    static ENDPOINTS: OnceLock<Vec<(Family, Endpoint)>> = OnceLock::new();
-    let all = ENDPOINTS.get_or_init(|| {
-        let families = [
-            (Family::Botcha, "Challenges and tokens"),
-            (Family::Botect, "Session scoring"),
-            (Family::Agentshield, "Agent detection"),
-        ];
-        families.into_iter().flat_map(|(family, title)| of_family(app, family, title)).collect()
-    });
-    all.iter()
-        .filter(|(family, _)| app.config.serves(*family))
-        .map(|(_, endpoint)| endpoint.clone())
-        .collect()
-}
-
-fn of_family(app: &App, family: Family, title: &'static str) -> Vec<(Family, Endpoint)> {
-    let paths = openapi::document(app, Some(family)).paths.paths;
-    let endpoints = paths.iter().flat_map(|(path, item)| {
-        methods(item).map(move |(method, operation)| {
-            let summary = operation.summary.clone().unwrap_or_default();
-            (family, Endpoint { family: title, method, path: path.clone(), summary })
-        })
-    });
-    endpoints.collect()
-}
-
-fn methods(item: &PathItem) -> impl Iterator<Item = (&'static str, &Operation)> {
-    let all = [
-        ("GET", &item.get),
-        ("POST", &item.post),
-        ("PUT", &item.put),
-        ("PATCH", &item.patch),
-        ("DELETE", &item.delete),
-    ];
-    all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_ref()?)))
 }

@@ -89,7 +89,10 @@ async fn json_tells_who_is_verified() {
     let server = Server::start().await;
     let unknown = read(&server, "application/json").await.json;
     assert_eq!((&unknown["status"], &unknown["name"]), (&json!("unverified"), &json!("Quivive")));
-    assert_eq!(unknown["first"]["step1"], "GET http://door.example/v1/token");
+    assert_eq!(
+        unknown["first"]["step1"],
+        "GET http://door.example/v1/challenges?app_id=app_demo000000000000"
+    );
     assert_eq!(unknown["first"]["demo_app_id"], "app_demo000000000000");
     assert!(unknown.get("your_identity").is_none());
     assert_eq!(unknown["onboarding"]["steps"].as_array().unwrap().len(), 9);
@@ -122,8 +125,12 @@ async fn every_endpoint_that_is_listed_is_there() {
     for entry in all {
         let (method, path) = entry.split_once(' ').unwrap();
         let path = path.replace(['{', '}'], "");
-        let answer = server.call(method, &path, &[], "").await;
-        let is_route = !text(&answer).contains("Route ") && answer.status != 405;
+        let call = server.call(method, &path, &[], "");
+        // What does not end is a stream, and so a route.
+        let patience = std::time::Duration::from_secs(2);
+        let Ok(answer) = tokio::time::timeout(patience, call).await else { continue };
+        let is_missing = answer.json["message"].as_str().is_some_and(|text| text.starts_with("Route "));
+        let is_route = !is_missing && answer.status != 405;
         assert!(is_route, "{entry}: {} {}", answer.status, text(&answer));
     }
 }
