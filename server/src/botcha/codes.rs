@@ -28,7 +28,7 @@ pub enum Purpose {
 #[serde(rename_all = "snake_case")]
 pub enum Content {
     /// See [`Purpose::Gate`]; what the token said that the code was made with, not the token itself.
-    Gate(Claims),
+    Gate(Box<Claims>),
     /// See [`Purpose::Device`].
     Device {
         /// The app whose owner is logged in.

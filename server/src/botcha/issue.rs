@@ -101,7 +101,8 @@ pub async fn issue(app: &App, grant: &Grant) -> Result<Issued> {
     let stored = new_refresh(app, grant, ends_at);
     let refresh_token = sign_refresh(app, &stored, now)?;
     for _ in 0..codes::MOST_DRAWS {
-        let (code, stored_code) = codes::mint(app, codes::Content::Gate(access.clone()), GATE_SECONDS);
+        let (code, stored_code) =
+            codes::mint(app, codes::Content::Gate(Box::new(access.clone())), GATE_SECONDS);
         // A code that is in use already makes the write fail as a whole; then another one is drawn.
         match app.storage.write(vec![Put::absent(&stored)?, Put::absent(&stored_code)?]).await {
             Ok(()) => return Ok(Issued { access_token, refresh_token, code }),
