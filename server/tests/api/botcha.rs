@@ -4,7 +4,6 @@ mod account;
 mod agents;
 mod analytics;
 mod attacks;
-mod attacks;
 mod challenges;
 mod dashboard;
 mod gate;
