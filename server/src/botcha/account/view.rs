@@ -153,7 +153,9 @@ fn agent_row(agent: &Agent) -> Markup {
     let path = |action: &str| format!("/account/agents/{}/{action}", agent.id);
     html! {
         tr {
-            td data-label="Name" { b { (agent.name) } @if let Some(version) = &agent.version { " " span class="fine" { (version) } } }
+            td data-label="Name" {
+                span { b { (agent.name) } @if let Some(version) = &agent.version { " " span class="fine" { (version) } } }
+            }
             td data-label="Id" { code { (agent.id) } }
             td data-label="Operator" { (agent.operator.as_deref().unwrap_or("–")) }
             td data-label="Registered" { (day(agent.created_at)) }
