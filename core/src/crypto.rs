@@ -1,4 +1,5 @@
-//! Cryptography behind one module: SHA-256, HMAC-SHA-256 and ECDSA with P-256 (ES256).
+//! Cryptography behind one module: SHA-256, HMAC-SHA-256, ECDSA with P-256 (ES256), and the verifying halves of
+//! Ed25519 and RSASSA-PSS with SHA-256 (PS256).
 //!
 //! Two interchangeable backends pass the same tests: [`rustcrypto`] (WebAssembly, and where a C compiler is
 //! missing) and `aws_lc` (feature `aws-lc`, the native default).
@@ -21,7 +22,7 @@ use aws_lc as backend;
 #[cfg(not(all(feature = "aws-lc", not(target_arch = "wasm32"))))]
 use rustcrypto as backend;
 
-pub use backend::{SigningKey, VerifyingKey};
+pub use backend::{Ed25519Key, RsaPssKey, SigningKey, VerifyingKey};
 pub use seed::Seed;
 pub use stream::RandomStream;
 
@@ -58,6 +59,35 @@ impl SigningKey {
             })
             .ok_or_else(|| invalid_key("seed gives no key"))
     }
+}
+
+/// The same ECDSA signature as `r` then `s`, from its DER form (RFC 3279 section 2.2.3); nothing if it has none.
+pub fn ecdsa_signature_from_der(der: &[u8]) -> Option<[u8; SIGNATURE_BYTES]> {
+    p256::ecdsa::Signature::from_der(der).ok().map(|signature| signature.to_bytes().into())
+}
+
+/// An Ed25519 key in its one spelling: 32 bytes whose coordinate is below 2^255 - 19 (RFC 8032 section 5.1.3).
+fn canonical_ed25519(bytes: &[u8]) -> Result<[u8; 32]> {
+    let bytes: [u8; 32] = bytes.try_into().map_err(|_| invalid_key("Ed25519 key is not 32 bytes long"))?;
+    let [lowest, middle @ .., highest] = &bytes;
+    let is_below = highest & 0x7f != 0x7f || middle.iter().any(|byte| *byte != 0xff) || *lowest < 0xed;
+    if is_below { Ok(bytes) } else { Err(invalid_key("Ed25519 key is not in canonical form")) }
+}
+
+/// Demands a modulus of 2048 to 4096 bits and an odd exponent from 3 to 2^33, both odd and without leading zeros.
+fn check_rsa(modulus: &[u8], exponent: &[u8]) -> Result<()> {
+    let bits = |number: &[u8]| {
+        let first = number.first().filter(|first| **first != 0)?;
+        Some(number.len() * 8 - first.leading_zeros() as usize)
+    };
+    let is_odd = |number: &[u8]| number.last().is_some_and(|last| last % 2 == 1);
+    if !bits(modulus).is_some_and(|bits| (2048..=4096).contains(&bits)) || !is_odd(modulus) {
+        return Err(invalid_key("RSA modulus is no odd number of 2048 to 4096 bits"));
+    }
+    if !bits(exponent).is_some_and(|bits| (2..=33).contains(&bits)) || !is_odd(exponent) {
+        return Err(invalid_key("RSA exponent is no odd number from 3 to 2^33"));
+    }
+    Ok(())
 }
 
 /// Splits an uncompressed point, `04 || x || y` (SEC 1 section 2.3.3).
@@ -195,5 +225,147 @@ mod tests {
         let key = |seed: u8| SigningKey::from_seed(&[seed; 32]).unwrap().verifying_key().coordinates();
         assert_eq!(key(1), key(1));
         assert_ne!(key(1), key(2));
+    }
+
+    #[test]
+    fn ed25519_has_the_published_values() {
+        // RFC 8032 section 7.1, tests 1 to 3.
+        for (key, message, signature) in [
+            (
+                "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+                "",
+                "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
+            ),
+            (
+                "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
+                "72",
+                "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+            ),
+            (
+                "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025",
+                "af82",
+                "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a",
+            ),
+        ] {
+            let [key, message, signature] = [key, message, signature].map(|text| decode_hex(text).unwrap());
+            let (own, other) =
+                (Ed25519Key::from_bytes(&key).unwrap(), rustcrypto::Ed25519Key::from_bytes(&key).unwrap());
+            assert_eq!((own.to_bytes().to_vec(), other.to_bytes().to_vec()), (key.clone(), key));
+            assert!(own.verify(&message, &signature) && other.verify(&message, &signature));
+            assert!(!own.verify(b"other", &signature) && !other.verify(b"other", &signature));
+            for bad in damaged(&signature) {
+                assert!(!own.verify(&message, &bad) && !other.verify(&message, &bad), "{}", hex(&bad));
+            }
+            // The same signature with its scalar raised by the group's order (RFC 8032 section 5.1.7).
+            let mut raised = signature.clone();
+            let mut carry = 0;
+            for (byte, order) in raised[32..].iter_mut().zip(ED25519_ORDER) {
+                let sum = u16::from(*byte) + u16::from(order) + carry;
+                (*byte, carry) = (sum.to_le_bytes()[0], sum >> 8);
+            }
+            assert!(!own.verify(&message, &raised) && !other.verify(&message, &raised));
+        }
+    }
+
+    /// 2^252 + 27742317777372353535851937790883648493, least significant byte first.
+    const ED25519_ORDER: [u8; 32] = [
+        0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+    ];
+
+    #[test]
+    fn unfit_ed25519_keys_are_refused() {
+        for key in [
+            vec![],
+            vec![0xd7; 31],
+            vec![0xd7; 33],
+            // No point of the curve has this coordinate.
+            [vec![2], vec![0; 31]].concat(),
+            // Points of small order (RFC 7748 lists them): a signature by nobody holds for any message.
+            vec![0; 32],
+            [vec![1], vec![0; 31]].concat(),
+            [vec![0xec], vec![0xff; 30], vec![0x7f]].concat(),
+            decode_hex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05").unwrap(),
+            // Other spellings of the coordinates 0, 1 and 3.
+            [vec![0xed], vec![0xff; 30], vec![0x7f]].concat(),
+            [vec![0xee], vec![0xff; 30], vec![0x7f]].concat(),
+            [vec![0xf0], vec![0xff; 30], vec![0x7f]].concat(),
+            vec![0xff; 32],
+        ] {
+            assert!(Ed25519Key::from_bytes(&key).is_err(), "{}", hex(&key));
+            assert!(rustcrypto::Ed25519Key::from_bytes(&key).is_err(), "{}", hex(&key));
+        }
+    }
+
+    /// Project Wycheproof, rsa_pss_2048_sha256_mgf1_32, test 3: the message is `Test`.
+    const MODULUS: &str = "a2b451a07d0aa5f96e455671513550514a8a5b462ebef717094fa1fee82224e637f9746d3f7cafd31878d80325b6ef5a1700f65903b469429e89d6eac8845097b5ab393189db92512ed8a7711a1253facd20f79c15e8247f3d3e42e46e48c98e254a2fe9765313a03eff8f17e1a029397a1fa26a8dce26f490ed81299615d9814c22da610428e09c7d9658594266f5c021d0fceca08d945a12be82de4d1ece6b4c03145b5d3495d4ed5411eb878daf05fd7afc3e09ada0f1126422f590975a1969816f48698bcbba1b4d9cae79d460d8f9f85e7975005d9bc22c4e5ac0f7c1a45d12569a62807d3b9a02e5a530e773066f453d1f5b4c2e9cf7820283f742b9d5";
+    const PSS_SIGNATURE: &str = "401eb03cdb47ca88033e3030f6bdecbac8f5c8fc1dd6a13d23d379ed9a2b309891d13d74fea9d21d159b9e6d8f37efa2489962e24555f56dd434ff1d31ce4f9f5abd3f22cbea8b691d6a11e44efb83e2bca155e6a164325e0fde2a8865afd5c9f51161a9d615f62af7ec2e31b3e5ab649c164490d31d88cfae35b84aea7925690f929a144b6d2f48e8fb894a52deecd1b9a6496990c4ecf1588699a42cacd10c53af350514e4291ea9a058e77f101e32c1c0cefa61d945f7bc931f8bd19e7ba3169358a60e5a8b0123bc3199b9fdcafe8e519c41ba675491a27b85e44ef2d77277c10fe107293c8290186913bc9a99b640d8da041b64f31eab1d35920985f4a5";
+
+    #[test]
+    fn rsa_pss_has_the_published_values() {
+        let [modulus, exponent, signature] =
+            [MODULUS, "010001", PSS_SIGNATURE].map(|text| decode_hex(text).unwrap());
+        let (own, other) = (
+            RsaPssKey::from_components(&modulus, &exponent).unwrap(),
+            rustcrypto::RsaPssKey::from_components(&modulus, &exponent).unwrap(),
+        );
+        assert!(own.verify(b"Test", &signature) && other.verify(b"Test", &signature));
+        assert!(!own.verify(b"test", &signature) && !other.verify(b"test", &signature));
+        for bad in damaged(&signature) {
+            assert!(!own.verify(b"Test", &bad) && !other.verify(b"Test", &bad), "{}", hex(&bad));
+        }
+        for number in [vec![0; 256], [vec![0; 255], vec![1]].concat(), modulus.clone(), vec![255; 256]] {
+            assert!(!own.verify(b"Test", &number) && !other.verify(b"Test", &number));
+        }
+    }
+
+    #[test]
+    fn unfit_rsa_keys_are_refused() {
+        let modulus = decode_hex(MODULUS).unwrap();
+        let even = [&modulus[..255], &[0xd4]].concat();
+        let short = [&[1], &modulus[1..]].concat();
+        let padded = [&[0], modulus.as_slice()].concat();
+        let long = [&[1], modulus.repeat(2).as_slice()].concat();
+        let good = [1, 0, 1].as_slice();
+        for (modulus, exponent) in [
+            (modulus.as_slice(), [].as_slice()),
+            (&modulus, &[1]),
+            (&modulus, &[2]),
+            (&modulus, &[1, 0, 0]),
+            (&modulus, &[0, 1, 0, 1]),
+            (&modulus, &[2, 0, 0, 0, 1]),
+            (&[], good),
+            (&even, good),
+            (&short, good),
+            (&padded, good),
+            (&long, good),
+        ] {
+            assert!(RsaPssKey::from_components(modulus, exponent).is_err(), "{}", hex(exponent));
+            assert!(rustcrypto::RsaPssKey::from_components(modulus, exponent).is_err(), "{}", hex(exponent));
+        }
+    }
+
+    #[test]
+    fn der_and_fixed_form_are_the_same_signature() {
+        let key = SigningKey::from_seed(&[7; 32]).unwrap();
+        let fixed = key.sign(b"message").unwrap();
+        let der = p256::ecdsa::Signature::from_slice(&fixed).unwrap().to_der();
+        assert_eq!(ecdsa_signature_from_der(der.as_bytes()), Some(fixed));
+        for bad in damaged(der.as_bytes()).chain([fixed.to_vec(), vec![0x30, 6, 2, 1, 0, 2, 1, 0]]) {
+            let read = ecdsa_signature_from_der(&bad);
+            assert!(!read.is_some_and(|signature| key.verifying_key().verify(b"message", &signature)));
+        }
+    }
+
+    /// Shorter, longer, empty, and with each byte changed.
+    fn damaged(signature: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
+        let changed = (0..signature.len()).step_by(7).map(|position| {
+            let mut changed = signature.to_vec();
+            changed[position] ^= 1;
+            changed
+        });
+        let resized =
+            [vec![], signature[1..].to_vec(), [signature, &[0]].concat(), [&[0], signature].concat()];
+        changed.chain(resized)
     }
 }

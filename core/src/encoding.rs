@@ -25,9 +25,25 @@ pub fn decode_base64url(text: &str) -> Result<Vec<u8>> {
         .map_err(|_| Error::invalid_input("text is not base64url without padding"))
 }
 
+/// Decodes base64 of either alphabet (RFC 4648 sections 4 and 5), padded or not.
+///
+/// # Errors
+/// `INVALID_INPUT` for any other character or stray bits.
+pub fn decode_base64(text: &str) -> Result<Vec<u8>> {
+    let bare = text.trim_end_matches('=');
+    let is_padded_right =
+        text.len() == bare.len() || text.len().is_multiple_of(4) && text.len() - bare.len() <= 2;
+    if !is_padded_right {
+        return Err(Error::invalid_input("text is not base64"));
+    }
+    decode_base64url(&bare.replace('+', "-").replace('/', "_"))
+        .map_err(|_| Error::invalid_input("text is not base64"))
+}
+
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
 }
 
 /// Decodes hexadecimal of either case.
@@ -66,9 +82,23 @@ mod tests {
         for text in ["a=", "a+b/", "a b", "A"] {
             assert!(decode_base64url(text).is_err(), "{text}");
         }
+        for text in ["A", "AA=", "AA===", "AAA==", "AA==AA==", "A A", "AB==", "="] {
+            assert!(decode_base64(text).is_err(), "{text}");
+        }
         for text in ["0", "0g", "+1", "é"] {
             assert!(decode_hex(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn base64_is_read_in_either_alphabet() {
+        for text in ["-_-_", "+/+/"] {
+            assert_eq!(decode_base64(text).unwrap(), [0xfb, 0xff, 0xbf]);
+        }
+        for text in ["AA", "AA=="] {
+            assert_eq!(decode_base64(text).unwrap(), [0]);
+        }
+        assert!(decode_base64("").unwrap().is_empty());
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod evidence;
 pub mod exports;
 pub mod first_party;
 pub mod motion;
+pub mod public_key;
 pub mod rules;
 pub mod score;
 pub mod time;

@@ -64,7 +64,8 @@ impl Botcha {
         let questions = posed.reasoning.questions;
         let ids: Vec<String> = questions.iter().map(|asked| asked.id.clone()).collect();
         let answers = join_all(questions.into_iter().map(answer)).await;
-        let answers: Map<String, Value> = ids.into_iter().zip(answers.into_iter().map(Value::String)).collect();
+        let answers: Map<String, Value> =
+            ids.into_iter().zip(answers.into_iter().map(Value::String)).collect();
         let judged = self.submit(&posed.id, json!({ "reasoning_answers": answers })).await?;
         if judged.get("success") != Some(&Value::Bool(true)) {
             return Err(challenge_failed(judged));

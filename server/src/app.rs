@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use quivive_core::Timestamp;
 use sha2::{Digest, Sha256};
 
+use crate::botcha::analytics::sink::Analytics;
 use crate::botcha::challenges::stream::open::Streams;
 use crate::config::Config;
 use crate::flows::detection::Detection;
@@ -40,6 +41,8 @@ pub struct Inner {
     pub callers: Callers,
     /// Sessions that wait for their score, and verdicts that were read lately.
     pub scoring: Scoring,
+    /// What happened on the BOTCHA family's routes and waits to be written.
+    pub analytics: Analytics,
     /// The classifier of requests, and detections that wait to be recorded.
     pub detection: Detection,
     /// Open event streams of challenges.
@@ -75,6 +78,7 @@ impl App {
             clock,
             entropy,
             scoring,
+            analytics: Analytics::default(),
             detection: Detection::default(),
             callers: Callers::default(),
             streams: Streams::default(),

@@ -1,6 +1,7 @@
 //! The audit trail: who did what to a tenant, for its owner to read.
 
 use quivive_core::encoding;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -11,7 +12,8 @@ use crate::storage::{Event, EventQuery};
 pub const STREAM: &str = "audit";
 
 /// Who did something.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Actor {
     /// Whoever has the app's secret.
     AppSecret,
@@ -19,6 +21,8 @@ pub enum Actor {
     Session(String),
     /// Whoever has a code from a mail.
     MailedCode,
+    /// Whoever has a device code, which an agent or a mail carried to him.
+    DeviceCode,
     /// An agent, by its id.
     Agent(String),
     /// A bearer of a token, by the token's id.
@@ -35,6 +39,7 @@ impl Actor {
             Self::AppSecret => json!({ "kind": "app_secret" }),
             Self::Session(id) => json!({ "kind": "session", "id": id }),
             Self::MailedCode => json!({ "kind": "mailed_code" }),
+            Self::DeviceCode => json!({ "kind": "device_code" }),
             Self::Agent(id) => json!({ "kind": "agent", "id": id }),
             Self::Token(id) => json!({ "kind": "token", "id": id }),
             Self::Operator => json!({ "kind": "operator" }),

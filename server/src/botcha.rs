@@ -1,5 +1,6 @@
 //! The BOTCHA-compatible family: challenges, tokens and what they open.
 
+pub mod account;
 pub mod agents;
 pub mod analytics;
 pub mod apps;
@@ -8,22 +9,29 @@ pub mod badge;
 pub mod catalogue;
 pub mod challenges;
 pub mod codes;
+pub mod dashboard;
+pub mod device;
 pub mod discovery;
 pub mod documents;
 pub mod email_verification;
+pub mod form;
 pub mod gate;
+pub mod go;
 pub mod home;
+pub mod identity;
 pub mod issue;
 pub mod keys;
 pub mod landing;
 pub mod limits;
-pub mod missing;
+pub mod login;
+pub mod oauth;
 pub mod owner;
 pub mod page;
 pub mod pairing;
 pub mod protected;
 pub mod recovery;
 pub mod revocation;
+pub mod tap;
 pub mod token;
 pub mod token_block;
 pub mod token_life;
@@ -51,10 +59,19 @@ pub fn router(app: &App) -> OpenApiRouter<App> {
         .merge(token_life::router())
         .merge(protected::router())
         .merge(keys::router())
+        .merge(agents::router())
+        .merge(tap::router())
+        .merge(identity::router())
+        .merge(oauth::router())
+        .merge(device::router())
         .merge(landing::router())
         .merge(badge::router())
         .merge(documents::router())
         .merge(discovery::files())
+        .merge(login::router())
+        .merge(go::router())
+        .merge(dashboard::router())
+        .merge(account::router())
         .merge(apps::router())
         .merge(email_verification::router())
         .merge(pairing::router())
@@ -81,13 +98,14 @@ pub async fn skin(State(app): State<App>, mut request: Request, next: Next) -> R
     let preflight = (request.method() == Method::OPTIONS).then(|| preflight(request.headers()));
     let standing = limits::Reported::default();
     request.extensions_mut().insert(standing.clone());
-    request.extensions_mut().insert(analytics::Noted::default());
+    let arrival = analytics::Arrival::of(&app, &mut request);
     let token = limits::app_token(request.headers());
     let mut response = match preflight {
         Some(response) => response,
         None => next.run(request).await,
     };
     limits::report(&app, &standing, ip, token.as_deref(), response.headers_mut()).await;
+    arrival.finish(&app, response.status(), token.as_deref());
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED_HEADERS));

@@ -39,7 +39,7 @@ macro_rules! assets {
 
 assets! {
     built: "core_bg.wasm" "core.js" "quivive.js" "native.js" "error.js" "collector.wasm" "sdk.js" "sdk.mjs";
-    "/assets/": "classify.js" "copy.js" "dom.js" "home.js" "icon.svg" "page.css" "proof.js" "site.css" "visit.js";
+    "/assets/": "classify.js" "copy.js" "dashboard.css" "dashboard.js" "dom.js" "home.js" "icon.svg" "page.css" "proof.js" "site.css" "visit.js";
     "/assets/console/": "console.css" "console.js";
     "/assets/docs/": "docs.css";
     "/assets/vendor/": "htmx.LICENSE" "htmx.min.js" "uplot.LICENSE" "uplot.min.css" "uplot.min.js";

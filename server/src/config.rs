@@ -180,6 +180,7 @@ pub struct LimitsConfig {
     pub unconfirmed_agents_per_day: u32,
     pub device_grants_per_hour: u32,
     pub device_decisions_per_hour: u32,
+    pub oauth_requests_per_minute: u32,
     pub unauthenticated_per_second: u32,
     pub plan_requests: bool,
 }
@@ -246,6 +247,8 @@ pub struct BotchaConfig {
 #[expect(missing_docs, reason = "config.default.toml documents every setting, once")]
 pub struct AgentsConfig {
     pub refresh_rotation: bool,
+    pub require_key_proof: bool,
+    pub allow_test_keys: bool,
 }
 
 /// `[mail]`; the address of the server, which may hold a password, is left out of `Debug`.

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{COOKIE, HOST, HeaderMap};
 use http::request::Parts;
-use http::{StatusCode, Uri};
+use http::{Extensions, StatusCode, Uri};
 use serde::de::DeserializeOwned;
 
 use crate::app::App;
@@ -73,9 +73,7 @@ pub struct IsHttps(pub bool);
 
 /// Layer: works out [`ClientIp`], [`Origin`] and [`IsHttps`] once for each request.
 pub async fn identify_caller(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
-    // Without a socket (calls in process) the caller is this machine.
-    let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let peer = peer(request.extensions());
     let is_trusted = app.config.trusts(peer);
     let headers = request.headers();
     let forwarded = |name: &str| if is_trusted { first_of(headers, name) } else { None };
@@ -94,6 +92,11 @@ pub async fn identify_caller(State(app): State<App>, mut request: Request, next:
     extensions.insert(Origin(origin));
     extensions.insert(IsHttps(is_https));
     next.run(request).await
+}
+
+/// Whether headers about the original request are believed.
+pub fn is_from_trusted_proxy(app: &App, extensions: &Extensions) -> bool {
+    app.config.trusts(peer(extensions))
 }
 
 impl<S: Sync> FromRequestParts<S> for ClientIp {
@@ -153,11 +156,29 @@ pub fn is_own_page(headers: &HeaderMap, own: &str) -> bool {
     header_text(headers, "origin").or_else(|| header_text(headers, "referer")).is_some_and(is_own)
 }
 
+/// Whether a browser says that a page of another site sent the request, by the same headers as [`is_own_page`].
+/// Programs that send none of them are not foreign.
+pub fn is_foreign_page(headers: &HeaderMap, own: &str) -> bool {
+    match header_text(headers, "sec-fetch-site") {
+        // `none` is the person himself, at the address bar.
+        Some(site) => !matches!(site, "same-origin" | "none"),
+        None => {
+            ["origin", "referer"].iter().any(|name| headers.contains_key(*name)) && !is_own_page(headers, own)
+        }
+    }
+}
+
 /// The first value of a query parameter.
 pub fn query_value(uri: &Uri, name: &str) -> Option<String> {
     form_urlencoded::parse(uri.query()?.as_bytes())
         .find(|(found, _)| found == name)
         .map(|(_, value)| value.into_owned())
+}
+
+/// The socket's address. Without a socket (calls in process) the caller is this machine.
+fn peer(extensions: &Extensions) -> IpAddr {
+    let socket = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
+    socket.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
 }
 
 /// From the right, the first address that is not a trusted proxy: what stands left of it is the caller's claim.

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::app::App;
+use crate::botcha::analytics::sink;
 use crate::flows::scoring::history;
 use crate::flows::{detection, scoring};
 use crate::keys::rotation;
@@ -125,6 +126,7 @@ pub fn start(app: &App) {
     }
     scoring::start(app);
     detection::start(app);
+    sink::start(app);
     mail::start(app);
     rotation::start(app);
 }
@@ -167,6 +169,9 @@ pub async fn remove_expired(app: &App) -> storage::Result<u64> {
         (history::SESSIONS, retention.sessions_days),
         (history::BANDS, retention.sessions_days),
         (history::DETECTIONS, retention.sessions_days),
+        (sink::STREAM, retention.botcha_events_days),
+        (sink::COUNTRIES, retention.botcha_events_days),
+        (sink::TIMES, retention.botcha_events_days),
     ] {
         let before = app.now().plus_milliseconds(-i64::from(days) * DAY);
         removed += app.storage.events().forget(stream, before).await?;

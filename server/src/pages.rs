@@ -7,7 +7,7 @@ mod template;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, header};
 
-pub use self::accept::{Format, preferred_format};
+pub use self::accept::{Format, preferred_format, prefers_json, prefers_page};
 pub use self::template::{escape, fill, script_json};
 
 /// No inline script or style, no other host; wasm is compiled, nothing is evaluated.

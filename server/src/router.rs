@@ -18,8 +18,8 @@ use crate::config::Family;
 use crate::error::Error;
 use crate::extract::Origin;
 use crate::{
-    agentshield, botcha, botect, browser, console, demo, extract, health, mail, openapi, rules_dry_run,
-    telemetry,
+    agentshield, botcha, botect, browser, console, demo, extract, health, mail, openapi, pages,
+    rules_dry_run, telemetry,
 };
 
 /// Whose error body and headers an answer has.
@@ -140,18 +140,24 @@ fn dress(app: &App, skin: Skin, routes: Router<App>) -> Router<App> {
 /// Paths without a route: 404 in the skin of their prefix, with that family's headers.
 fn unmatched(app: &App) -> Router {
     let of = |skin: Skin| {
-        let pages = app.clone();
-        let fallback = move |origin: Origin, method: Method, uri: Uri, headers: HeaderMap| async move {
-            let error = not_found(&method, &uri);
-            if skin != Skin::Botcha {
-                return skin.render(error);
-            }
-            match botcha::missing::respond(&pages, &origin, &method, &headers).await {
-                Some(page) => page,
-                None => skin.render(error.with("docs", origin.0)),
-            }
-        };
-        let routes = Router::new().fallback(fallback);
+        let routes =
+            Router::new().fallback(
+                move |State(app): State<App>,
+                      origin: Origin,
+                      method: Method,
+                      uri: Uri,
+                      headers: HeaderMap| async move {
+                    match skin {
+                        Skin::Botcha if is_page(&method, &headers) => {
+                            // The path stays out of it: whoever made the link would write on our page.
+                            let error = Error::not_found("There is no page at this address");
+                            botcha::page::failure(&app, &origin, &headers, error).await
+                        }
+                        Skin::Botcha => skin.render(not_found(&method, &uri).with("docs", origin.0)),
+                        _ => skin.render(not_found(&method, &uri)),
+                    }
+                },
+            );
         dress(app, skin, routes).with_state(app.clone())
     };
     let (agentshield, botcha, botect, native) =
@@ -177,6 +183,11 @@ fn not_found(method: &Method, uri: &Uri) -> Error {
 
 fn wrong_method(method: &Method, uri: &Uri) -> Error {
     Error::method_not_allowed(format!("Method {method} is not allowed on {}", uri.path()))
+}
+
+/// Whether somebody looks for a page, rather than a program for a route.
+fn is_page(method: &Method, headers: &HeaderMap) -> bool {
+    matches!(*method, Method::GET | Method::HEAD) && pages::prefers_page(headers)
 }
 
 /// No panic and no endless request reaches the caller as anything but an error of the family, or what the family

@@ -1,6 +1,7 @@
 //! The standard challenge: one hash over the first prime numbers and a salt.
 
 use std::fmt::Write;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -89,7 +90,7 @@ pub fn generate(
         deadline: now.plus_milliseconds(i64::from(limit_ms) + i64::from(GRACE_MS)),
         limit_ms,
         rtt_ms: None,
-        expected: vec![answer(count, &salt)],
+        expected: vec![hash(own_digits(difficulty), &salt)],
     };
     GeneratedChallenge { challenge, question }
 }
@@ -115,9 +116,7 @@ pub fn solve_standard(puzzle: &str) -> Result<String> {
 
 /// The first 16 hexadecimal characters of the SHA-256 of the first `count` primes and the salt.
 pub fn answer(count: usize, salt: &str) -> String {
-    let mut text = prime_digits(count);
-    text.push_str(salt);
-    hex(sha256(text.as_bytes()).first_chunk::<8>().unwrap_or(&[0; 8]))
+    hash(&prime_digits(count), salt)
 }
 
 /// Judges the answer to a standard challenge; the error's message is the reason that goes to the client.
@@ -140,6 +139,25 @@ pub fn check_standard(challenge: &Challenge, answer: &Value, now: Timestamp) -> 
 /// The most primes that are hashed for someone else's puzzle.
 const MOST_PRIMES: usize = 10_000;
 const LONGEST_PUZZLE: usize = 4096;
+
+fn hash(digits: &str, salt: &str) -> String {
+    let text = [digits, salt].concat();
+    hex(sha256(text.as_bytes()).first_chunk::<8>().unwrap_or(&[0; 8]))
+}
+
+/// The digits of the primes that a challenge of our own asks for; sieved once.
+fn own_digits(difficulty: Difficulty) -> &'static str {
+    static DIGITS: OnceLock<[String; 3]> = OnceLock::new();
+    let [easy, medium, hard] = DIGITS.get_or_init(|| {
+        [Difficulty::Easy, Difficulty::Medium, Difficulty::Hard]
+            .map(|difficulty| prime_digits(difficulty.primes()))
+    });
+    match difficulty {
+        Difficulty::Easy => easy,
+        Difficulty::Medium => medium,
+        Difficulty::Hard => hard,
+    }
+}
 
 /// The digits of the first `count` primes, by the sieve of Eratosthenes.
 fn prime_digits(count: usize) -> String {

@@ -6,11 +6,12 @@ use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
 use aws_lc_rs::encoding::{AsBigEndian, EcPrivateKeyBin};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, ParsedPublicKey,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair, ParsedPublicKey,
+    RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents,
 };
 use aws_lc_rs::{digest, hmac};
 
-use super::{SIGNATURE_BYTES, invalid_key};
+use super::{SIGNATURE_BYTES, check_rsa, invalid_key, rustcrypto};
 use crate::Result;
 
 /// SHA-256 (FIPS 180-4).
@@ -105,6 +106,57 @@ impl VerifyingKey {
     /// Whether `signature` (`r` then `s`) holds for the SHA-256 of `message`.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         self.0.verify_sig(message, signature).is_ok()
+    }
+}
+
+/// A public Ed25519 key (RFC 8032), parsed and checked.
+#[derive(Clone, Debug)]
+pub struct Ed25519Key(Arc<ParsedPublicKey>);
+
+impl Ed25519Key {
+    /// From the 32 bytes of the encoded point.
+    ///
+    /// # Errors
+    /// `INVALID_KEY` for another length, bytes that encode no point or not in canonical form, and points of small
+    /// order, for which signatures prove nothing.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        // This backend takes any 32 bytes; the other one looks at the point.
+        rustcrypto::Ed25519Key::from_bytes(bytes)?;
+        ParsedPublicKey::new(&ED25519, bytes)
+            .map(|key| Self(Arc::new(key)))
+            .map_err(|_| invalid_key("Ed25519 key cannot be used"))
+    }
+
+    /// The 32 bytes of the encoded point.
+    pub fn to_bytes(&self) -> [u8; 32] {
+        array((*self.0).as_ref())
+    }
+
+    /// Whether `signature` (64 bytes) holds for `message`.
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.0.verify_sig(message, signature).is_ok()
+    }
+}
+
+/// A public RSA key for RSASSA-PSS with SHA-256, MGF1 with SHA-256 and 32 bytes of salt (RFC 8017 section 8.1.2,
+/// PS256 of RFC 7518 section 3.5).
+#[derive(Clone, Debug)]
+pub struct RsaPssKey(RsaPublicKeyComponents<Vec<u8>>);
+
+impl RsaPssKey {
+    /// From modulus and exponent, most significant byte first and without leading zeros.
+    ///
+    /// # Errors
+    /// `INVALID_KEY` for a modulus that is even or not of 2048 to 4096 bits, and an exponent that is even, below 3
+    /// or above 2^33.
+    pub fn from_components(modulus: &[u8], exponent: &[u8]) -> Result<Self> {
+        check_rsa(modulus, exponent)?;
+        Ok(Self(RsaPublicKeyComponents { n: modulus.to_vec(), e: exponent.to_vec() }))
+    }
+
+    /// Whether `signature` holds for the SHA-256 of `message`.
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.0.verify(&RSA_PSS_2048_8192_SHA256, message, signature).is_ok()
     }
 }
 

@@ -1,11 +1,14 @@
 //! RustCrypto backend; signs deterministically (RFC 6979).
 
+use ed25519_dalek::VerifyingKey as Ed25519VerifyingKey;
 use hmac::{Hmac, KeyInit, Mac};
 use p256::ecdsa::signature::{Signer, Verifier};
 use p256::ecdsa::{Signature, SigningKey as EcdsaSigningKey, VerifyingKey as EcdsaVerifyingKey};
+use rsa::pss::VerifyingKey as PssVerifyingKey;
+use rsa::{BoxedUint, RsaPublicKey};
 use sha2::{Digest, Sha256};
 
-use super::{SIGNATURE_BYTES, invalid_key};
+use super::{SIGNATURE_BYTES, canonical_ed25519, check_rsa, invalid_key};
 use crate::Result;
 
 /// SHA-256 (FIPS 180-4).
@@ -93,5 +96,61 @@ impl VerifyingKey {
     /// Whether `signature` (`r` then `s`) holds for the SHA-256 of `message`.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         Signature::from_slice(signature).is_ok_and(|signature| self.0.verify(message, &signature).is_ok())
+    }
+}
+
+/// A public Ed25519 key (RFC 8032), parsed and checked.
+#[derive(Clone, Debug)]
+pub struct Ed25519Key(Ed25519VerifyingKey);
+
+impl Ed25519Key {
+    /// From the 32 bytes of the encoded point.
+    ///
+    /// # Errors
+    /// `INVALID_KEY` for another length, bytes that encode no point or not in canonical form, and points of small
+    /// order, for which signatures prove nothing.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        Ed25519VerifyingKey::from_bytes(&canonical_ed25519(bytes)?)
+            .ok()
+            .filter(|key| !key.is_weak())
+            .map(Self)
+            .ok_or_else(|| invalid_key("Ed25519 key is no point that can verify"))
+    }
+
+    /// The 32 bytes of the encoded point.
+    pub fn to_bytes(&self) -> [u8; 32] {
+        self.0.to_bytes()
+    }
+
+    /// Whether `signature` (64 bytes) holds for `message`.
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        ed25519_dalek::Signature::from_slice(signature)
+            .is_ok_and(|signature| self.0.verify(message, &signature).is_ok())
+    }
+}
+
+/// A public RSA key for RSASSA-PSS with SHA-256, MGF1 with SHA-256 and 32 bytes of salt (RFC 8017 section 8.1.2,
+/// PS256 of RFC 7518 section 3.5).
+#[derive(Clone, Debug)]
+pub struct RsaPssKey(PssVerifyingKey<Sha256>);
+
+impl RsaPssKey {
+    /// From modulus and exponent, most significant byte first and without leading zeros.
+    ///
+    /// # Errors
+    /// `INVALID_KEY` for a modulus that is even or not of 2048 to 4096 bits, and an exponent that is even, below 3
+    /// or above 2^33.
+    pub fn from_components(modulus: &[u8], exponent: &[u8]) -> Result<Self> {
+        check_rsa(modulus, exponent)?;
+        let [modulus, exponent] = [modulus, exponent].map(BoxedUint::from_be_slice_vartime);
+        RsaPublicKey::new(modulus, exponent)
+            .map(|key| Self(PssVerifyingKey::new(key)))
+            .map_err(|_| invalid_key("RSA key cannot be used"))
+    }
+
+    /// Whether `signature` holds for the SHA-256 of `message`.
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        rsa::pss::Signature::try_from(signature)
+            .is_ok_and(|signature| self.0.verify(message, &signature).is_ok())
     }
 }

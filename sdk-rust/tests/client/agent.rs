@@ -174,7 +174,11 @@ async fn agent_proves_itself_with_the_answers_of_its_model() {
     let token = client.botcha().prove(model).await.unwrap();
     let asked = asked.into_inner().unwrap();
     assert_eq!(asked.len(), 3);
-    assert!(asked.iter().all(|question| !question.question.is_empty() && question.id.starts_with(char::is_lowercase)));
+    assert!(
+        asked
+            .iter()
+            .all(|question| !question.question.is_empty() && question.id.starts_with(char::is_lowercase))
+    );
     assert_eq!(client.botcha().token().await.unwrap(), token);
     assert_eq!(client.get(service.url("/with-token")).await.unwrap().status(), StatusCode::OK);
     assert_eq!(service.count(&service.solved), 0);

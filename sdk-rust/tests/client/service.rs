@@ -166,10 +166,7 @@ async fn answer(State(service): Shared, Json(body): Json<Value>) -> Response {
     issued(&service)
 }
 
-async fn hybrid_question(
-    State(service): Shared,
-    Query(query): Query<HashMap<String, String>>,
-) -> Response {
+async fn hybrid_question(State(service): Shared, Query(query): Query<HashMap<String, String>>) -> Response {
     assert_eq!(query["type"], "hybrid");
     assert!(query["ts"].parse::<u64>().is_ok());
     let limit = TimeLimit { limit_ms: 10_000, rtt_ms: None };
@@ -185,11 +182,7 @@ async fn hybrid_question(
 }
 
 /// Both steps, as the BOTCHA-compatible API has them.
-async fn hybrid_answer(
-    State(service): Shared,
-    Path(id): Path<String>,
-    Json(body): Json<Value>,
-) -> Response {
+async fn hybrid_answer(State(service): Shared, Path(id): Path<String>, Json(body): Json<Value>) -> Response {
     assert_eq!(body["type"], "hybrid");
     let mut challenge = service.hybrid.lock().unwrap().remove(&id).unwrap();
     if let Some(hashes) = body.get("speed_answers") {
@@ -201,8 +194,10 @@ async fn hybrid_answer(
         let speed = hybrid::check_speed(&mut challenge, hashes, now());
         let remaining = challenge.remaining_ms(now());
         service.hybrid.lock().unwrap().insert(id, challenge);
-        return Json(json!({"success": false, "pending": "reasoning", "speed": speed, "expires_in_ms": remaining}))
-            .into_response();
+        return Json(
+            json!({"success": false, "pending": "reasoning", "speed": speed, "expires_in_ms": remaining}),
+        )
+        .into_response();
     }
     let outcome = hybrid::check(&challenge, None, &body["reasoning_answers"], now());
     if outcome.valid {

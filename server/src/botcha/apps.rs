@@ -13,6 +13,8 @@ use serde_json::{Map, Value};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(super) use self::rotation::replace_secret;
+pub(super) use self::settings::change_settings;
 use super::gate;
 use super::owner::{self, Proof};
 use super::wire;

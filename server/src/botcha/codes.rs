@@ -1,12 +1,14 @@
 //! Short codes that a person carries from one device to another: one use, one purpose, hashed at rest.
 
+use http::request::Parts;
 use quivive_core::crypto::hmac_sha256;
 use quivive_core::token::Claims;
 use quivive_core::{Timestamp, encoding};
 use serde::{Deserialize, Serialize};
 
+use super::limits::{self, Rule};
 use crate::app::App;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::storage::{self, Record};
 use crate::tenant::credentials;
 
@@ -124,6 +126,20 @@ pub async fn take(app: &App, code: &str, purposes: &[Purpose]) -> Result<Option<
         return Ok(None);
     }
     Ok(app.storage.take::<StoredCode>(&hash(app, code)).await?.map(|taken| taken.content))
+}
+
+/// Counts a try of a code, wherever it is entered; false when an address has used up its tries. Holds in every
+/// profile: six symbols are too few to be tried without end.
+///
+/// # Errors
+/// If the counters do not answer.
+pub async fn may_try(app: &App, parts: &Parts) -> Result<bool> {
+    let rule = Rule::per_hour("code", app.config.limits.code_redemptions_per_hour).always();
+    match limits::count_address(app, parts, &rule).await {
+        Ok(()) => Ok(true),
+        Err(failure) if failure.error.kind() == ErrorKind::RateLimited => Ok(false),
+        Err(failure) => Err(failure.error),
+    }
 }
 
 /// A code as people type it, in its one spelling: upper case, with its prefix. Nothing if it is none.

@@ -115,6 +115,7 @@ const DOCS: Frame<'_> = Frame {
     path: "/docs",
     image: None,
     is_private: false,
+    is_narrow: false,
     scripts: &[],
     styles: &["docs.css"],
 };

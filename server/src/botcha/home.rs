@@ -27,6 +27,8 @@ pub(crate) struct Visit {
     error: Option<String>,
     /// `true` after a person followed a link of a verified agent.
     verified: Option<String>,
+    /// How many milliseconds the agent took.
+    t: Option<String>,
 }
 
 /// What this service is and how to use it: HTML for browsers, JSON or Markdown by `Accept`.
@@ -35,6 +37,7 @@ pub(crate) struct Visit {
     params(
         ("error" = Option<String>, Query, description = "Why a link with a code did not work: invalid or missing"),
         ("verified" = Option<String>, Query, description = "true after following a verified agent's link"),
+        ("t" = Option<String>, Query, description = "How many milliseconds the agent took"),
     ),
     responses(
         (status = 200, description = "The page", content(
@@ -53,7 +56,11 @@ async fn read(
     headers: HeaderMap,
 ) -> Result<Response> {
     let home = Home::load(&app, base, &headers).await?;
-    let visit = Visit { error: query_value(&uri, "error"), verified: query_value(&uri, "verified") };
+    let visit = Visit {
+        error: query_value(&uri, "error"),
+        verified: query_value(&uri, "verified"),
+        t: query_value(&uri, "t"),
+    };
     Ok(match preferred_format(&headers) {
         Format::Html => pages::html(html::render(&home, &visit, &landing::create_nonce(&app).await?)),
         Format::Markdown => pages::markdown(markdown::render(&home)),

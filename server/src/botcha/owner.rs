@@ -4,7 +4,7 @@
 //! guarded route, and a stored record, so that it ends when its owner says so.
 
 use http::request::Parts;
-use http::{HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use quivive_core::token::{Claims, VerifyPolicy};
 use quivive_core::{Timestamp, encoding};
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use super::issue::new_id;
 use crate::app::App;
 use crate::audit::Actor;
 use crate::error::{Error, Result};
-use crate::extract::{Origin, bearer, cookie, header_text, is_own_page};
+use crate::extract::{Origin, bearer, cookie, header_text, is_foreign_page, is_own_page};
 use crate::storage::{Put, Record};
 use crate::tenant::credentials;
 
@@ -174,6 +174,17 @@ pub async fn prove(
         }
         _ => Ok(None),
     }
+}
+
+/// Other sites cannot log a visitor in, under whatever name: a form that a browser says to be theirs is refused.
+///
+/// # Errors
+/// 403 `FOREIGN_FORM`.
+pub fn refuse_foreign(headers: &HeaderMap, own: &Origin) -> Result<()> {
+    if is_foreign_page(headers, &own.0) {
+        return Err(Error::forbidden("Another site sent this form").with_code("FOREIGN_FORM"));
+    }
+    Ok(())
 }
 
 /// Whether a secret is the app's; takes the same time for an app that does not exist.

@@ -1,14 +1,15 @@
 //! The frame of this family's pages, and their choice between HTML and Markdown.
 
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::{Value, json};
 
 use super::landing;
+use super::wire::Failure;
 use crate::app::App;
 use crate::browser::assets_path;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::extract::Origin;
 use crate::pages::{self, Format, preferred_format, script_json};
 
@@ -19,12 +20,14 @@ pub use crate::pages::document::{Block, Button, Field, Form, Page, Tone};
 pub struct Frame<'a> {
     /// The status of the answer, 200 if left out.
     pub status: StatusCode,
-    /// The path for `rel=alternate` to the same page in Markdown.
+    /// The path for `rel=alternate` to the same page in Markdown; none if empty.
     pub path: &'a str,
     /// The path of the picture that others show with a link to the page, `/og.png` if left out.
     pub image: Option<&'a str>,
     /// Whether somebody is logged in: such pages hold no challenge for visitors and are not stored.
     pub is_private: bool,
+    /// Whether it is one column: a form, a message.
+    pub is_narrow: bool,
     /// Further scripts of the folder of assets, such as `htmx.min.js`.
     pub scripts: &'a [&'a str],
     /// Further style sheets of the folder of assets.
@@ -55,7 +58,7 @@ pub async fn respond(
     *response.status_mut() = frame.status;
     let headers = response.headers_mut();
     headers.insert(header::VARY, HeaderValue::from_static("Accept, Cookie"));
-    if frame.is_private {
+    if frame.is_private || !frame.status.is_success() {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     Ok(response)
@@ -64,6 +67,50 @@ pub async fn respond(
 /// The HTML of a public page with a nonce of the caller's.
 pub fn public_html(app: &App, origin: &str, frame: Frame<'_>, page: &Page, nonce: &str) -> String {
     render(app, origin, frame, page, Some(&embedded_challenge(origin, nonce))).into_string()
+}
+
+/// What a route answers; an error as [`failure`] shows it.
+pub async fn answer(app: &App, origin: &Origin, headers: &HeaderMap, answer: Result<Response>) -> Response {
+    match answer {
+        Ok(response) => response,
+        Err(error) => failure(app, origin, headers, error).await,
+    }
+}
+
+/// An error: as a page for whoever prefers one, else in the family's form.
+pub async fn failure(app: &App, origin: &Origin, headers: &HeaderMap, error: Error) -> Response {
+    if !pages::prefers_page(headers) {
+        return Failure::from(error).into_response();
+    }
+    let status = error.status();
+    let title = match status {
+        StatusCode::NOT_FOUND => "Nobody here",
+        StatusCode::TOO_MANY_REQUESTS => "Too many attempts",
+        status if status.is_server_error() => "That did not work",
+        _ => "Halt",
+    };
+    let page = Page {
+        title: title.to_owned(),
+        description: "An error.".to_owned(),
+        blocks: vec![Block::Card(vec![
+            Block::text(format!("{}.", error.public_message().trim_end_matches('.'))),
+            Block::text(format!("Status {}, code `{}`.", status.as_u16(), error.code())),
+            Block::Links(vec![
+                ("Front page".to_owned(), "/".to_owned()),
+                ("Docs".to_owned(), "/docs".to_owned()),
+                ("Log in".to_owned(), "/login".to_owned()),
+            ]),
+        ])],
+    };
+    let frame = Frame { status, is_narrow: true, ..Frame::default() };
+    let Ok(mut response) = respond(app, origin, headers, frame, &page).await else {
+        return Failure::from(error).into_response();
+    };
+    error.log();
+    if let Some(seconds) = error.retry_after_seconds() {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }
 
 /// What a program that reads a page may solve without any other request.
@@ -103,7 +150,7 @@ fn render(app: &App, origin: &str, frame: Frame<'_>, page: &Page, challenge: Opt
                 meta name="description" content=(page.description);
                 meta name="ai-agent-welcome" content="true";
                 title { (page.title) ": " (name) }
-                link rel="alternate" type="text/markdown" href=(frame.path);
+                @if !frame.path.is_empty() { link rel="alternate" type="text/markdown" href=(frame.path); }
                 link rel="alternate" type="application/json" href="/openapi.json" title="OpenAPI document";
                 link rel="alternate" type="application/json" href="/.well-known/ai-plugin.json" title="Manifest";
                 link rel="icon" type="image/svg+xml" href=(format!("{assets}/icon.svg"));
@@ -153,7 +200,7 @@ fn render(app: &App, origin: &str, frame: Frame<'_>, page: &Page, challenge: Opt
                         }
                     }
                 }
-                main id="content" tabindex="-1" { (page.html()) }
+                main id="content" tabindex="-1" class=[frame.is_narrow.then_some("narrow-page")] { (page.html()) }
                 footer class="bottom" {
                     p { "Times are in UTC. This page asks no other host for anything." }
                     p { a href="/" { "Front page" } a href="/docs" { "Docs" } (name) " " (env!("CARGO_PKG_VERSION")) }

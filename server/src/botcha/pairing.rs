@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 
 use super::apps;
 use super::codes::{DEVICE_ALPHABET, MOST_DRAWS};
+use super::owner::Proof;
 use super::token::uncached;
 use super::wire::{ErrorBody, Failure, Result, lenient_members};
 use crate::app::App;
@@ -94,8 +95,7 @@ async fn pair(
 ) -> Result<Response> {
     let Path(id) = id?;
     let proof = apps::prove_verified(&app, &parts, &lenient_members(&body), &id).await?;
-    let pair_code = make(&app, &proof.app.id).await?;
-    audit::record(&app, &proof.app.id, &proof.actor, "app.pair_code_made", json!({})).await?;
+    let pair_code = make_code(&app, &proof).await?;
     let message = "Hand this code to the agent: it sends it as pair_code to POST /v1/agents/register. It is good \
                    once and for 15 minutes.";
     Ok(uncached(Paired { success: true, pair_code, expires_in: PAIR_CODE_SECONDS, message }))
@@ -104,6 +104,16 @@ async fn pair(
 /// The route.
 pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(pair))
+}
+
+/// Makes a pairing code of an app for its proven owner.
+///
+/// # Errors
+/// If storage does not answer.
+pub(super) async fn make_code(app: &App, proof: &Proof) -> Result<String> {
+    let pair_code = make(app, &proof.app.id).await?;
+    audit::record(app, &proof.app.id, &proof.actor, "app.pair_code_made", json!({})).await?;
+    Ok(pair_code)
 }
 
 /// Takes a pairing code of an app, however its letters are typed: of many who use it at most one is told yes. A code

@@ -2,10 +2,9 @@
 //!
 //! Whether an address has an app shows neither in the answer nor in the work behind it.
 
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::extract::{Request, State};
+use axum::response::Response;
 use http::request::Parts;
-use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -14,14 +13,17 @@ use utoipa_axum::routes;
 
 use super::apps;
 use super::codes::{self, Content};
+use super::form::Fields;
 use super::gate;
 use super::limits::{self, Rule};
+use super::login::redirect;
+use super::page;
 use super::token::uncached;
 use super::wire::{ErrorBody, Failure, Result, lenient_members};
 use crate::app::App;
 use crate::audit::{self, Actor};
 use crate::error::Error;
-use crate::extract::Body;
+use crate::extract::{Body, Origin};
 use crate::mail;
 
 /// How long a login code from a mail is good, in seconds.
@@ -88,24 +90,36 @@ async fn recover(State(app): State<App>, parts: Parts, Body(body, _): Body<Failu
     responses(
         (status = 302, description = "To `/dashboard/code?email_sent=1`, whether or not the address has a verified \
                                       app; to `/dashboard/login?error=email_missing` without an address"),
-        (status = 400, body = ErrorBody, description = "`INVALID_REQUEST`: the form cannot be read"),
-        (status = 413, body = ErrorBody, description = "`PAYLOAD_TOO_LARGE`"),
-        (status = 429, description = "`RATE_LIMIT_EXCEEDED`", content((ErrorBody = "application/json"), (String = "text/html"))),
-        (status = 503, body = ErrorBody, description = "`STORAGE_UNAVAILABLE`"),
+        (
+            status = 400, description = "`INVALID_REQUEST`: the form cannot be read",
+            content((ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown")),
+        ),
+        (
+            status = 413, description = "`PAYLOAD_TOO_LARGE`",
+            content((ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown")),
+        ),
+        (
+            status = 429, description = "`RATE_LIMIT_EXCEEDED`",
+            content((ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown")),
+        ),
+        (
+            status = 503, description = "`STORAGE_UNAVAILABLE`",
+            content((ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown")),
+        ),
     ),
 )]
-async fn log_in_by_email(
-    State(app): State<App>,
-    parts: Parts,
-    Body(body, _): Body<Failure>,
-) -> Result<Response> {
-    let given = form_urlencoded::parse(&body).find(|(name, _)| name == "email").map(|(_, value)| value);
-    let email = given.map(|text| apps::normalize_email(&text)).unwrap_or_default();
-    if email.is_empty() {
-        return Ok(redirect("/dashboard/login?error=email_missing"));
-    }
-    mail_code(&app, &parts, &email).await?;
-    Ok(redirect("/dashboard/code?email_sent=1"))
+async fn log_in_by_email(State(app): State<App>, origin: Origin, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let answer = async {
+        let fields = Fields::read(Request::from_parts(parts.clone(), body)).await?;
+        let email = apps::normalize_email(fields.text("email"));
+        if email.is_empty() {
+            return Ok(redirect("/dashboard/login?error=email_missing"));
+        }
+        mail_code(&app, &parts, &email).await.map_err(|failure| failure.error)?;
+        Ok(redirect("/dashboard/code?email_sent=1"))
+    };
+    page::answer(&app, &origin, &parts.headers, answer.await).await
 }
 
 /// The routes.
@@ -130,8 +144,4 @@ async fn mail_code(app: &App, parts: &Parts, email: &str) -> Result<()> {
         app.mail.send(app, letter);
     }
     Ok(())
-}
-
-fn redirect(to: &'static str) -> Response {
-    (StatusCode::FOUND, [(header::LOCATION, HeaderValue::from_static(to))]).into_response()
 }

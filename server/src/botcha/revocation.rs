@@ -13,6 +13,9 @@ use crate::storage::Record;
 pub(super) struct Revocation {
     id: String,
     until: Timestamp,
+    /// If set, only tokens that were issued before it; a token issued in the same second is not one of them.
+    #[serde(default)]
+    issued_before: Option<Timestamp>,
 }
 
 impl Record for Revocation {
@@ -30,12 +33,22 @@ impl Record for Revocation {
 impl Revocation {
     /// Of one token.
     pub(super) fn of_token(jti: &str, until: Timestamp) -> Self {
-        Self { id: token_id(jti), until }
+        Self { id: token_id(jti), until, issued_before: None }
     }
 
     /// Of all tokens with this subject.
     pub(super) fn of_family(subject: &str, until: Timestamp) -> Self {
-        Self { id: family_id(subject), until }
+        Self { id: family_id(subject), until, issued_before: None }
+    }
+
+    /// Of all tokens with this subject that were issued before a moment.
+    pub(super) fn of_family_before(subject: &str, moment: Timestamp, until: Timestamp) -> Self {
+        Self { issued_before: Some(moment), ..Self::of_family(subject, until) }
+    }
+
+    fn covers(&self, claims: &Claims) -> bool {
+        let issued = claims.iat.unwrap_or(i64::MIN);
+        self.issued_before.is_none_or(|moment| issued < moment.seconds())
     }
 }
 
@@ -45,7 +58,7 @@ impl Revocation {
 /// If storage does not answer: then no token may be accepted.
 pub async fn is_revoked(app: &App, claims: &Claims) -> Result<bool> {
     let of = async |id: Option<String>| match id {
-        Some(id) => Ok(app.storage.get::<Revocation>(&id).await?.is_some()),
+        Some(id) => Ok(app.storage.get::<Revocation>(&id).await?.is_some_and(|found| found.covers(claims))),
         None => Ok::<_, crate::error::Error>(false),
     };
     let token = of(claims.jti.as_deref().map(token_id));

@@ -14,7 +14,7 @@ use super::failure::{Failure, Result};
 use super::layout;
 use crate::app::App;
 use crate::error::Error;
-use crate::extract::{ClientIp, Origin, Path, header_text};
+use crate::extract::{ClientIp, Origin, Path, is_foreign_page};
 use crate::limits::Bucket;
 use crate::tenant::{User, directory};
 use crate::{demo, seed};
@@ -141,12 +141,7 @@ fn is_https(origin: &Origin) -> bool {
 
 /// Other sites cannot log a visitor in, under whatever name.
 fn refuse_foreign(headers: &HeaderMap, own: &Origin) -> Result<()> {
-    let is_foreign = match header_text(headers, "sec-fetch-site") {
-        Some(site) => matches!(site, "cross-site" | "same-site"),
-        // Not sent over plain http, nor by old browsers.
-        None => header_text(headers, "origin").is_some_and(|origin| !origin.eq_ignore_ascii_case(&own.0)),
-    };
-    if is_foreign {
+    if is_foreign_page(headers, &own.0) {
         return Err(Error::forbidden("Another site sent this form.").with_code("FOREIGN_FORM").into());
     }
     Ok(())

@@ -16,13 +16,7 @@ pub enum Format {
 /// Markdown if it is accepted no less than HTML (wildcards do not count); JSON if it is accepted and HTML is not,
 /// or for command-line tools and callers without a user agent; else HTML.
 pub fn preferred_format(headers: &HeaderMap) -> Format {
-    let accepted = |media_type: &str| {
-        let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-        values
-            .flat_map(|value| value.split(','))
-            .filter_map(|item| quality(item, media_type))
-            .fold(0.0, f64::max)
-    };
+    let accepted = |media_type: &str| accepted(headers, media_type);
     let html = accepted("text/html");
     let markdown = accepted("text/markdown");
     if markdown > 0.0 && markdown >= html {
@@ -32,6 +26,23 @@ pub fn preferred_format(headers: &HeaderMap) -> Format {
         return Format::Html;
     }
     if accepted("application/json") > 0.0 || is_tool(headers) { Format::Json } else { Format::Html }
+}
+
+/// Whether a page is wanted rather than JSON, in so many words: of a route that answers programs otherwise.
+pub fn prefers_page(headers: &HeaderMap) -> bool {
+    let page = accepted(headers, "text/html").max(accepted(headers, "text/markdown"));
+    page > accepted(headers, "application/json")
+}
+
+fn accepted(headers: &HeaderMap, media_type: &str) -> f64 {
+    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).filter_map(|item| quality(item, media_type)).fold(0.0, f64::max)
+}
+
+/// Whether JSON is accepted by name, and more than HTML and Markdown.
+pub fn prefers_json(headers: &HeaderMap) -> bool {
+    let page = accepted(headers, "text/html").max(accepted(headers, "text/markdown"));
+    accepted(headers, "application/json") > page
 }
 
 /// The weight of one item of an `Accept` header if it names the media type (RFC 9110 section 12.5.1).
@@ -94,6 +105,22 @@ mod tests {
             ("text/markdown;q=nonsense", "agent/1", Format::Html),
         ] {
             assert_eq!(format(accept, agent), wanted, "{accept} | {agent}");
+        }
+    }
+
+    #[test]
+    fn json_is_preferred_only_by_name() {
+        for (accept, wanted) in [
+            ("application/json", true),
+            ("application/json, text/html;q=0.9", true),
+            ("application/json, */*", true),
+            ("application/json, text/html", false),
+            ("application/json;q=0.5, text/markdown", false),
+            ("application/json;q=0", false),
+            ("*/*", false),
+        ] {
+            let headers = HeaderMap::from_iter([(header::ACCEPT, accept.parse().unwrap())]);
+            assert_eq!(prefers_json(&headers), wanted, "{accept}");
         }
     }
 }

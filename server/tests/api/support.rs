@@ -111,19 +111,22 @@ impl Server {
 
     /// Sends a prepared request.
     pub async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
+        let (parts, body) = self.open(request).await.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
         Answer { status: parts.status, headers: parts.headers, json, body }
     }
 
-    /// Sends a request and leaves the body of the answer unread, since that of a stream does not end.
-    pub async fn begin(&self, method: &str, path: &str) -> Answer {
+    /// The head of an answer; its body, which may be endless, is not read.
+    pub async fn head(&self, method: &str, path: &str) -> Answer {
         let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, _) = response.into_parts();
+        let (parts, _) = self.open(request).await.into_parts();
         Answer { status: parts.status, headers: parts.headers, json: Value::Null, body: Vec::new() }
+    }
+
+    /// The answer with its body still to be read.
+    pub async fn open(&self, request: Request<Body>) -> axum::response::Response {
+        self.router.clone().oneshot(request).await.unwrap()
     }
 
     /// GET.

@@ -128,10 +128,10 @@ fn shifted(draw: &mut Draw) -> Asked {
 
 fn without_letter(draw: &mut Draw) -> Asked {
     let letter = draw.any("aeiorntl".chars()).unwrap_or('e');
-    let odd = draw.any(NOUNS.iter().copied().filter(|noun| !noun.contains(letter))).unwrap_or_default();
+    let odd = draw.word_that(NOUNS, |noun| !noun.contains(letter));
     let mut words = vec![odd];
     while words.len() < 5 {
-        let noun = draw.any(NOUNS.iter().copied().filter(|noun| noun.contains(letter))).unwrap_or_default();
+        let noun = draw.word_that(NOUNS, |noun| noun.contains(letter));
         if !words.contains(&noun) {
             words.push(noun);
         }

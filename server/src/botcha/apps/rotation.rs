@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::request::Parts;
-use quivive_core::encoding;
+use quivive_core::{Timestamp, encoding};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -66,12 +66,23 @@ pub(super) async fn rotate(
     let Some(proof) = owner::prove(&app, &parts, &lenient_members(&body), &id).await? else {
         return Err(refusal(&app, &parts).await?.into());
     };
+    let (app_secret, now) = replace_secret(&app, &proof).await?;
+    let warning = "Save the secret now: it is not shown again, and the former one holds no more";
+    Ok(uncached(Rotated { success: true, app_id: id, app_secret, warning, rotated_at: now.to_string() }))
+}
+
+/// Replaces the secret of an app for its proven owner and ends what the former one opened; returns the new secret and
+/// when it was made.
+///
+/// # Errors
+/// 404 if the app is gone, 401 if another request has just replaced the secret that proves, or storage does not answer.
+pub(in crate::botcha) async fn replace_secret(app: &App, proof: &Proof) -> Result<(String, Timestamp)> {
     // Noted first: a secret that was replaced and could not be answered would be lost.
-    audit::record(&app, &id, &proof.actor, "app.secret_rotated", json!({})).await?;
-    let app_secret = new_secret(&app);
+    audit::record(app, &proof.app.id, &proof.actor, "app.secret_rotated", json!({})).await?;
+    let app_secret = new_secret(app);
     let now = app.now();
     let mut is_proven = true;
-    let changed = app.storage.update::<RegisteredApp>(&id, |mut found| {
+    let changed = app.storage.update::<RegisteredApp>(&proof.app.id, |mut found| {
         // Of two who bring the same secret at once, the second has one that holds no more.
         is_proven = proof.actor != Actor::AppSecret || found.secret_hash == proof.app.secret_hash;
         found.secret_hash = Some(credentials::hash(&app_secret));
@@ -82,12 +93,11 @@ pub(super) async fn rotate(
     if !is_proven {
         return Err(super::unauthorized().into());
     }
-    end_former(&app, &proof).await?;
+    end_former(app, proof).await?;
     if let Some(email) = proof.app.email.as_deref().filter(|_| proof.app.is_email_verified) {
-        app.mail.send(&app, mail::secret_rotated(&app, email, &id));
+        app.mail.send(app, mail::secret_rotated(app, email, &proof.app.id));
     }
-    let warning = "Save the secret now: it is not shown again, and the former one holds no more";
-    Ok(uncached(Rotated { success: true, app_id: id, app_secret, warning, rotated_at: now.to_string() }))
+    Ok((app_secret, now))
 }
 
 /// A new secret of an app: `sk_` and 32 hexadecimal digits.

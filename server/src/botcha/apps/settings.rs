@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::{RegisteredApp, RegistrationPolicy};
 use crate::app::App;
 use crate::audit;
+use crate::botcha::owner::Proof;
 use crate::botcha::token::uncached;
 use crate::botcha::wire::{ErrorBody, Failure, Result, members};
 use crate::error::Error;
@@ -69,16 +70,7 @@ pub(super) async fn change(
     let policy = policy(&members)?;
     let audiences = audiences(&members)?;
     if policy.is_some() || audiences.is_some() {
-        let changed = app.storage.update::<RegisteredApp>(&id, |mut found| {
-            found.registration_policy = policy.unwrap_or(found.registration_policy);
-            if let Some(audiences) = &audiences {
-                found.allowed_audiences.clone_from(audiences);
-            }
-            Some(found)
-        });
-        changed.await?.ok_or_else(super::gone)?;
-        let details = json!({ "registration_policy": policy, "allowed_audiences": audiences });
-        audit::record(&app, &id, &proof.actor, "app.policy_changed", details).await?;
+        change_settings(&app, &proof, policy, audiences.as_deref()).await?;
     }
     let now = super::find(&app, &id).await?.ok_or_else(super::gone)?;
     Ok(uncached(Settings {
@@ -87,6 +79,29 @@ pub(super) async fn change(
         registration_policy: now.registration_policy,
         allowed_audiences: now.allowed_audiences,
     }))
+}
+
+/// Changes settings of an app for its proven owner; what is nothing stays.
+///
+/// # Errors
+/// 404 if the app is gone, or storage does not answer.
+pub(in crate::botcha) async fn change_settings(
+    app: &App,
+    proof: &Proof,
+    policy: Option<RegistrationPolicy>,
+    audiences: Option<&[String]>,
+) -> Result<()> {
+    let id = &proof.app.id;
+    let changed = app.storage.update::<RegisteredApp>(id, |mut found| {
+        found.registration_policy = policy.unwrap_or(found.registration_policy);
+        if let Some(audiences) = audiences {
+            found.allowed_audiences = audiences.to_vec();
+        }
+        Some(found)
+    });
+    changed.await?.ok_or_else(super::gone)?;
+    let details = json!({ "registration_policy": policy, "allowed_audiences": audiences });
+    Ok(audit::record(app, id, &proof.actor, "app.policy_changed", details).await?)
 }
 
 fn policy(members: &Map<String, Value>) -> Result<Option<RegistrationPolicy>> {

@@ -28,7 +28,7 @@ pub struct Posed {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) instructions: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) tip: Option<&'static str>,
+    pub(super) tip: Option<String>,
     /// Where to POST the answer: a path, in the profile `compat` the whole address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) verify_endpoint: Option<String>,
@@ -236,7 +236,7 @@ pub(super) async fn speed_alone(app: &App, limit: TimeLimit, app_id: Option<Stri
         success: true,
         warning: Some(format!("All five answers must be here within {}.", challenge.task.time_limit)),
         challenge: Shown::Speed(challenge),
-        tip: Some(SPEED_TIP),
+        tip: Some(SPEED_TIP.to_owned()),
         rtt_adjustment,
         ..Posed::default()
     })
@@ -273,7 +273,7 @@ pub(super) async fn reasoning(app: &App, app_id: Option<String>) -> Result<Posed
         success: true,
         warning: Some(format!("All three answers must be right and here within {}.", task.time_limit)),
         challenge: Shown::Reasoning(ReasoningChallenge { id, task }),
-        tip: Some("Answer with the bare word or number: explanations make an answer wrong."),
+        tip: Some("Answer with the bare word or number: explanations make an answer wrong.".to_owned()),
         ..Posed::default()
     })
 }
@@ -282,6 +282,15 @@ pub(super) async fn reasoning(app: &App, app_id: Option<String>) -> Result<Posed
 pub(super) async fn hybrid(app: &App, limit: TimeLimit, app_id: Option<String>) -> Result<Posed> {
     let made = hybrid::generate(None, limit, &app.seed(), app.now());
     app.storage.put(&Stored { challenge: made.challenge, app_id }).await?;
+    let id = made.question.id;
+    let tip = if app.config.botcha.hybrid_two_step {
+        format!(
+            "Send the hashes first, alone, to /v1/challenges/{id}/verify: then the whole time is left for the \
+             questions."
+        )
+    } else {
+        SPEED_TIP.to_owned()
+    };
     let (speed, rtt_adjustment) = speed_task(made.question.speed);
     let reasoning = reasoning_task(made.question.reasoning);
     Ok(Posed {
@@ -290,15 +299,11 @@ pub(super) async fn hybrid(app: &App, limit: TimeLimit, app_id: Option<String>) 
             "The hashes must be here within {}, the answers to the questions within {}.",
             speed.time_limit, reasoning.time_limit
         )),
-        challenge: Shown::Hybrid(HybridChallenge { id: made.question.id, speed, reasoning }),
+        challenge: Shown::Hybrid(HybridChallenge { id, speed, reasoning }),
         instructions: Some(
             "Compute the five hashes and answer the three questions. Both parts must be right.",
         ),
-        tip: Some(if app.config.botcha.hybrid_two_step {
-            "Send the hashes first, alone: then the whole time is left for the questions."
-        } else {
-            SPEED_TIP
-        }),
+        tip: Some(tip),
         rtt_adjustment,
         ..Posed::default()
     })

@@ -131,7 +131,7 @@ async fn connect(State(app): State<App>, ClientIp(ip): ClientIp, parts: Parts) -
     })?;
     let greeting = greeting(&app, &session.id);
     let pushed = stream::unfold((waiting, app), async |(mut waiting, app)| {
-        let event = waiting.next(&app).await?;
+        let event = waiting.next(&app.is_accepting).await?;
         Some((event, (waiting, app)))
     });
     let events = stream::iter(greeting).chain(pushed).map(Ok::<_, Infallible>);

@@ -35,13 +35,23 @@ pub(super) fn render(home: &Home, visit: &Visit, nonce: &str) -> String {
 }
 
 fn notice(visit: &Visit) -> String {
-    let text = match (visit.error.as_deref(), visit.verified.as_deref()) {
-        (Some("invalid"), _) => "That link has been used or is too old. Ask your agent for a new one.",
-        (Some("missing"), _) => "That link lacks its code. Ask your agent for the whole link.",
-        (_, Some("true")) => "Your agent is verified. You may close this page.",
+    let time = visit.t.as_deref().and_then(|time| time.parse::<u32>().ok());
+    let (tone, text) = match (visit.error.as_deref(), visit.verified.as_deref(), time) {
+        (Some("invalid"), ..) => (
+            " data-tone=\"bad\"",
+            "That link or code has been used or is too old. Ask your agent for a new one.".to_owned(),
+        ),
+        (Some("missing"), ..) => {
+            (" data-tone=\"bad\"", "That link lacks its code. Ask your agent for the whole link.".to_owned())
+        }
+        (_, Some("true"), Some(time)) => (
+            "",
+            format!("Your agent is verified: it solved the challenge in {time} ms. You may close this page."),
+        ),
+        (_, Some("true"), None) => ("", "Your agent is verified. You may close this page.".to_owned()),
         _ => return String::new(),
     };
-    format!("<p class=\"notice\" role=\"status\">{text}</p>")
+    format!("<p class=\"notice\"{tone} role=\"status\">{text}</p>")
 }
 
 /// What programs read in the other forms.

@@ -20,6 +20,7 @@ const DOWN: u8 = 1;
 const SLOW: u8 = 2;
 const SLOW_WRITES: u8 = 3;
 const NO_WRITES: u8 = 4;
+const NO_EVENTS: u8 = 5;
 
 /// How long a write takes in the mood [`SLOW_WRITES`].
 const SLOW_WRITE: Duration = Duration::from_millis(300);
@@ -44,9 +45,22 @@ impl Moody {
         self.mood.store(if is_down { DOWN } else { WELL }, Ordering::SeqCst);
     }
 
+    /// Everything but streams of events works.
+    pub fn has_no_events(&self, has_none: bool) {
+        self.mood.store(if has_none { NO_EVENTS } else { WELL }, Ordering::SeqCst);
+    }
+
     /// What it was asked for since the last time, for example `get session` or `put session session_batch`.
     pub fn asked(&self) -> Vec<String> {
         std::mem::take(&mut *self.asked.lock().unwrap())
+    }
+
+    async fn pass_events(&self, what: &str) -> Result<()> {
+        self.pass(what).await?;
+        match self.mood.load(Ordering::SeqCst) {
+            NO_EVENTS => Err(Error::Unavailable("pulled plug of events".to_owned())),
+            _ => Ok(()),
+        }
     }
 
     async fn pass(&self, what: impl Into<String>) -> Result<()> {
@@ -135,14 +149,15 @@ impl Counters for Moody {
 #[async_trait]
 impl Events for Moody {
     async fn append(&self, events: Vec<Event>) -> Result<Vec<bool>> {
-        self.pass("append").await?;
+        self.pass_events("append").await?;
         self.database.append(events).await
     }
     async fn scan(&self, query: EventQuery) -> Result<Vec<Event>> {
-        self.pass("scan").await?;
+        self.pass_events("scan").await?;
         self.database.scan(query).await
     }
     async fn summarize(&self, query: SummaryQuery) -> Result<Vec<Summary>> {
+        self.pass_events("summarize").await?;
         self.database.summarize(query).await
     }
     async fn forget(&self, kind: &str, before: Timestamp) -> Result<u64> {

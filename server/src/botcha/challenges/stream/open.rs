@@ -2,14 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::response::sse::Event;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
-
-use crate::app::App;
 
 /// The open streams by session; cloning is cheap.
 #[derive(Clone, Debug, Default)]
@@ -87,9 +86,9 @@ pub struct Waiting {
 
 impl Waiting {
     /// The next event; nothing at the end: after the last event, after five minutes, or when the server stops.
-    pub async fn next(&mut self, app: &App) -> Option<Event> {
+    pub async fn next(&mut self, is_accepting: &AtomicBool) -> Option<Event> {
         let stops = async {
-            while app.is_accepting.load(std::sync::atomic::Ordering::SeqCst) {
+            while is_accepting.load(Ordering::SeqCst) {
                 sleep(LOOK_AROUND).await;
             }
         };
@@ -132,6 +131,23 @@ mod tests {
         drop(open);
         assert_eq!(streams.count(), 0);
         assert!(streams.open("more", HERE, 100).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_stream_ends_with_its_time_with_its_last_event_and_with_the_server() {
+        let (runs, stops) = (AtomicBool::new(true), AtomicBool::new(false));
+        let streams = Streams::default();
+        let mut waiting = streams.open("one", HERE, 0).unwrap();
+        assert_eq!(waiting.ends_at.saturating_duration_since(Instant::now()).as_secs(), 299);
+        waiting.ends_at = Instant::now() + Duration::from_millis(20);
+        assert!(waiting.next(&runs).await.is_none());
+        let mut waiting = streams.open("two", HERE, 0).unwrap();
+        assert!(waiting.next(&stops).await.is_none());
+        streams.push("two", Event::default());
+        streams.finish("two", Event::default());
+        assert!(waiting.next(&runs).await.is_some());
+        assert!(waiting.next(&runs).await.is_some());
+        assert!(waiting.next(&runs).await.is_none());
     }
 
     #[test]
