@@ -7,6 +7,7 @@ use config::{File, FileFormat};
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
+use crate::botcha::apps::RegisteredApp;
 use crate::config::ConfigError;
 use crate::demo::Demo;
 use crate::error::{Error, Result};
@@ -31,6 +32,8 @@ pub struct Seed {
     projects: Vec<SeedProject>,
     #[serde(default)]
     detection_keys: Vec<SeedKey>,
+    #[serde(default)]
+    apps: Vec<SeedApp>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -92,6 +95,15 @@ struct SeedKey {
     key: String,
     #[serde(default)]
     scopes: Option<Vec<Scope>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeedApp {
+    id: String,
+    #[serde(default)]
+    name: Option<String>,
+    secret: String,
 }
 
 /// The seed that is built in.
@@ -245,7 +257,29 @@ async fn put_missing(app: &App, seed: &Seed) -> Result<()> {
             detection_key::create(app, new).await?;
         }
     }
+    for SeedApp { id, name, secret } in seed.apps.clone() {
+        if !is_there::<RegisteredApp>(app, &id).await? {
+            app.storage.insert(&seeded_app(app, id, name, &secret)).await?;
+        }
+    }
     Ok(())
+}
+
+/// An app without an address, so that no mail can log anybody in.
+fn seeded_app(app: &App, id: String, name: Option<String>, secret: &str) -> RegisteredApp {
+    RegisteredApp {
+        id,
+        name,
+        email: None,
+        is_email_verified: true,
+        secret_hash: Some(credentials::hash(secret)),
+        rate_limit: app.config.limits.challenges_per_hour,
+        created_at: app.now(),
+        is_demo: false,
+        registration_policy: app.config.botcha.default_registration_policy,
+        allowed_audiences: Vec::new(),
+        credentials_rotated_at: None,
+    }
 }
 
 async fn is_there<T: Record>(app: &App, id: &str) -> Result<bool> {

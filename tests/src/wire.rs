@@ -89,6 +89,8 @@ pub fn demo_names() -> Map<String, Value> {
         ("private_key", seed["projects"][0]["private_key"].clone()),
         ("account_token", seed["api_tokens"][0]["token"].clone()),
         ("api_key", seed["detection_keys"][0]["key"].clone()),
+        ("app_id", seed["apps"][0]["id"].clone()),
+        ("app_secret", seed["apps"][0]["secret"].clone()),
         ("browser", browser.into()),
     ]
     .map(|(name, value)| (name.to_owned(), value))

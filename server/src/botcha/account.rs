@@ -16,7 +16,7 @@ use self::json::Account;
 use self::view::Told;
 use super::agents;
 use super::dashboard::NotLoggedIn;
-use super::dashboard::access::{self, Owner};
+use super::dashboard::access::Owner;
 use super::owner::Session;
 use super::page::{self, Frame};
 use super::wire::ErrorBody;
@@ -60,7 +60,7 @@ async fn read(
         }
         show(&app, &session, &origin, &parts.headers, Told::of(query_value(&uri, "done").as_deref())).await
     };
-    access::answer(&app, &parts, answer.await).await
+    page::answer(&app, &origin, &parts.headers, answer.await).await
 }
 
 /// The routes.

@@ -136,8 +136,14 @@ macro_rules! panel_routes {
                     )),
                 ),
             )]
-            async fn $name(State(app): State<App>, Owner(session): Owner, parts: Parts) -> Response {
-                answer(&app, &session.app.id, Panel::$panel, &parts).await
+            async fn $name(
+                State(app): State<App>,
+                Owner(session): Owner,
+                origin: Origin,
+                parts: Parts,
+            ) -> Response {
+                let shown = show(&app, &session.app.id, Panel::$panel, &parts).await;
+                page::answer(&app, &origin, &parts.headers, shown).await
             }
         )*
 
@@ -163,12 +169,10 @@ panel_routes! {
     geo, "/dashboard/api/geo", "botcha_read_dashboard_geo", Geo, Geo;
 }
 
-async fn answer(app: &App, app_id: &str, panel: Panel, parts: &Parts) -> Response {
+/// A panel in the form of the caller.
+async fn show(app: &App, app_id: &str, panel: Panel, parts: &Parts) -> error::Result<Response> {
     let period = Period::of(query_value(&parts.uri, "period").as_deref());
-    let shown = match panel.load(app, app_id, period).await {
-        Ok(shown) => shown,
-        Err(error) => return access::failed(app, parts, error).await,
-    };
+    let shown = panel.load(app, app_id, period).await?;
     let mut response = if prefers_json(&parts.headers) {
         Json(&shown).into_response()
     } else if preferred_format(&parts.headers) == Format::Markdown {
@@ -179,7 +183,7 @@ async fn answer(app: &App, app_id: &str, panel: Panel, parts: &Parts) -> Respons
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::VARY, HeaderValue::from_static("Accept, Authorization, Cookie"));
-    response
+    Ok(response)
 }
 
 fn period_buttons(period: Period) -> Markup {

@@ -60,6 +60,13 @@ impl Record for Pending {
     }
 }
 
+/// Whether a wrong code may be followed by another.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Tries {
+    Last,
+    More,
+}
+
 /// A code from a mail.
 #[derive(ToSchema)]
 #[schema(as = BotchaEmailCode)]
@@ -99,6 +106,7 @@ struct Mailed {
         (status = 400, body = ErrorBody, description = "`MISSING_CODE`; `VERIFICATION_FAILED`, `message` says why"),
         (status = 401, body = ErrorBody, description = "`UNAUTHORIZED`, in profile `compat`"),
         (status = 403, body = ErrorBody, description = "`FOREIGN_FORM` for another site's form"),
+        (status = 404, body = ErrorBody, description = "`NOT_FOUND`: the path cannot be read"),
         (status = 413, body = ErrorBody, description = "`PAYLOAD_TOO_LARGE`"),
         (status = 429, body = ErrorBody, description = "`RATE_LIMIT_EXCEEDED`: too many tries"),
         (status = 503, body = ErrorBody, description = "`STORAGE_UNAVAILABLE`"),
@@ -233,12 +241,16 @@ async fn enter(app: &App, parts: &Parts, id: &str, code: &str, proof: Option<&Pr
         if pending.expires_at <= app.now() {
             return Err(refused("Verification code expired").into());
         }
-        if counted.as_ref() != Some(&pending.serial) {
-            count(app, parts, &pending, proof).await?;
-            counted = Some(pending.serial.clone());
-        }
+        let tries = match &counted {
+            Some((serial, tries)) if *serial == pending.serial => *tries,
+            _ => count(app, parts, &pending, proof).await?,
+        };
+        counted = Some((pending.serial.clone(), tries));
         let given = hash(app, id, &pending.serial, code);
         if !encoding::equal_in_constant_time(given.as_bytes(), pending.code_hash.as_bytes()) {
+            if tries == Tries::Last {
+                end(app, &pending).await?;
+            }
             return Err(refused("Invalid verification code").into());
         }
         match finish(app, found, &pending).await {
@@ -250,7 +262,7 @@ async fn enter(app: &App, parts: &Parts, id: &str, code: &str, proof: Option<&Pr
 }
 
 /// Counts a try before it is judged, so that tries at the same time gain nothing.
-async fn count(app: &App, parts: &Parts, pending: &Versioned<Pending>, proof: Option<&Proof>) -> Result<()> {
+async fn count(app: &App, parts: &Parts, pending: &Pending, proof: Option<&Proof>) -> Result<Tries> {
     let add = async |who: &str| {
         let key = format!("app_verification:{}:{who}", pending.serial);
         let counters = app.storage.counters();
@@ -258,15 +270,9 @@ async fn count(app: &App, parts: &Parts, pending: &Versioned<Pending>, proof: Op
     };
     if proof.is_some() {
         return match add("owner").await? {
-            ..OWNER_TRIES => Ok(()),
-            tries => {
-                // The last try is still judged; whatever it is, the code is spent.
-                match app.storage.write(vec![void(pending)]).await {
-                    Ok(()) | Err(storage::Error::Conflict) => {}
-                    Err(error) => return Err(error.into()),
-                }
-                if tries == OWNER_TRIES { Ok(()) } else { Err(refused("No verification pending").into()) }
-            }
+            ..OWNER_TRIES => Ok(Tries::More),
+            OWNER_TRIES => Ok(Tries::Last),
+            _ => Err(refused("No verification pending").into()),
         };
     }
     let limits =
@@ -279,7 +285,15 @@ async fn count(app: &App, parts: &Parts, pending: &Versioned<Pending>, proof: Op
             return Err(Failure { error, form: Form::Bare });
         }
     }
-    Ok(())
+    Ok(Tries::More)
+}
+
+/// Ends a code that was tried too often, unless another request did.
+async fn end(app: &App, pending: &Versioned<Pending>) -> Result<()> {
+    match app.storage.write(vec![void(pending)]).await {
+        Ok(()) | Err(storage::Error::Conflict) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn finish(

@@ -64,11 +64,6 @@ pub async fn respond(
     Ok(response)
 }
 
-/// The HTML of a public page with a nonce of the caller's.
-pub fn public_html(app: &App, origin: &str, frame: Frame<'_>, page: &Page, nonce: &str) -> String {
-    render(app, origin, frame, page, Some(&embedded_challenge(origin, nonce))).into_string()
-}
-
 /// What a route answers; an error as [`failure`] shows it.
 pub async fn answer(app: &App, origin: &Origin, headers: &HeaderMap, answer: Result<Response>) -> Response {
     match answer {
@@ -111,6 +106,11 @@ pub async fn failure(app: &App, origin: &Origin, headers: &HeaderMap, error: Err
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
+}
+
+/// The HTML of a public page with a nonce of the caller's.
+pub fn public_html(app: &App, origin: &str, frame: Frame<'_>, page: &Page, nonce: &str) -> String {
+    render(app, origin, frame, page, Some(&embedded_challenge(origin, nonce))).into_string()
 }
 
 /// What a program that reads a page may solve without any other request.

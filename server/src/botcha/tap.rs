@@ -13,7 +13,7 @@ use serde_json::Map;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::view::{Listed, TapAgent, TapAgents};
+use self::view::{Listed, TapAgentDetails, TapAgents};
 use super::agents::{self, caller, registry};
 use super::token::uncached;
 use super::wire::{ErrorBody, Result};
@@ -30,7 +30,7 @@ use crate::extract::{Path, query_value};
     ),
     security((), ("BotchaBearerToken" = [])),
     responses(
-        (status = 200, body = TapAgent),
+        (status = 200, body = TapAgentDetails),
         (status = 400, body = ErrorBody, description = "`INVALID_APP_ID`, `APP_ID_MISMATCH`"),
         (status = 401, body = ErrorBody, description = "`UNAUTHORIZED`, `INVALID_TOKEN` for `me`; \
             `APP_REGISTRATION_REQUIRED`, `APP_NOT_FOUND`"),
@@ -42,7 +42,7 @@ use crate::extract::{Path, query_value};
 async fn read(State(app): State<App>, id: Result<Path<String>, Error>, parts: Parts) -> Result<Response> {
     let Path(id) = id?;
     let agent = registry::named(&app, &parts, &id).await?;
-    Ok(uncached(TapAgent::read(&agent)))
+    Ok(uncached(TapAgentDetails::of(&agent)))
 }
 
 /// The agents of the token's app that have a key, oldest first.

@@ -88,6 +88,10 @@ impl Config {
                            reach private networks or go unencrypted";
             warnings.push(warning.to_owned());
         }
+        if self.agents.allow_test_keys {
+            let warning = "`agents.allow_test_keys` is set: agents may register keys that anybody can sign with";
+            warnings.push(warning.to_owned());
+        }
         if let Some(url) = &self.mail.smtp_url {
             if self.public_url.is_none() && !self.development {
                 warnings.push("`public_url` is not set: mails with a login code hold no link".to_owned());
@@ -143,4 +147,34 @@ fn is_origin(text: &str) -> bool {
 
 fn is_hex(text: &str, length: usize) -> bool {
     text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Profile;
+
+    #[test]
+    fn mails_that_anybody_can_read_on_their_way_are_warned_about() {
+        for url in [
+            "smtps://mail.example",
+            "smtp://mail.example?tls=required",
+            "smtp://localhost",
+            "smtp://[::1]:25",
+        ] {
+            assert!(!is_open_mail(url), "{url}");
+        }
+        for url in ["smtp://mail.example", "smtp://10.0.0.1:25", "smtp://mail.example?tls=opportunistic"] {
+            assert!(is_open_mail(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn mails_without_a_public_address_hold_no_links_and_say_so() {
+        let mut config = Config::defaults(Profile::Secure).unwrap();
+        config.mail.smtp_url = Some("smtps://mail.example".to_owned());
+        assert!(config.warnings().iter().any(|warning| warning.contains("`public_url`")));
+        config.public_url = Some("https://door.example".to_owned());
+        assert!(config.warnings().is_empty());
+    }
 }

@@ -27,9 +27,9 @@ pub(super) struct Sink(Mutex<VecDeque<Kept>>);
 #[derive(Clone, Serialize, ToSchema)]
 #[schema(as = NativeMail)]
 pub struct Kept {
-    /// When.
-    #[schema(value_type = String, format = DateTime)]
-    pub at: Timestamp,
+    /// When, as ISO 8601.
+    #[schema(format = DateTime)]
+    pub at: String,
     /// The address.
     pub to: String,
     /// The subject.
@@ -55,7 +55,7 @@ impl Sink {
             kept.pop_front();
         }
         let Mail { to, subject, text, html, .. } = mail;
-        kept.push_back(Kept { at, to, subject, text, html });
+        kept.push_back(Kept { at: at.to_string(), to, subject, text, html });
     }
 
     pub(super) fn kept(&self) -> Vec<Kept> {
@@ -127,7 +127,7 @@ fn page(app: &App, mails: &[Kept]) -> String {
                     @for mail in mails {
                         section class="card" {
                             h2 { (mail.subject) }
-                            p class="fine" { "To " (mail.to) ", " (mail.at.to_string()) }
+                            p class="fine" { "To " (mail.to) ", " (mail.at) }
                             pre tabindex="0" { (mail.text) }
                         }
                     }

@@ -3,7 +3,12 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use quivive_server::botcha::codes::{self, Content, Purpose};
+use quivive_server::config::{Config, Profile};
+use quivive_server::serve;
 use serde_json::{Value, json};
+
+use crate::support::Server;
 
 /// A database that commands work on.
 struct Desk(tempfile::TempDir);
@@ -206,4 +211,50 @@ fn signing_keys_are_listed_and_rotated() {
     let table = desk.text(&["keys", "list"]);
     assert!(table.starts_with("KEY") && table.contains("PUBLISHED UNTIL"), "{table}");
     assert!(!table.contains("\"d\""));
+}
+
+#[tokio::test]
+async fn an_operator_without_a_mail_server_verifies_apps_and_logs_their_owners_in() {
+    let desk = Desk::new();
+    let mut config = Config::defaults(Profile::Secure).unwrap();
+    config.data = desk.0.path().to_owned();
+    let server = Server::around(serve::open(config).await.unwrap());
+    let made = server.post("/v1/apps", &json!({ "email": "ada@example.com", "name": "Shop" })).await.json;
+    let id = made["app_id"].as_str().unwrap();
+
+    let listed = desk.json(&["app", "list"]);
+    assert!(
+        listed.as_array().unwrap().iter().any(|app| app["app_id"] == id && app["email_verified"] == false)
+    );
+    assert!(desk.text(&["app", "list"]).starts_with("ID"));
+    assert_eq!(desk.json(&["app", "show", " ADA@example.com"])["app_id"], id);
+    assert!(desk.text(&["app", "show", id]).contains("email_verified       false"));
+
+    assert_eq!(desk.text(&["app", "verify", "ada@example.com"]), format!("{id}: verified"));
+    assert_eq!(desk.text(&["app", "verify", id]), format!("{id}: was verified already"));
+    let app = server.get(&format!("/v1/apps/{id}")).await.json;
+    assert_eq!(app["email_verified"], true, "the running server knows at once");
+
+    let login = desk.json(&["app", "login", id]);
+    let code = login["code"].as_str().unwrap();
+    assert_eq!((login["link"].clone(), &login["app_id"]), (Value::Null, &json!(id)));
+    let taken = codes::take(&server.app, code, &[Purpose::Device]).await.unwrap();
+    assert!(matches!(taken, Some(Content::Device { app_id }) if app_id == id), "it opens the running server");
+    assert!(desk.text(&["app", "login", id]).contains("/dashboard/code"));
+
+    let trail = desk.json(&["app", "audit", id]);
+    let actions: Vec<&str> =
+        trail.as_array().unwrap().iter().map(|entry| entry["action"].as_str().unwrap()).collect();
+    let expected = ["app.login_code_made", "app.login_code_made", "app.email_verified", "app.created"];
+    assert_eq!(actions, expected, "latest first");
+    assert_eq!(trail[0]["actor"], json!({ "kind": "operator" }));
+    assert!(desk.text(&["app", "audit", id, "--limit", "1"]).lines().count() == 2);
+
+    for arguments in
+        [["app", "show", "app_none"], ["app", "verify", "ben@example.com"], ["app", "login", "x"]]
+    {
+        assert!(desk.refusal(&arguments).contains("quivive admin app list"), "{arguments:?}");
+    }
+    let demo = desk.refusal(&["app", "login", "app_demo000000000000"]);
+    assert!(demo.contains("no owner"), "{demo}");
 }

@@ -3,6 +3,7 @@
 mod account;
 mod agents;
 mod analytics;
+pub mod apps;
 mod attacks;
 mod badges;
 mod challenges;

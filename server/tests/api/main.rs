@@ -16,6 +16,7 @@ mod connections;
 mod console;
 mod dns;
 mod durability;
+mod mail;
 mod native;
 mod outbound;
 mod support;

@@ -1,8 +1,7 @@
 //! What the forms of the account page do: the same as the routes for programs do.
 
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
-use http::header;
 use http::request::Parts;
 use serde_json::{Map, json};
 use utoipa::ToSchema;
@@ -13,15 +12,18 @@ use super::show;
 use super::view::Told;
 use crate::app::App;
 use crate::audit::{self, Actor};
-use crate::botcha::agents::{self, Agent};
+use crate::botcha::agents::{self, Agent, ownership, registry};
 use crate::botcha::apps::{self, RegistrationPolicy};
 use crate::botcha::dashboard::NotLoggedIn;
-use crate::botcha::dashboard::access::{self, Owner, see};
+use crate::botcha::dashboard::access::Owner;
+use crate::botcha::form::Fields;
+use crate::botcha::login::{redirect, redirect_with};
 use crate::botcha::owner::{self, Proof, Session};
+use crate::botcha::page;
 use crate::botcha::pairing;
 use crate::botcha::wire::ErrorBody;
 use crate::error::{Error, Result};
-use crate::extract::{Body, Origin, Path};
+use crate::extract::{Origin, Path};
 
 /// Who may register agents.
 #[derive(ToSchema)]
@@ -66,7 +68,7 @@ async fn rotate_secret(
         let (secret, _) = replaced.map_err(|failure| failure.error)?;
         show(&app, &session, &origin, &parts.headers, Some(Told::Secret(secret))).await
     };
-    access::answer(&app, &parts, answer.await).await
+    page::answer(&app, &origin, &parts.headers, answer.await).await
 }
 
 /// Make a pairing code for an agent.
@@ -96,18 +98,20 @@ async fn pair(State(app): State<App>, Owner(session): Owner, origin: Origin, par
         let code = pairing::make_code(&app, &proof).await.map_err(|failure| failure.error)?;
         show(&app, &session, &origin, &parts.headers, Some(Told::PairCode(code))).await
     };
-    access::answer(&app, &parts, answer.await).await
+    page::answer(&app, &origin, &parts.headers, answer.await).await
 }
 
 /// Change who may register agents.
 #[utoipa::path(
     post, path = "/account/policy", tag = "botcha", operation_id = "botcha_change_policy_by_form",
-    request_body(content = PolicyForm, content_type = "application/x-www-form-urlencoded"),
+    request_body(content(
+        (PolicyForm = "application/x-www-form-urlencoded"), (PolicyForm = "multipart/form-data"),
+    )),
     security(("BotchaSession" = [])),
     responses(
         (status = 302, description = "Back to the account; to `/login` if nobody is logged in"),
         (status = 401, body = NotLoggedIn, description = "Nobody is logged in, told to a program"),
-        (status = 400, description = "`INVALID_VALUE`: neither `open` nor `paired`", content(
+        (status = 400, description = "`INVALID_VALUE`: neither `open` nor `paired`; the form cannot be read", content(
             (ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown"),
         )),
         (status = 403, description = "`FOREIGN_FORM`: not sent by a page of this server; `EMAIL_NOT_VERIFIED`", content(
@@ -124,15 +128,21 @@ async fn pair(State(app): State<App>, Owner(session): Owner, origin: Origin, par
         )),
     ),
 )]
-async fn policy(State(app): State<App>, Owner(session): Owner, parts: Parts, request: Request) -> Response {
+async fn policy(
+    State(app): State<App>,
+    Owner(session): Owner,
+    origin: Origin,
+    parts: Parts,
+    request: Request,
+) -> Response {
     let answer = async {
         let proof = verified(&app, &parts, &session).await?;
         let policy = chosen(request).await?;
         let changed = apps::change_settings(&app, &proof, Some(policy), None).await;
         changed.map_err(|failure| failure.error)?;
-        Ok(see("/account?done=policy"))
+        Ok(redirect("/account?done=policy"))
     };
-    access::answer(&app, &parts, answer.await).await
+    page::answer(&app, &origin, &parts.headers, answer.await).await
 }
 
 /// Confirm an agent that registered without a proof of the owner.
@@ -157,19 +167,50 @@ async fn policy(State(app): State<App>, Owner(session): Owner, parts: Parts, req
 async fn confirm_agent(
     State(app): State<App>,
     Owner(session): Owner,
+    origin: Origin,
     id: Result<Path<String>>,
     parts: Parts,
 ) -> Response {
     let answer = async {
         let agent = own_agent(&app, &session, id).await?;
-        app.storage
-            .update::<Agent>(&agent.id, |agent| Some(Agent { is_owner_verified: true, ..agent }))
-            .await?;
-        let details = json!({ "agent_id": agent.id });
-        audit::record(&app, &session.app.id, &actor(&session), "agent.confirmed", details).await?;
-        Ok(see("/account?done=confirmed#agents"))
+        ownership::confirm(&app, &agent, &actor(&session)).await?.ok_or_else(registry::not_found)?;
+        Ok(redirect("/account?done=confirmed#agents"))
     };
-    access::answer(&app, &parts, answer.await).await
+    page::answer(&app, &origin, &parts.headers, answer.await).await
+}
+
+/// Delete an agent with everything that it could log in with.
+#[utoipa::path(
+    post, path = "/account/agents/{id}/delete", tag = "botcha", operation_id = "botcha_delete_agent_by_form",
+    params(("id" = String, Path, description = "The agent's id")),
+    security(("BotchaSession" = [])),
+    responses(
+        (status = 302, description = "Back to the account; to `/login` if nobody is logged in"),
+        (status = 401, body = NotLoggedIn, description = "Nobody is logged in, told to a program"),
+        (status = 403, description = "`FOREIGN_FORM`: not sent by a page of this server", content(
+            (ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown"),
+        )),
+        (status = 404, description = "`AGENT_NOT_FOUND`: no agent of this app", content(
+            (ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown"),
+        )),
+        (status = 503, description = "`STORAGE_UNAVAILABLE`", content(
+            (ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown"),
+        )),
+    ),
+)]
+async fn delete_agent(
+    State(app): State<App>,
+    Owner(session): Owner,
+    origin: Origin,
+    id: Result<Path<String>>,
+    parts: Parts,
+) -> Response {
+    let answer = async {
+        let agent = own_agent(&app, &session, id).await?;
+        ownership::delete(&app, &agent, &actor(&session)).await?;
+        Ok(redirect("/account?done=deleted#agents"))
+    };
+    page::answer(&app, &origin, &parts.headers, answer.await).await
 }
 
 /// End all sessions of the app's owner, this one included.
@@ -196,11 +237,9 @@ async fn end_sessions(
     let answer = async {
         owner::end_sessions(&app, &session.app.id, None).await?;
         audit::record(&app, &session.app.id, &actor(&session), "sessions.ended", json!({})).await?;
-        let mut response = see("/login");
-        response.headers_mut().insert(header::SET_COOKIE, owner::no_session_cookie(&origin)?);
-        Ok(response)
+        Ok(redirect_with("/login", owner::no_session_cookie(&origin)?))
     };
-    access::answer(&app, &parts, answer.await).await
+    page::answer(&app, &origin, &parts.headers, answer.await).await
 }
 
 /// The routes.
@@ -210,6 +249,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(pair))
         .routes(routes!(policy))
         .routes(routes!(confirm_agent))
+        .routes(routes!(delete_agent))
         .routes(routes!(end_sessions))
 }
 
@@ -220,11 +260,9 @@ async fn verified(app: &App, parts: &Parts, session: &Session) -> Result<Proof> 
 }
 
 async fn chosen(request: Request) -> Result<RegistrationPolicy> {
-    let Body(body, _) = Body::<Error>::from_request(request, &()).await?;
-    let given = form_urlencoded::parse(&body).find(|(name, _)| name == "registration_policy");
-    match given.as_ref().map(|(_, value)| value.as_ref()) {
-        Some("open") => Ok(RegistrationPolicy::Open),
-        Some("paired") => Ok(RegistrationPolicy::Paired),
+    match Fields::read(request).await?.text("registration_policy") {
+        "open" => Ok(RegistrationPolicy::Open),
+        "paired" => Ok(RegistrationPolicy::Paired),
         _ => Err(Error::invalid("registration_policy must be open or paired").with_code("INVALID_VALUE")),
     }
 }
@@ -233,7 +271,7 @@ async fn chosen(request: Request) -> Result<RegistrationPolicy> {
 async fn own_agent(app: &App, session: &Session, id: Result<Path<String>>) -> Result<Agent> {
     let Path(id) = id?;
     let found = agents::find(app, &id).await?.filter(|agent| agent.app_id == session.app.id);
-    found.ok_or_else(|| Error::not_found("There is no agent of this id").with_code("AGENT_NOT_FOUND"))
+    found.ok_or_else(registry::not_found)
 }
 
 fn actor(session: &Session) -> Actor {

@@ -94,10 +94,7 @@ async fn register(State(app): State<App>, parts: Parts, Body(body, _): Body<Fail
     let name = name(&members, MOST_CHARACTERS)?;
     let operator = text(&members, "operator", "INVALID_OPERATOR")?;
     let version = text(&members, "version", "INVALID_VERSION")?;
-    let is_owner_verified = caller.proof.is_some() || has_pair_code(&app, &caller, &members).await?;
-    if !is_owner_verified {
-        count_unconfirmed(&app, &parts, &caller.app.id).await?;
-    }
+    let is_owner_verified = admit(&app, &parts, &caller, &members).await?;
     let agent = Agent { is_owner_verified, operator, version, ..Agent::new(&caller.app.id, name, app.now()) };
     let agent = super::insert(&app, agent).await?;
     let details = json!({ "agent_id": agent.id, "name": agent.name, "owner_verified": is_owner_verified });
@@ -179,6 +176,18 @@ async fn delete(State(app): State<App>, id: Result<Path<String>, Error>, parts: 
 /// The routes.
 pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(register)).routes(routes!(list)).routes(routes!(read, delete))
+}
+
+/// Whether a new agent is the owner's; one that is not counts against few.
+///
+/// # Errors
+/// 403 `PAIR_CODE_REQUIRED`, `INVALID_PAIR_CODE`, 429 `RATE_LIMIT_EXCEEDED`.
+pub async fn admit(app: &App, parts: &Parts, caller: &Caller, members: &Map<String, Value>) -> Result<bool> {
+    let is_owned = caller.proof.is_some() || has_pair_code(app, caller, members).await?;
+    if !is_owned {
+        count_unconfirmed(app, parts, &caller.app.id).await?;
+    }
+    Ok(is_owned)
 }
 
 /// The agent that a path names, behind the gate; `me` is the one that the Bearer token names.

@@ -62,7 +62,7 @@ struct StreamAnswer {
 #[serde(untagged)]
 enum StreamData {
     Challenge(StreamChallenge),
-    Result(StreamResult),
+    Result(Box<StreamResult>),
 }
 
 /// The problems of a stream.
@@ -286,7 +286,7 @@ async fn solve(
     let session = Session::take(app, &session.id).await?.ok_or_else(unknown)?;
     let result = judge(app, origin, noted, &session, answers, app.now()).await?;
     let success = result.success;
-    let data = StreamData::Result(result);
+    let data = StreamData::Result(Box::new(result));
     app.streams.finish(&session.id, event("result", &data));
     Ok(uncached(StreamAnswer { success, event: "result", data }))
 }

@@ -227,7 +227,7 @@ fn volume_html(volume: &Volume) -> Markup {
         noscript { p { (summary) } }
         p class="readout fine" aria-hidden="true" { "Point at or touch the chart to read a bar." }
         details class="table-of" {
-            summary { "The same as a table" }
+            summary id="volume-table" { "The same as a table" }
             div class="scroll" tabindex="0" role="region" aria-label="Events by time" {
                 table class="numbers" {
                     thead { tr {
@@ -289,7 +289,7 @@ fn performance_html(performance: &Performance) -> Markup {
         @if performance.rows.is_empty() {
             p class="empty" { "No data yet: the times of right answers appear here." }
         } @else {
-            div class="scroll" tabindex="0" role="region" aria-label="Time to solve, by type" {
+            div id="performance-table" class="scroll" tabindex="0" role="region" aria-label="Time to solve, by type" {
                 table class="numbers" {
                     thead { tr {
                         th scope="col" { "Type" }

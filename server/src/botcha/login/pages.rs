@@ -373,8 +373,8 @@ fn code_page(code: &str, error: Option<&str>, is_mailed: bool) -> Page {
     let notice = match error {
         Some("invalid") => Some((
             Tone::Bad,
-            "This code has been used, is older than ten minutes, or never was one. After 20 tries within an hour no \
-             code is taken any more.",
+            "This code has been used, is older than ten minutes, or never was one. After too many tries no \
+             code is taken for an hour.",
         )),
         Some("missing") => Some((Tone::Bad, "Type the code.")),
         _ if is_mailed => Some((

@@ -56,6 +56,8 @@ struct RegisterTapAgent {
     api_key_sha256: Option<String>,
     /// Changes this agent instead of registering another one.
     agent_id: Option<String>,
+    /// Where a token is enough to register: a code of the app's owner.
+    pair_code: Option<String>,
     /// The app, if no query, header or token names it.
     app_id: Option<String>,
     /// The app's secret, unless a header or session proves the owner.
@@ -85,9 +87,11 @@ struct Given {
         (status = 401, body = ErrorBody, description = "`UNAUTHORIZED`, `INVALID_TOKEN`, \
             `APP_REGISTRATION_REQUIRED`, `APP_NOT_FOUND`"),
         (status = 403, body = ErrorBody, description = "`OWNER_PROOF_REQUIRED`, `UNAUTHORIZED` for another app's \
-            agent, `MISSING_APP_ID`, `DEMO_APP`, `EMAIL_NOT_VERIFIED`, `PROVIDER_AUTH_DISABLED`, `FOREIGN_FORM`"),
+            agent, `MISSING_APP_ID`, `DEMO_APP`, `EMAIL_NOT_VERIFIED`, `PROVIDER_AUTH_DISABLED`, `FOREIGN_FORM`; \
+            where a token is enough `PAIR_CODE_REQUIRED`, `INVALID_PAIR_CODE`"),
         (status = 404, body = ErrorBody, description = "`AGENT_NOT_FOUND`"),
         (status = 413, body = ErrorBody, description = "`PAYLOAD_TOO_LARGE`"),
+        (status = 429, body = ErrorBody, description = "`RATE_LIMIT_EXCEEDED`, where a token is enough"),
         (status = 503, body = ErrorBody, description = "`STORAGE_UNAVAILABLE`"),
     ),
 )]
@@ -101,7 +105,7 @@ async fn register(State(app): State<App>, parts: Parts, Body(body, _): Body<Fail
         Some(id) => change(&app, &caller, id.as_str().unwrap_or_default(), given).await?,
         None => {
             let mut agent = Agent {
-                is_owner_verified: caller.proof.is_some(),
+                is_owner_verified: registry::admit(&app, &parts, &caller, &members).await?,
                 operator: text(&members, "operator")?,
                 version: text(&members, "version")?,
                 issuer: text(&members, "issuer")?,
@@ -117,7 +121,7 @@ async fn register(State(app): State<App>, parts: Parts, Body(body, _): Body<Fail
         "key_thumbprint": agent.key.as_ref().map(|key| key.thumbprint.clone()),
     });
     audit::record(&app, &agent.app_id, &caller.actor(), "agent.tap_registered", details).await?;
-    Ok((StatusCode::CREATED, uncached(TapAgent::registered(&agent))).into_response())
+    Ok((StatusCode::CREATED, uncached(TapAgent::of(&agent))).into_response())
 }
 
 /// The route.

@@ -54,14 +54,14 @@ pub struct TapAgent {
     /// ISO 8601.
     #[serde(skip_serializing_if = "Option::is_none")]
     key_expires_at: Option<String>,
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    more: Option<MoreOfTapAgent>,
 }
 
-/// What reading an agent tells beside what registering it does.
+/// An agent as it is read.
 #[derive(Serialize, ToSchema)]
-#[schema(as = BotchaTapAgentMore)]
-struct MoreOfTapAgent {
+#[schema(as = BotchaTapAgentDetails)]
+pub struct TapAgentDetails {
+    #[serde(flatten)]
+    agent: TapAgent,
     last_verified_at: Option<String>,
     #[schema(value_type = Option<String>)]
     ans_verified_at: (),
@@ -103,8 +103,8 @@ pub struct Listed {
 }
 
 impl TapAgent {
-    /// An agent that was registered.
-    pub fn registered(agent: &Agent) -> Self {
+    /// What everybody may know about an agent.
+    pub fn of(agent: &Agent) -> Self {
         let key = agent.key.as_ref();
         Self {
             success: true,
@@ -129,18 +129,19 @@ impl TapAgent {
             key_thumbprint: key.map(|key| key.thumbprint.clone()),
             key_created_at: key.map(|key| key.created_at.to_string()),
             key_expires_at: key.and_then(|key| key.expires_at).as_ref().map(Timestamp::to_string),
-            more: None,
         }
     }
+}
 
-    /// An agent that is read.
-    pub fn read(agent: &Agent) -> Self {
-        let more = MoreOfTapAgent {
+impl TapAgentDetails {
+    /// An agent as it is read.
+    pub fn of(agent: &Agent) -> Self {
+        Self {
+            agent: TapAgent::of(agent),
             last_verified_at: agent.last_verified_at.as_ref().map(Timestamp::to_string),
             ans_verified_at: (),
             public_key: agent.key.as_ref().map(|key| key.text.clone()),
-        };
-        Self { more: Some(more), ..Self::registered(agent) }
+        }
     }
 }
 

@@ -126,6 +126,149 @@ async fn an_owner_confirms_an_agent_once_and_for_all() {
 }
 
 #[tokio::test]
+async fn an_owner_deletes_an_agent() {
+    let server = Server::start().await;
+    let cookie = owned(&server, APP).await;
+    register(&server, json!({})).await;
+    let answer = send(&server, &cookie, &format!("/account/agents/{AGENT}/delete"), "").await;
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (302, "/account?done=deleted#agents"));
+    assert!(botcha::agents::find(&server.app, AGENT).await.unwrap().is_none());
+    assert_eq!(actions(&server).await, ["agent.deleted"]);
+    let again = send(&server, &cookie, &format!("/account/agents/{AGENT}/delete"), "").await;
+    assert_eq!(again.status, 404);
+    assert!(text(&read(&server, &cookie, "text/html").await).contains("No agent is registered yet"));
+}
+
+#[tokio::test]
+async fn a_new_secret_is_shown_once_and_ends_the_former_one() {
+    let server = Server::start().await;
+    let cookie = owned(&server, APP).await;
+    let other = session(&server, APP).await;
+    let secret_of = |page: &str| {
+        let start = page.find("sk_").unwrap();
+        page[start..start + 35].to_owned()
+    };
+    let answer = send(&server, &cookie, "/account/rotate-secret", "").await;
+    assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (200, "no-store"));
+    let first = secret_of(&text(&answer));
+    let proves = async |secret: &str| {
+        let body = json!({ "app_secret": secret });
+        server.post(&format!("/v1/apps/{APP}/pair"), &body).await.status == 200
+    };
+    assert!(proves(&first).await);
+    assert!(!text(&read(&server, &cookie, "text/html").await).contains("sk_"), "shown this once");
+    assert_eq!(read(&server, &other, "application/json").await.status, 401, "other sessions have ended");
+    assert_eq!(read(&server, &cookie, "application/json").await.status, 200, "this one goes on");
+
+    let headers = [("cookie", cookie.as_str()), ("x-requested-with", "x"), ("accept", "text/markdown")];
+    let markdown = server.call("POST", "/account/rotate-secret", &headers, "").await;
+    assert_eq!(markdown.header("content-type"), "text/markdown; charset=utf-8");
+    let second = secret_of(&text(&markdown));
+    assert_ne!(first, second);
+    assert!(proves(&second).await && !proves(&first).await);
+    let noted = actions(&server).await;
+    assert_eq!(noted.iter().filter(|action| *action == "app.secret_rotated").count(), 2);
+    let trail = audit::latest(&server.app, APP, 10).await.unwrap();
+    assert!(!json!(trail).to_string().contains("sk_"), "the trail holds no secrets");
+}
+
+#[tokio::test]
+async fn a_pairing_code_is_made_and_good_once() {
+    let server = Server::start().await;
+    let cookie = owned(&server, APP).await;
+    let answer = send(&server, &cookie, "/account/pair", "").await;
+    assert_eq!(answer.status, 200);
+    let page = text(&answer);
+    let start = page.find("PAIR-").unwrap();
+    let code = &page[start..start + 11];
+    assert!(botcha::pairing::take(&server.app, APP, code).await.unwrap());
+    assert!(!botcha::pairing::take(&server.app, APP, code).await.unwrap());
+    assert_eq!(actions(&server).await, ["app.pair_code_made"]);
+}
+
+#[tokio::test]
+async fn the_policy_is_changed_by_a_button() {
+    let server = Server::start().await;
+    let cookie = owned(&server, APP).await;
+    let policy = async || {
+        let app = botcha::apps::find(&server.app, APP).await.unwrap().unwrap();
+        serde_json::to_value(app.registration_policy).unwrap()
+    };
+    for (wanted, next) in [("paired", "open"), ("open", "paired")] {
+        let body = format!("registration_policy={wanted}");
+        let answer = send(&server, &cookie, "/account/policy", &body).await;
+        assert_eq!((answer.status.as_u16(), answer.header("location")), (302, "/account?done=policy"));
+        assert_eq!(policy().await, wanted);
+        let html = text(&read(&server, &cookie, "text/html").await);
+        assert!(html.contains(&format!("name=\"registration_policy\" value=\"{next}\"")), "{html}");
+    }
+    for body in ["", "registration_policy=", "registration_policy=shut", "x=open"] {
+        let headers =
+            [("cookie", cookie.as_str()), ("x-requested-with", "x"), ("accept", "application/json")];
+        let answer = server.call("POST", "/account/policy", &headers, body).await;
+        assert_eq!((answer.status.as_u16(), &answer.json["error"]), (400, &json!("INVALID_VALUE")), "{body}");
+    }
+    let long = format!("registration_policy={}", "x".repeat(70_000));
+    let page = send(&server, &cookie, "/account/policy", &long).await;
+    assert_eq!((page.status.as_u16(), page.header("content-type")), (413, "text/html; charset=UTF-8"));
+    assert_eq!(policy().await, "open");
+}
+
+#[tokio::test]
+async fn an_app_whose_address_is_not_verified_lets_no_agents_in() {
+    let server = Server::start().await;
+    let cookie = owned(&server, APP).await;
+    server
+        .app
+        .storage
+        .update::<botcha::apps::RegisteredApp>(APP, |app| {
+            Some(botcha::apps::RegisteredApp { is_email_verified: false, ..app })
+        })
+        .await
+        .unwrap();
+    for path in ["/account/pair", "/account/policy"] {
+        let headers =
+            [("cookie", cookie.as_str()), ("x-requested-with", "x"), ("accept", "application/json")];
+        let answer = server.call("POST", path, &headers, "registration_policy=paired").await;
+        assert_eq!(
+            (answer.status.as_u16(), &answer.json["error"]),
+            (403, &json!("EMAIL_NOT_VERIFIED")),
+            "{path}"
+        );
+    }
+    assert!(text(&read(&server, &cookie, "text/html").await).contains("not verified"));
+}
+
+#[tokio::test]
+async fn without_storage_every_form_is_503() {
+    let database = crate::botect::faults::Moody::new();
+    let server = Server::on(database.clone(), |_| {}).await;
+    let cookie = owned(&server, APP).await;
+    register(&server, json!({})).await;
+    database.has_no_events(true);
+    // The audit trail cannot be written: nothing is acknowledged.
+    for path in forms() {
+        let headers =
+            [("cookie", cookie.as_str()), ("x-requested-with", "x"), ("accept", "application/json")];
+        let answer = server.call("POST", &path, &headers, "registration_policy=paired").await;
+        let ends_sessions = path == "/account/sessions/end";
+        assert_eq!(
+            (answer.status.as_u16(), &answer.json["error"]),
+            (503, &json!("STORAGE_UNAVAILABLE")),
+            "{path}"
+        );
+        assert!(!ends_sessions || answer.header("set-cookie").is_empty());
+    }
+}
+
+/// Every form of the page; the last one ends the session.
+fn forms() -> Vec<String> {
+    let agent = |action: &str| format!("/account/agents/{AGENT}/{action}");
+    let paths = ["/account/rotate-secret", "/account/pair", "/account/policy"].map(str::to_owned);
+    [paths.to_vec(), vec![agent("confirm"), agent("delete"), "/account/sessions/end".to_owned()]].concat()
+}
+
+#[tokio::test]
 async fn log_out_everywhere_ends_every_session_of_this_app_alone() {
     let server = Server::start().await;
     let first = owned(&server, APP).await;
@@ -145,7 +288,7 @@ async fn log_out_everywhere_ends_every_session_of_this_app_alone() {
 async fn forms_without_a_session_are_sent_to_the_login_or_told_so() {
     let server = Server::start().await;
     owned(&server, APP).await;
-    for path in [format!("/account/agents/{AGENT}/confirm"), "/account/sessions/end".to_owned()] {
+    for path in forms() {
         let browser = server.call("POST", &path, &[("accept", "text/html")], "").await;
         assert_eq!((browser.status.as_u16(), browser.header("location")), (302, "/login"), "{path}");
         let program = server.call("POST", &path, &[("accept", "application/json")], "").await;

@@ -410,3 +410,43 @@ async fn a_wrong_method_is_405() {
         assert_eq!(server.call("DELETE", path, &[], "").await.status, 405, "{path}");
     }
 }
+
+#[tokio::test]
+async fn zz_dump() {
+    let Ok(folder) = std::env::var("DUMP_PAGES") else { return };
+    let server = Server::start().await;
+    server.advance(4 * 3_600_000 + 17 * 60_000 + 23_456);
+    let cookie = owned(&server, APP).await;
+    let write =
+        |name: &str, answer: &Answer| std::fs::write(format!("{folder}/{name}.html"), &answer.body).unwrap();
+    write("empty", &read(&server, &cookie, "/dashboard", "text/html").await);
+    for (place, name) in
+        ["Shopping helper", "An agent with a name that is as long as names of agents come, and then some"]
+            .iter()
+            .enumerate()
+    {
+        let agent: quivive_server::botcha::agents::Agent = serde_json::from_value(json!({
+            "id": format!("agent_{place:016}"), "app_id": APP, "name": name, "operator": "Ada", "version": "2.1",
+            "created_at": START * 1000, "is_owner_verified": place == 0,
+        }))
+        .unwrap();
+        server.app.storage.insert(&agent).await.unwrap();
+    }
+    generate(&server).await;
+    for period in ["1h", "24h", "7d", "30d"] {
+        write(period, &read(&server, &cookie, &format!("/dashboard?period={period}"), "text/html").await);
+    }
+    let headers = [("cookie", cookie.as_str()), ("accept", "text/html"), ("x-requested-with", "x")];
+    write("secret", &server.call("POST", "/account/rotate-secret", &headers, "").await);
+    write("account", &read(&server, &cookie, "/account?done=confirmed", "text/html").await);
+    std::fs::write(
+        format!("{folder}/account.md"),
+        &read(&server, &cookie, "/account", "text/markdown").await.body,
+    )
+    .unwrap();
+    std::fs::write(
+        format!("{folder}/dashboard.md"),
+        &read(&server, &cookie, "/dashboard", "text/markdown").await.body,
+    )
+    .unwrap();
+}

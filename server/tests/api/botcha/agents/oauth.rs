@@ -56,7 +56,7 @@ async fn an_approved_grant_gives_tokens_once() {
     assert_eq!(claims(&answer.json["access_token"])["type"], "botcha-agent-identity");
     assert_eq!(refusal(&poll(&server, &grant).await), (400, "expired_token"));
     assert_eq!(server.get(&status).await.json, json!({ "status": "consumed" }));
-    assert_eq!(actions(&server, "app_mine").await[0], "agent.grant_approved");
+    assert!(actions(&server, "app_mine").await.contains(&"agent.grant_approved".to_owned()));
 }
 
 #[tokio::test]
@@ -142,7 +142,7 @@ async fn each_documented_error_of_asking_is_answered() {
     assert_eq!(refusal(&ask("agent_none", "app_mine").await), (404, "invalid_client"));
     assert_eq!(refusal(&ask(&id, "app_other").await), (403, "invalid_client"));
     assert_eq!(server.call("POST", "/v1/oauth/device", &[], "x".repeat(70_000)).await.status, 413);
-    for _ in 0..13 {
+    for _ in 0..14 {
         ask(&id, "app_mine").await;
     }
     assert_eq!(refusal(&ask(&id, "app_mine").await), (429, "RATE_LIMIT_EXCEEDED"));
@@ -166,7 +166,7 @@ async fn each_documented_error_of_exchanging_is_answered() {
     }
     assert_eq!(refusal(&server.call("POST", "/v1/oauth/token", &[], "{not").await), (400, "invalid_request"));
     assert_eq!(server.call("POST", "/v1/oauth/token", &[], "x".repeat(70_000)).await.status, 413);
-    for _ in 0..50 {
+    for _ in 0..51 {
         exchange(&server, json!({})).await;
     }
     for path in ["/v1/oauth/token", "/v1/oauth/revoke"] {
@@ -271,7 +271,7 @@ async fn each_documented_error_of_revoking_is_answered() {
     let unknown = json!({ "agent_id": "agent_none", "app_id": "app_mine" });
     assert_eq!(refusal(&revoke(&[("X-App-Secret", "sk_app_mine")], unknown).await), (404, "Agent not found"));
     assert_eq!(revoke(&[("X-App-Secret", "sk_app_mine")], body).await.status, 200);
-    assert_eq!(actions(&server, "app_mine").await[0], "agent.logins_revoked");
+    assert!(actions(&server, "app_mine").await.contains(&"agent.logins_revoked".to_owned()));
     assert_eq!(server.call("POST", "/v1/oauth/revoke", &[], "x".repeat(70_000)).await.status, 413);
 }
 

@@ -305,7 +305,7 @@ async fn deleting_ends_the_agent_and_everything_it_logs_in_with() {
         );
     }
     assert_eq!(server.get(&format!("/v1/keys/{id}")).await.status, 404);
-    assert_eq!(actions(&server, "app_mine").await[0], "agent.deleted");
+    assert!(actions(&server, "app_mine").await.contains(&"agent.deleted".to_owned()));
     let again = server.call("DELETE", &path, &[("Authorization", &owner)], "").await;
     assert_eq!((again.status.as_u16(), again.json["error"].as_str()), (404, Some("Agent not found")));
 }
@@ -346,7 +346,7 @@ async fn the_owner_confirms_an_agent() {
     let actor = quivive_server::audit::Actor::Operator;
     assert!(ownership::confirm(&server.app, &found, &actor).await.unwrap().is_some());
     assert_eq!(server.get(&format!("/v1/agents/{id}")).await.json["owner_verified"], true);
-    assert_eq!(actions(&server, "app_mine").await[0], "agent.confirmed");
+    assert!(actions(&server, "app_mine").await.contains(&"agent.confirmed".to_owned()));
 }
 
 #[tokio::test]

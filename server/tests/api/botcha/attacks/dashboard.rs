@@ -153,7 +153,14 @@ async fn a_form_of_another_site_changes_nothing() {
     let server = Server::start().await;
     let cookie = owned(&server, MINE).await;
     server.app.storage.insert(&agent("agent_1111111111111111", MINE, "helper")).await.unwrap();
-    let paths = ["/account/agents/agent_1111111111111111/confirm", "/account/sessions/end"];
+    let paths = [
+        "/account/agents/agent_1111111111111111/confirm",
+        "/account/agents/agent_1111111111111111/delete",
+        "/account/rotate-secret",
+        "/account/pair",
+        "/account/policy",
+        "/account/sessions/end",
+    ];
     let foreign: [&[(&str, &str)]; 5] = [
         &[],
         &[("origin", "https://evil.example")],
@@ -164,7 +171,7 @@ async fn a_form_of_another_site_changes_nothing() {
     for path in paths {
         for headers in foreign {
             let headers = [headers, &[("cookie", cookie.as_str()), ("accept", "application/json")]].concat();
-            let answer = server.call("POST", path, &headers, "registration_policy=open").await;
+            let answer = server.call("POST", path, &headers, "registration_policy=paired").await;
             assert_eq!(
                 (answer.status.as_u16(), &answer.json["error"]),
                 (403, &json!("FOREIGN_FORM")),
@@ -174,6 +181,8 @@ async fn a_form_of_another_site_changes_nothing() {
     }
     let agent = server.app.storage.get::<Agent>("agent_1111111111111111").await.unwrap().unwrap();
     assert!(!agent.is_owner_verified);
+    let app = server.app.storage.get::<RegisteredApp>(MINE).await.unwrap().unwrap();
+    assert_eq!((app.secret_hash.as_deref(), json!(app.registration_policy)), (None, json!("open")));
     assert_eq!(server.call("GET", "/account", &[("cookie", &cookie)], "").await.status, 200);
 }
 
@@ -184,10 +193,13 @@ async fn an_agent_of_another_app_is_as_good_as_none() {
     owned(&server, THEIRS).await;
     server.app.storage.insert(&agent("agent_2222222222222222", THEIRS, "theirs")).await.unwrap();
     let headers = [("cookie", mine.as_str()), ("x-requested-with", "x"), ("accept", "application/json")];
-    let unknown = server.call("POST", "/account/agents/agent_0000000000000000/confirm", &headers, "").await;
-    let theirs = server.call("POST", "/account/agents/agent_2222222222222222/confirm", &headers, "").await;
-    assert_eq!((unknown.status.as_u16(), &unknown.json["error"]), (404, &json!("AGENT_NOT_FOUND")));
-    assert_eq!((theirs.status, &theirs.json), (unknown.status, &unknown.json));
+    for action in ["confirm", "delete"] {
+        let path = |id: &str| format!("/account/agents/{id}/{action}");
+        let unknown = server.call("POST", &path("agent_0000000000000000"), &headers, "").await;
+        let theirs = server.call("POST", &path("agent_2222222222222222"), &headers, "").await;
+        assert_eq!((unknown.status.as_u16(), &unknown.json["error"]), (404, &json!("AGENT_NOT_FOUND")));
+        assert_eq!((theirs.status, &theirs.json), (unknown.status, &unknown.json), "{action}");
+    }
     let account =
         server.call("GET", "/account", &[("cookie", &mine), ("accept", "application/json")], "").await;
     assert_eq!(account.json["agents"], json!([]));
