@@ -287,9 +287,10 @@ pub fn line(text: &str) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let parts: Vec<&str> = text.split('`').collect();
     let is_code = |number: usize| number % 2 == 1 && number + 1 < parts.len();
-    let written = parts.iter().enumerate().map(|(number, part)| {
-        if is_code(number) { (*part).to_owned() } else { part.replace('<', "&lt;") }
-    });
+    let written = parts
+        .iter()
+        .enumerate()
+        .map(|(number, part)| if is_code(number) { (*part).to_owned() } else { part.replace('<', "&lt;") });
     written.collect::<Vec<_>>().join("`")
 }
 

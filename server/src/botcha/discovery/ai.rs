@@ -99,6 +99,8 @@ pub(super) fn text(app: &App, base: &str, saving: usize) -> String {
     }
     if has("/v1/agents/register/tap") {
         add("TAP-Register", format!("POST {base}/v1/agents/register/tap"));
+    }
+    if has("/v1/sessions/tap") {
         add("TAP-Session", format!("POST {base}/v1/sessions/tap"));
     }
     add("Embedded-Challenge", "script[type='application/botcha+json'] in every public page".to_owned());
