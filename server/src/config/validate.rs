@@ -89,7 +89,8 @@ impl Config {
             warnings.push(warning.to_owned());
         }
         if self.agents.allow_test_keys {
-            let warning = "`agents.allow_test_keys` is set: agents may register keys that anybody can sign with";
+            let warning =
+                "`agents.allow_test_keys` is set: agents may register keys that anybody can sign with";
             warnings.push(warning.to_owned());
         }
         if let Some(url) = &self.mail.smtp_url {
