@@ -473,7 +473,7 @@ mod tests {
 
         #[test]
         fn changed_keys_are_refused_or_have_another_thumbprint(position in 0_usize..44, bit in 0_u8..8) {
-            let mut der = decode_base64(&ED25519_PEM.lines().nth(1).unwrap()).unwrap();
+            let mut der = decode_base64(ED25519_PEM.lines().nth(1).unwrap()).unwrap();
             der[position] ^= 1 << bit;
             let is_same = PublicKey::from_spki(&der, Ed25519)
                 .is_ok_and(|key| key.thumbprint() == "poqkLGiymh_W0uP6PZFw-dvez3QJT5SolqXBCW38r0U");

@@ -120,7 +120,8 @@ fn describe(document: &Value, family: Family, path: &str, method: &str, operatio
         family,
         method: method.to_ascii_uppercase(),
         path: path.to_owned(),
-        summary: text(operation, "summary"),
+        // A first paragraph of several lines is still one sentence or two.
+        summary: text(operation, "summary").split_whitespace().collect::<Vec<_>>().join(" "),
         parameters: items("parameters")
             .map(|parameter| Parameter {
                 name: text(parameter, "name"),

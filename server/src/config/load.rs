@@ -167,13 +167,21 @@ mod tests {
     fn compat_opens_its_list_and_says_so_once() {
         let loaded = with(&[("QUIVIVE_PROFILE", "compat")]).unwrap();
         assert_eq!(loaded.config.botcha.rtt_cap_ms, 5000);
-        assert_eq!(loaded.config.compat.open(), ["vocabulary", "limits"]);
-        assert_eq!(loaded.config.compat.without_effect().len(), 6);
+        let expected = [
+            "vocabulary",
+            "limits",
+            "dashboard_login",
+            "expose_verification_code",
+            "log_codes",
+            "provider_auth",
+        ];
+        assert_eq!(loaded.config.compat.open(), expected);
+        assert_eq!(loaded.config.compat.without_effect(), ["iss", "grant_self_resolve"]);
         assert_eq!(loaded.warnings.len(), 1, "{:?}", loaded.warnings);
         let (open, without_effect) = loaded.warnings[0].split_once("; ").unwrap();
-        assert!(open.ends_with(": vocabulary, limits, rtt_cap_ms"), "{open}");
+        assert!(open.contains(": owner_auth, vocabulary, ") && open.ends_with(", rtt_cap_ms"), "{open}");
         assert!(
-            without_effect.contains("without effect in this version: owner_auth, iss"),
+            without_effect.contains("without effect in this version: iss, grant_self_resolve"),
             "{without_effect}"
         );
     }

@@ -203,7 +203,10 @@ async fn the_documents_tell_everything_to_everybody_in_secure() {
     assert_eq!(ids, [&json!("protect"), &json!("identity")]);
 
     let markdown = text(&read(&server, "/", "text/markdown").await);
-    assert!(markdown.starts_with("---\ntitle: Quivive\ndescription: \"Quivive tells a site"), "{markdown}");
+    assert!(
+        markdown.starts_with("---\ntitle: \"Quivive\"\ndescription: \"Quivive tells a site"),
+        "{markdown}"
+    );
     assert!(markdown.contains("`Authorization: Bearer <access_token>`"), "code is not escaped");
     let mut rest = markdown.as_str();
     for heading in [

@@ -152,7 +152,7 @@ async fn markdown_is_less_than_half_of_the_html_and_says_its_size() {
     let html = text(&read(&server, BROWSER).await);
     let answer = read(&server, "text/markdown").await;
     let markdown = text(&answer);
-    assert!(markdown.starts_with("---\ntitle: Quivive\n") && markdown.contains("\n## Quick Start\n"));
+    assert!(markdown.starts_with("---\ntitle: \"Quivive\"\n") && markdown.contains("\n## Quick Start\n"));
     assert!(markdown.len() * 2 <= html.len(), "{} of {}", markdown.len(), html.len());
     assert_eq!(answer.header("x-markdown-tokens"), markdown.len().div_ceil(4).to_string());
 }

@@ -407,10 +407,9 @@ async fn what_agents_call_themselves_is_text_on_the_approval_page() {
         );
         assert!(policy.contains("default-src 'self'") && !policy.contains("unsafe-inline"), "{policy}");
         let (_, markdown) = open(&path, "text/markdown").await;
-        assert!(
-            !markdown.contains("<script") && !markdown.contains("<img") && !markdown.contains("<svg"),
-            "{markdown}"
-        );
+        // Within a code span nothing is read as markup.
+        let read: String = markdown.split('`').step_by(2).collect();
+        assert!(!read.contains("<script") && !read.contains("<img") && !read.contains("<svg"), "{markdown}");
     }
     let link = "[Approve](https://evil.example) ` ![x](https://evil.example)";
     let body = json!({ "name": link, "app_id": "app_mine", "app_secret": secret("app_mine") });
