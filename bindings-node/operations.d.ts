@@ -9,6 +9,10 @@ export type ChallengeKind = "dashboard" | "hybrid" | "reasoning" | "speed" | "st
  */
 export type Timestamp = number;
 /**
+ * What a question is about.
+ */
+export type Category = "analogy" | "code" | "common-sense" | "logic" | "math" | "wordplay";
+/**
  * One text or a list of texts, as RFC 7519 section 4.1.3 allows for `aud`.
  */
 export type OneOrMany = string | string[];
@@ -419,6 +423,255 @@ export interface InlineSolution {
   headers: {
     [k: string]: string;
   };
+}
+/**
+ * Both halves of a new reasoning challenge.
+ */
+export interface GeneratedReasoning {
+  /**
+   * What the server keeps.
+   */
+  challenge: ReasoningChallenge;
+  /**
+   * What the client sees.
+   */
+  question: ReasoningQuestion;
+}
+/**
+ * The half of a reasoning challenge that the server keeps; it holds the answers and is never shown.
+ */
+export interface ReasoningChallenge {
+  /**
+   * What it was issued as, `reasoning`.
+   */
+  kind: ChallengeKind;
+  /**
+   * Its id, a UUID of version 4 unless the caller chose one.
+   */
+  id: string;
+  /**
+   * When it was issued.
+   */
+  issued_at: Timestamp;
+  /**
+   * The last moment at which an answer is in time; the announced limit and a grace for the way.
+   */
+  deadline: Timestamp;
+  /**
+   * The announced limit in milliseconds.
+   */
+  limit_ms: number;
+  /**
+   * The right answers in the order of the questions.
+   */
+  expected: ExpectedAnswer[];
+}
+/**
+ * The right answer to one question.
+ */
+export interface ExpectedAnswer {
+  /**
+   * The question's id.
+   */
+  id: string;
+  /**
+   * The answer in its normal form.
+   */
+  answer: string;
+}
+/**
+ * The half of a reasoning challenge that the client sees.
+ */
+export interface ReasoningQuestion {
+  /**
+   * The id to send back with the answers.
+   */
+  id: string;
+  /**
+   * What is asked.
+   */
+  questions: NaturalQuestion[];
+  /**
+   * The time allowed, in milliseconds.
+   */
+  limit_ms: number;
+  /**
+   * What to do, in English.
+   */
+  instructions: string;
+}
+/**
+ * One question in natural language.
+ */
+export interface NaturalQuestion {
+  /**
+   * Under which id to answer it.
+   */
+  id: string;
+  /**
+   * The question; it says what a bare answer looks like.
+   */
+  question: string;
+  /**
+   * What it is about.
+   */
+  category: Category;
+}
+/**
+ * All questions answered right and in time.
+ */
+export interface ReasoningPassed {
+  /**
+   * Milliseconds from issue to answer as the server saw them, both network legs included.
+   */
+  solve_time_ms: number;
+  /**
+   * Questions answered right.
+   */
+  correct: number;
+  /**
+   * Questions asked.
+   */
+  total: number;
+}
+/**
+ * Both halves of a new hybrid challenge.
+ */
+export interface GeneratedHybrid {
+  /**
+   * What the server keeps.
+   */
+  challenge: HybridChallenge;
+  /**
+   * What the client sees.
+   */
+  question: HybridQuestion;
+}
+/**
+ * The half of a hybrid challenge that the server keeps; it holds the answers and is never shown.
+ */
+export interface HybridChallenge {
+  /**
+   * What it was issued as, `hybrid`.
+   */
+  kind: ChallengeKind;
+  /**
+   * Its id, a UUID of version 4 unless the caller chose one.
+   */
+  id: string;
+  /**
+   * When it was issued.
+   */
+  issued_at: Timestamp;
+  /**
+   * The last moment at which the answers are in time.
+   */
+  deadline: Timestamp;
+  /**
+   * The speed part.
+   */
+  speed: Challenge;
+  /**
+   * The reasoning part.
+   */
+  reasoning: ReasoningChallenge;
+  /**
+   * How the speed part was judged when its answers came first.
+   */
+  judged_speed?: SpeedPart | null;
+}
+/**
+ * How the speed part was judged.
+ */
+export interface SpeedPart {
+  /**
+   * Whether it passed.
+   */
+  passed: boolean;
+  /**
+   * Milliseconds from issue to its answers; only when passed.
+   */
+  solve_time_ms?: number | null;
+  /**
+   * Why it failed.
+   */
+  reason?: string | null;
+}
+/**
+ * The half of a hybrid challenge that the client sees; its parts carry the same id.
+ */
+export interface HybridQuestion {
+  /**
+   * The id to send back with the answers.
+   */
+  id: string;
+  /**
+   * The speed part.
+   */
+  speed: Question;
+  /**
+   * The reasoning part.
+   */
+  reasoning: ReasoningQuestion;
+}
+/**
+ * A hybrid challenge whose speed part is judged.
+ */
+export interface JudgedSpeed {
+  /**
+   * What the server keeps until the reasoning answers come.
+   */
+  challenge: HybridChallenge;
+  /**
+   * How the speed part was judged.
+   */
+  speed: SpeedPart;
+}
+/**
+ * How both parts were judged.
+ */
+export interface HybridOutcome {
+  /**
+   * Whether both parts passed.
+   */
+  valid: boolean;
+  /**
+   * What failed, as it goes to the client.
+   */
+  reason?: string | null;
+  /**
+   * The speed part.
+   */
+  speed: SpeedPart;
+  /**
+   * The reasoning part.
+   */
+  reasoning: ReasoningPart;
+  /**
+   * Milliseconds from issue to judgement.
+   */
+  total_time_ms?: number | null;
+}
+/**
+ * How the reasoning part was judged.
+ */
+export interface ReasoningPart {
+  /**
+   * Whether it passed.
+   */
+  passed: boolean;
+  /**
+   * Right answers of all, `3/3`; only when passed.
+   */
+  score?: string | null;
+  /**
+   * Milliseconds from issue to its answers, when they were counted.
+   */
+  solve_time_ms?: number | null;
+  /**
+   * Why it failed.
+   */
+  reason?: string | null;
 }
 /**
  * A key; members that are not listed here are ignored on input (RFC 7517 section 4).
@@ -1407,6 +1660,103 @@ export interface SolveInlineChallenge {
    * The parsed JSON body of the answer, an object with `challenge`.
    */
   body: unknown;
+}
+/**
+ * Input of `generate_reasoning`.
+ */
+export interface GenerateReasoning {
+  /**
+   * 32 random bytes as hexadecimal text; a fresh seed for each challenge.
+   */
+  seed: string;
+  /**
+   * The challenge's id; without one, a UUID from the seed.
+   */
+  id?: string | null;
+  /**
+   * The time of issue.
+   */
+  now: Timestamp;
+}
+/**
+ * Input of `check_reasoning`.
+ */
+export interface CheckReasoning {
+  /**
+   * What the server kept.
+   */
+  challenge: ReasoningChallenge;
+  /**
+   * The answers as they came: anything but an object with every right answer under its question's id is wrong.
+   */
+  answers?: unknown;
+  /**
+   * When the answers arrived.
+   */
+  now: Timestamp;
+}
+/**
+ * Input of `generate_hybrid`.
+ */
+export interface GenerateHybrid {
+  /**
+   * 32 random bytes as hexadecimal text; a fresh seed for each challenge.
+   */
+  seed: string;
+  /**
+   * The challenge's id; without one, a UUID from the seed.
+   */
+  id?: string | null;
+  /**
+   * The time that the client claims to have asked at.
+   */
+  client_time?: Timestamp | null;
+  /**
+   * The most network time that a claim can gain, in milliseconds, 1000 when left out.
+   */
+  rtt_cap_ms?: number;
+  /**
+   * The time of issue.
+   */
+  now: Timestamp;
+}
+/**
+ * Input of `check_hybrid_speed`.
+ */
+export interface CheckHybridSpeed {
+  /**
+   * What the server kept.
+   */
+  challenge: HybridChallenge;
+  /**
+   * The answers to the speed part as they came.
+   */
+  speed_answers?: unknown;
+  /**
+   * When the answers arrived.
+   */
+  now: Timestamp;
+}
+/**
+ * Input of `check_hybrid`.
+ */
+export interface CheckHybrid {
+  /**
+   * What the server kept.
+   */
+  challenge: HybridChallenge;
+  /**
+   * The answers to the speed part as they came; they do not count when that part is already judged.
+   */
+  speed_answers?: unknown;
+  /**
+   * The answers to the reasoning part as they came.
+   */
+  reasoning_answers?: unknown;
+  /**
+   * When the answers arrived.
+   */
+  now: Timestamp;
 }
 /**
  * Input of `generate_key`.
@@ -2527,6 +2877,37 @@ export function checkSolution(input: CheckSolution): Solved;
  * Solve the challenge in a 403 body or a token answer and give the headers for the retry.
  */
 export function solveInlineChallenge(input: SolveInlineChallenge): InlineSolution;
+
+/**
+ * Generate a reasoning challenge: three questions in natural language and the answers to keep.
+ *
+ * The kept half holds the answers and must never leave the server.
+ */
+export function generateReasoning(input: GenerateReasoning): GeneratedReasoning;
+
+/**
+ * Judge answers to a reasoning challenge that has just been taken out of its store.
+ *
+ * The error's message is the reason as it goes to the client.
+ */
+export function checkReasoning(input: CheckReasoning): ReasoningPassed;
+
+/**
+ * Generate a hybrid challenge: speed and reasoning under one id.
+ *
+ * The kept half holds the answers and must never leave the server.
+ */
+export function generateHybrid(input: GenerateHybrid): GeneratedHybrid;
+
+/**
+ * Judge the speed part of a hybrid challenge ahead of its reasoning part.
+ */
+export function checkHybridSpeed(input: CheckHybridSpeed): JudgedSpeed;
+
+/**
+ * Judge both parts of a hybrid challenge that has just been taken out of its store.
+ */
+export function checkHybrid(input: CheckHybrid): HybridOutcome;
 
 /**
  * Generate a private ES256 key from 32 random bytes.

@@ -154,7 +154,8 @@ test("an agent hands a device code to its human, who enters it and sees the dash
   await page.keyboard.press("Enter");
   await page.waitForURL(`${service.url}/account`);
   await page.goto(`${service.url}/dashboard`);
-  await waitFor(async () => (await figure(page, "Verifications")) === "1", "the figures", REFRESH_MS);
+  // The agent's own challenge, and the one of the device code.
+  await waitFor(async () => (await figure(page, "Verifications")) === "2", "the figures", REFRESH_MS);
   assert.deepEqual(faults, []);
 
   const second = await browser.newContext();

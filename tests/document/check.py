@@ -22,6 +22,8 @@ def main() -> int:
     environment = {**os.environ, "TOKEN": token(url, app)}
     program = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(FOLDER / "schemathesis.toml")]
     command = [*program, "run", f"{url}/-/openapi.json", "--checks", "all", "--phases", "examples,coverage,fuzzing"]
+    # Events come at once; the rest of a stream is waiting.
+    command += ["--request-timeout", "5"]
     return subprocess.run([*command, *options], env=environment).returncode
 
 

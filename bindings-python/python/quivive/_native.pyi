@@ -6,6 +6,9 @@ from .types import (
     Aggregate,
     AggregateSession,
     CheckEvents,
+    CheckHybrid,
+    CheckHybridSpeed,
+    CheckReasoning,
     CheckRule,
     CheckSolution,
     CheckedEvents,
@@ -16,10 +19,16 @@ from .types import (
     Decision,
     EvaluateRules,
     GenerateChallenge,
+    GenerateHybrid,
     GenerateKey,
+    GenerateReasoning,
     GeneratedChallenge,
+    GeneratedHybrid,
+    GeneratedReasoning,
     HashPagePath,
+    HybridOutcome,
     InlineSolution,
+    JudgedSpeed,
     Jwk,
     Jwks,
     KeyThumbprint,
@@ -27,6 +36,7 @@ from .types import (
     PageClaims,
     PagePathHash,
     PublicKeys,
+    ReasoningPassed,
     RequestFacts,
     ResolveAction,
     RuleFacts,
@@ -61,13 +71,18 @@ __all__ = [
     "Verifier",
     "aggregate_session",
     "check_events",
+    "check_hybrid",
+    "check_hybrid_speed",
+    "check_reasoning",
     "check_rule",
     "check_solution",
     "classify_request",
     "decide",
     "evaluate_rules",
     "generate_challenge",
+    "generate_hybrid",
     "generate_key",
+    "generate_reasoning",
     "hash_page_path",
     "public_keys",
     "resolve_action",
@@ -99,6 +114,27 @@ def check_solution(**input: Unpack[CheckSolution]) -> Solved:
 
 def solve_inline_challenge(**input: Unpack[SolveInlineChallenge]) -> InlineSolution:
     """Solve the challenge in a 403 body or a token answer and give the headers for the retry."""
+
+def generate_reasoning(**input: Unpack[GenerateReasoning]) -> GeneratedReasoning:
+    """Generate a reasoning challenge: three questions in natural language and the answers to keep.
+
+    The kept half holds the answers and must never leave the server."""
+
+def check_reasoning(**input: Unpack[CheckReasoning]) -> ReasoningPassed:
+    """Judge answers to a reasoning challenge that has just been taken out of its store.
+
+    The error's message is the reason as it goes to the client."""
+
+def generate_hybrid(**input: Unpack[GenerateHybrid]) -> GeneratedHybrid:
+    """Generate a hybrid challenge: speed and reasoning under one id.
+
+    The kept half holds the answers and must never leave the server."""
+
+def check_hybrid_speed(**input: Unpack[CheckHybridSpeed]) -> JudgedSpeed:
+    """Judge the speed part of a hybrid challenge ahead of its reasoning part."""
+
+def check_hybrid(**input: Unpack[CheckHybrid]) -> HybridOutcome:
+    """Judge both parts of a hybrid challenge that has just been taken out of its store."""
 
 def generate_key(**input: Unpack[GenerateKey]) -> Jwk:
     """Generate a private ES256 key from 32 random bytes."""

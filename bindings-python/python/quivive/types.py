@@ -101,6 +101,88 @@ class InlineSolution(TypedDict):
     """
 
 
+class ExpectedAnswer(TypedDict):
+    """
+    The right answer to one question.
+    """
+
+    id: str
+    """
+    The question's id.
+    """
+    answer: str
+    """
+    The answer in its normal form.
+    """
+
+
+Category: TypeAlias = Literal['analogy', 'code', 'common-sense', 'logic', 'math', 'wordplay']
+"""
+What a question is about.
+"""
+
+
+class ReasoningPassed(TypedDict):
+    """
+    All questions answered right and in time.
+    """
+
+    solve_time_ms: int
+    """
+    Milliseconds from issue to answer as the server saw them, both network legs included.
+    """
+    correct: int
+    """
+    Questions answered right.
+    """
+    total: int
+    """
+    Questions asked.
+    """
+
+
+class SpeedPart(TypedDict):
+    """
+    How the speed part was judged.
+    """
+
+    passed: bool
+    """
+    Whether it passed.
+    """
+    solve_time_ms: NotRequired[int | None]
+    """
+    Milliseconds from issue to its answers; only when passed.
+    """
+    reason: NotRequired[str | None]
+    """
+    Why it failed.
+    """
+
+
+class ReasoningPart(TypedDict):
+    """
+    How the reasoning part was judged.
+    """
+
+    passed: bool
+    """
+    Whether it passed.
+    """
+    score: NotRequired[str | None]
+    """
+    Right answers of all, `3/3`; only when passed.
+    """
+    solve_time_ms: NotRequired[int | None]
+    """
+    Milliseconds from issue to its answers, when they were counted.
+    """
+    reason: NotRequired[str | None]
+    """
+    Why it failed.
+    """
+
+
 class Jwk(TypedDict):
     """
     A key; members that are not listed here are ignored on input (RFC 7517 section 4).
@@ -653,6 +735,52 @@ class SolveInlineChallenge(TypedDict):
     body: Any
     """
     The parsed JSON body of the answer, an object with `challenge`.
+    """
+
+
+class GenerateReasoning(TypedDict):
+    """
+    Input of `generate_reasoning`.
+    """
+
+    seed: str
+    """
+    32 random bytes as hexadecimal text; a fresh seed for each challenge.
+    """
+    id: NotRequired[str | None]
+    """
+    The challenge's id; without one, a UUID from the seed.
+    """
+    now: Timestamp
+    """
+    The time of issue.
+    """
+
+
+class GenerateHybrid(TypedDict):
+    """
+    Input of `generate_hybrid`.
+    """
+
+    seed: str
+    """
+    32 random bytes as hexadecimal text; a fresh seed for each challenge.
+    """
+    id: NotRequired[str | None]
+    """
+    The challenge's id; without one, a UUID from the seed.
+    """
+    client_time: NotRequired[Timestamp | None]
+    """
+    The time that the client claims to have asked at.
+    """
+    rtt_cap_ms: NotRequired[int]
+    """
+    The most network time that a claim can gain, in milliseconds, 1000 when left out.
+    """
+    now: Timestamp
+    """
+    The time of issue.
     """
 
 
@@ -1339,6 +1467,133 @@ class Question(TypedDict):
     """
 
 
+class ReasoningChallenge(TypedDict):
+    """
+    The half of a reasoning challenge that the server keeps; it holds the answers and is never shown.
+    """
+
+    kind: ChallengeKind
+    """
+    What it was issued as, `reasoning`.
+    """
+    id: str
+    """
+    Its id, a UUID of version 4 unless the caller chose one.
+    """
+    issued_at: Timestamp
+    """
+    When it was issued.
+    """
+    deadline: Timestamp
+    """
+    The last moment at which an answer is in time; the announced limit and a grace for the way.
+    """
+    limit_ms: int
+    """
+    The announced limit in milliseconds.
+    """
+    expected: list[ExpectedAnswer]
+    """
+    The right answers in the order of the questions.
+    """
+
+
+class NaturalQuestion(TypedDict):
+    """
+    One question in natural language.
+    """
+
+    id: str
+    """
+    Under which id to answer it.
+    """
+    question: str
+    """
+    The question; it says what a bare answer looks like.
+    """
+    category: Category
+    """
+    What it is about.
+    """
+
+
+class HybridChallenge(TypedDict):
+    """
+    The half of a hybrid challenge that the server keeps; it holds the answers and is never shown.
+    """
+
+    kind: ChallengeKind
+    """
+    What it was issued as, `hybrid`.
+    """
+    id: str
+    """
+    Its id, a UUID of version 4 unless the caller chose one.
+    """
+    issued_at: Timestamp
+    """
+    When it was issued.
+    """
+    deadline: Timestamp
+    """
+    The last moment at which the answers are in time.
+    """
+    speed: Challenge
+    """
+    The speed part.
+    """
+    reasoning: ReasoningChallenge
+    """
+    The reasoning part.
+    """
+    judged_speed: NotRequired[SpeedPart | None]
+    """
+    How the speed part was judged when its answers came first.
+    """
+
+
+class JudgedSpeed(TypedDict):
+    """
+    A hybrid challenge whose speed part is judged.
+    """
+
+    challenge: HybridChallenge
+    """
+    What the server keeps until the reasoning answers come.
+    """
+    speed: SpeedPart
+    """
+    How the speed part was judged.
+    """
+
+
+class HybridOutcome(TypedDict):
+    """
+    How both parts were judged.
+    """
+
+    valid: bool
+    """
+    Whether both parts passed.
+    """
+    reason: NotRequired[str | None]
+    """
+    What failed, as it goes to the client.
+    """
+    speed: SpeedPart
+    """
+    The speed part.
+    """
+    reasoning: ReasoningPart
+    """
+    The reasoning part.
+    """
+    total_time_ms: NotRequired[int | None]
+    """
+    Milliseconds from issue to judgement.
+    """
+
+
 class Claims(TypedDict):
     """
     The claims of a token (RFC 7519 section 4.1 and the BOTCHA-compatible API).
@@ -1794,6 +2049,67 @@ class CheckSolution(TypedDict):
     """
 
 
+class CheckReasoning(TypedDict):
+    """
+    Input of `check_reasoning`.
+    """
+
+    challenge: ReasoningChallenge
+    """
+    What the server kept.
+    """
+    answers: NotRequired[Any]
+    """
+    The answers as they came: anything but an object with every right answer under its question's id is wrong.
+    """
+    now: Timestamp
+    """
+    When the answers arrived.
+    """
+
+
+class CheckHybridSpeed(TypedDict):
+    """
+    Input of `check_hybrid_speed`.
+    """
+
+    challenge: HybridChallenge
+    """
+    What the server kept.
+    """
+    speed_answers: NotRequired[Any]
+    """
+    The answers to the speed part as they came.
+    """
+    now: Timestamp
+    """
+    When the answers arrived.
+    """
+
+
+class CheckHybrid(TypedDict):
+    """
+    Input of `check_hybrid`.
+    """
+
+    challenge: HybridChallenge
+    """
+    What the server kept.
+    """
+    speed_answers: NotRequired[Any]
+    """
+    The answers to the speed part as they came; they do not count when that part is already judged.
+    """
+    reasoning_answers: NotRequired[Any]
+    """
+    The answers to the reasoning part as they came.
+    """
+    now: Timestamp
+    """
+    When the answers arrived.
+    """
+
+
 class SignToken(TypedDict):
     """
     Input of `sign_token`.
@@ -1999,6 +2315,48 @@ class GeneratedChallenge(TypedDict):
     question: Question
     """
     What the client sees.
+    """
+
+
+class ReasoningQuestion(TypedDict):
+    """
+    The half of a reasoning challenge that the client sees.
+    """
+
+    id: str
+    """
+    The id to send back with the answers.
+    """
+    questions: list[NaturalQuestion]
+    """
+    What is asked.
+    """
+    limit_ms: int
+    """
+    The time allowed, in milliseconds.
+    """
+    instructions: str
+    """
+    What to do, in English.
+    """
+
+
+class HybridQuestion(TypedDict):
+    """
+    The half of a hybrid challenge that the client sees; its parts carry the same id.
+    """
+
+    id: str
+    """
+    The id to send back with the answers.
+    """
+    speed: Question
+    """
+    The speed part.
+    """
+    reasoning: ReasoningQuestion
+    """
+    The reasoning part.
     """
 
 
@@ -2419,6 +2777,36 @@ class DecisionFacts(TypedDict):
     evidence: NotRequired[list[Evidence]]
     """
     Further evidence that the decision hands on.
+    """
+
+
+class GeneratedReasoning(TypedDict):
+    """
+    Both halves of a new reasoning challenge.
+    """
+
+    challenge: ReasoningChallenge
+    """
+    What the server keeps.
+    """
+    question: ReasoningQuestion
+    """
+    What the client sees.
+    """
+
+
+class GeneratedHybrid(TypedDict):
+    """
+    Both halves of a new hybrid challenge.
+    """
+
+    challenge: HybridChallenge
+    """
+    What the server keeps.
+    """
+    question: HybridQuestion
+    """
+    What the client sees.
     """
 
 

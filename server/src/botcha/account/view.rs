@@ -88,7 +88,10 @@ fn facts(app: &RegisteredApp) -> Block {
             ("App id".to_owned(), code(&app.id)),
             ("E-mail".to_owned(), format!("{email}, {proof}")),
             ("Registered".to_owned(), day(app.created_at)),
-            ("Challenges per hour".to_owned(), app.rate_limit.to_string()),
+            (
+                "Challenges per hour".to_owned(),
+                if app.rate_limit == 0 { "no limit".to_owned() } else { app.rate_limit.to_string() },
+            ),
         ]),
         Block::Links(vec![("What happened: the dashboard".to_owned(), "/dashboard".to_owned())]),
     ])

@@ -78,6 +78,17 @@ struct StreamChallenge {
     instructions: String,
 }
 
+/// One event of a stream.
+#[derive(ToSchema)]
+#[schema(as = BotchaStreamEvent)]
+#[expect(dead_code, reason = "describes events that are written as text")]
+struct StreamEvent {
+    /// `welcome`, `instructions`, `instruction`, `ready`, `challenge` or `result`.
+    event: String,
+    /// JSON.
+    data: String,
+}
+
 /// How answers were judged.
 #[derive(Default, Serialize, ToSchema)]
 #[schema(as = BotchaStreamResult)]
@@ -108,7 +119,7 @@ struct StreamResult {
         ("X-Client-Timestamp" = Option<String>, Header, description = "As `ts`"),
     ),
     responses(
-        (status = 200, content_type = "text/event-stream", body = String),
+        (status = 200, content_type = "text/event-stream", body = StreamEvent),
         (status = 400, body = ErrorBody, description = "`INVALID_APP_ID`, `APP_ID_MISMATCH`"),
         (status = 401, body = ErrorBody, description = "`APP_NOT_FOUND`, `APP_REGISTRATION_REQUIRED`"),
         (status = 403, body = ErrorBody, description = "`EMAIL_NOT_VERIFIED`"),
