@@ -178,6 +178,7 @@ pub struct LimitsConfig {
     pub agent_logins_per_hour: u32,
     pub agent_registrations_per_hour: u32,
     pub unconfirmed_agents_per_day: u32,
+    pub agents_per_app: u32,
     pub device_grants_per_hour: u32,
     pub device_decisions_per_hour: u32,
     pub oauth_requests_per_minute: u32,

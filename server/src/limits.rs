@@ -1,6 +1,9 @@
 //! Rate windows over [`crate::storage::Counters`].
 
-use quivive_core::Timestamp;
+use std::borrow::Cow;
+
+use quivive_core::{Timestamp, encoding};
+use sha2::{Digest, Sha256};
 
 use crate::app::App;
 use crate::storage::Result;
@@ -49,7 +52,7 @@ impl Bucket {
         let admission = app
             .storage
             .windows()
-            .admit(&self.key, self.window_milliseconds, i64::from(self.limit), now)
+            .admit(&self.bounded_key(), self.window_milliseconds, i64::from(self.limit), now)
             .await?;
         Ok(Standing {
             admitted: admission.admitted,
@@ -65,7 +68,7 @@ impl Bucket {
     /// If the counters do not answer.
     pub async fn look(&self, app: &App) -> Result<Standing> {
         let now = app.now();
-        let found = app.storage.windows().peek(&self.key, now).await?;
+        let found = app.storage.windows().peek(&self.bounded_key(), now).await?;
         Ok(found.map_or_else(
             || self.untouched(now),
             |window| Standing {
@@ -77,6 +80,15 @@ impl Bucket {
         ))
     }
 
+    /// A key takes little memory, whatever a caller has put into it.
+    fn bounded_key(&self) -> Cow<'_, str> {
+        if self.key.len() <= LONGEST_KEY {
+            Cow::Borrowed(&self.key)
+        } else {
+            Cow::Owned(encoding::hex(&Sha256::digest(self.key.as_bytes())))
+        }
+    }
+
     fn untouched(&self, now: Timestamp) -> Standing {
         Standing {
             admitted: true,
@@ -86,3 +98,5 @@ impl Bucket {
         }
     }
 }
+
+const LONGEST_KEY: usize = 200;

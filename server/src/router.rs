@@ -8,6 +8,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
+use http::request::Parts;
 use http::{HeaderMap, Method, Uri};
 use tower::ServiceExt;
 use tower_http::decompression::RequestDecompressionLayer;
@@ -140,24 +141,22 @@ fn dress(app: &App, skin: Skin, routes: Router<App>) -> Router<App> {
 /// Paths without a route: 404 in the skin of their prefix, with that family's headers.
 fn unmatched(app: &App) -> Router {
     let of = |skin: Skin| {
-        let routes =
-            Router::new().fallback(
-                move |State(app): State<App>,
-                      origin: Origin,
-                      method: Method,
-                      uri: Uri,
-                      headers: HeaderMap| async move {
-                    match skin {
-                        Skin::Botcha if is_page(&method, &headers) => {
-                            // The path stays out of it: whoever made the link would write on our page.
-                            let error = Error::not_found("There is no page at this address");
-                            botcha::page::failure(&app, &origin, &headers, error).await
-                        }
-                        Skin::Botcha => skin.render(not_found(&method, &uri).with("docs", origin.0)),
-                        _ => skin.render(not_found(&method, &uri)),
-                    }
-                },
-            );
+        let fallback = move |State(app): State<App>, origin: Origin, parts: Parts| async move {
+            if skin != Skin::Botcha {
+                return skin.render(not_found(&parts.method, &parts.uri));
+            }
+            // Where the gate asks for an app, it stands before what does not exist as well.
+            if let Err(refusal) = botcha::gate::enter_unmatched(&app, &parts).await {
+                return refusal.into_response();
+            }
+            if is_page(&parts.method, &parts.headers) {
+                // The path stays out of it: whoever made the link would write on our page.
+                let error = Error::not_found("There is no page at this address");
+                return botcha::page::failure(&app, &origin, &parts.headers, error).await;
+            }
+            skin.render(not_found(&parts.method, &parts.uri).with("docs", origin.0))
+        };
+        let routes = Router::new().fallback(fallback);
         dress(app, skin, routes).with_state(app.clone())
     };
     let (agentshield, botcha, botect, native) =

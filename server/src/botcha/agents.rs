@@ -107,6 +107,7 @@ pub struct ProviderKey {
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct KeyHolder {
     thumbprint: String,
+    pub(super) since: Timestamp,
     pub(super) agent_id: String,
 }
 
@@ -114,7 +115,8 @@ impl Record for KeyHolder {
     const KIND: &'static str = "agent_key";
 
     fn id(&self) -> String {
-        format!("{}:{}", self.thumbprint, self.agent_id)
+        // In the order of time: whoever registers a key that another agent has comes behind it.
+        format!("{}:{:015}:{}", self.thumbprint, self.since.milliseconds(), self.agent_id)
     }
 
     fn parent(&self) -> String {
@@ -241,7 +243,7 @@ pub(super) async fn change(app: &App, id: &str, change: impl Fn(&mut Agent)) -> 
             Err(error) => return Err(error.into()),
         }
     }
-    Err(storage::Error::Conflict.into())
+    Err(Error::unavailable("an agent is changed by many requests at once"))
 }
 
 /// The routes.
@@ -250,11 +252,14 @@ pub fn router() -> OpenApiRouter<App> {
 }
 
 fn key_changes(before: Option<&AgentKey>, agent: &Agent) -> storage::Result<Vec<Put>> {
-    let holder =
-        |key: &AgentKey| KeyHolder { thumbprint: key.thumbprint.clone(), agent_id: agent.id.clone() };
+    let holder = |key: &AgentKey| KeyHolder {
+        thumbprint: key.thumbprint.clone(),
+        since: key.created_at,
+        agent_id: agent.id.clone(),
+    };
     let mut changes = Vec::new();
     match (before.map(holder), agent.key.as_ref().map(holder)) {
-        (Some(before), Some(after)) if before.thumbprint == after.thumbprint => {}
+        (Some(before), Some(after)) if before.id() == after.id() => {}
         (before, after) => {
             changes.extend(before.map(|before| Put::delete::<KeyHolder>(before.id())));
             changes.extend(after.map(|after| Put::any(&after)).transpose()?);

@@ -87,8 +87,13 @@ pub fn app_of_bearer(app: &App, headers: &HeaderMap) -> Option<String> {
 
 /// The app of a valid token.
 pub fn app_of_token(app: &App, token: &str) -> Option<String> {
+    claims_of_token(app, token)?.app_id
+}
+
+/// The claims of a valid token that names an app.
+pub fn claims_of_token(app: &App, token: &str) -> Option<Claims> {
     decode_unverified(token).ok()?.claims.app_id?;
-    verify_offline(app, token, BEARER_TYPES, app.now()).ok()?.app_id
+    verify_offline(app, token, BEARER_TYPES, app.now()).ok()
 }
 
 /// The documented text for what does not hold.

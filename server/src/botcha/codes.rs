@@ -135,7 +135,7 @@ pub async fn take(app: &App, code: &str, purposes: &[Purpose]) -> Result<Option<
 /// If the counters do not answer.
 pub async fn may_try(app: &App, parts: &Parts) -> Result<bool> {
     let rule = Rule::per_hour("code", app.config.limits.code_redemptions_per_hour).always();
-    match limits::count_address(app, parts, &rule).await {
+    match limits::count_address_and_site(app, parts, &rule).await {
         Ok(()) => Ok(true),
         Err(failure) if failure.error.kind() == ErrorKind::RateLimited => Ok(false),
         Err(failure) => Err(failure.error),

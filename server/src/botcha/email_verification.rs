@@ -24,6 +24,7 @@ use crate::app::App;
 use crate::audit::{self, Actor};
 use crate::error::Error;
 use crate::extract::{Body, Path};
+use crate::limits::Standing;
 use crate::mail;
 use crate::storage::{self, Condition, Put, Record, Versioned};
 use crate::tenant::credentials;
@@ -126,8 +127,12 @@ async fn verify(
     };
     let proof = owner::prove(&app, &parts, &members, &id).await?;
     require_as_the_original(&app, proof.as_ref())?;
-    let rule = Rule::per_hour("email_code", app.config.limits.email_codes_per_hour).always();
-    limits::count_key(&app, &parts, &rule, &share(&id, proof.as_ref(), &parts)).await?;
+    limits::count_verification(&app, &parts).await?;
+    // Only apps that exist have a window of their own: whoever makes up ids would fill the memory with windows.
+    if apps::find(&app, &id).await?.is_some() {
+        let rule = Rule::per_hour("email_code", app.config.limits.email_codes_per_hour).always();
+        limits::count_key(&app, &parts, &rule, &share(&id, proof.as_ref(), &parts)).await?;
+    }
     enter(&app, &parts, &id, code.trim(), proof.as_ref()).await?;
     let actor = proof.map_or(Actor::MailedCode, |proof| proof.actor);
     audit::record(&app, &id, &actor, "app.email_verified", json!({})).await?;
@@ -165,11 +170,11 @@ async fn resend(
     if proof.is_none() {
         limits::count_address(&app, &parts, &Rule::per_hour("resend", limits.mails_per_hour)).await?;
     }
+    let plain = |error: Error| Failure { error, form: Form::Plain };
+    let found = apps::find(&app, &id).await?.ok_or_else(|| plain(Error::not_found("App not found")))?;
     let owner = if proof.is_some() { "owner" } else { "anyone" };
     let rule = Rule::per_hour("resend_to", limits.mails_per_hour_to_one);
     limits::count_key(&app, &parts, &rule, &format!("{id}:{owner}")).await?;
-    let plain = |error: Error| Failure { error, form: Form::Plain };
-    let found = apps::find(&app, &id).await?.ok_or_else(|| plain(Error::not_found("App not found")))?;
     // The address is the stored one, whatever a request says.
     let Some(email) = found.email.as_deref().filter(|_| !found.is_email_verified) else {
         return Err(plain(Error::invalid("Email already verified")));
@@ -280,7 +285,10 @@ async fn count(app: &App, parts: &Parts, pending: &Pending, proof: Option<&Proof
     for (who, most) in limits {
         if add(&who).await? > most {
             let message = "Too many tries of this code: bring app_secret, or ask for a new code";
-            let seconds = (pending.expires_at.milliseconds_since(app.now()) + 999) / 1000;
+            let limit = u32::try_from(most).unwrap_or(u32::MAX);
+            let standing = Standing { admitted: false, limit, remaining: 0, resets_at: pending.expires_at };
+            limits::report_refusal(parts, standing);
+            let seconds = standing.retry_after_seconds(app.now());
             let error = Error::rate_limited(message).with("retryAfter", seconds).retry_after(seconds);
             return Err(Failure { error, form: Form::Bare });
         }

@@ -34,6 +34,17 @@ pub async fn enter_with_body(
     pass(app, parts, app_in(body), app.config.botcha.app_gate == AppGate::Open).await
 }
 
+/// The gate before a path below `/v1/` that no route has; it stands there only if it is strict.
+///
+/// # Errors
+/// As [`enter`].
+pub async fn enter_unmatched(app: &App, parts: &Parts) -> Result<()> {
+    if app.config.botcha.app_gate == AppGate::Strict && parts.uri.path().starts_with("/v1/") {
+        pass(app, parts, None, false).await?;
+    }
+    Ok(())
+}
+
 /// The app that a request names, for routes that need one however the gate is set. The demo app is none: it is good
 /// for challenges and tokens only.
 ///
@@ -97,7 +108,7 @@ fn registration_required(origin: &str) -> Error {
         "body": "{\"email\": \"you@example.com\", \"name\": \"My agent\"}",
         "note": "Verify the e-mail address, then send the app id as ?app_id= or as the header X-App-Id.",
     });
-    Error::unauthenticated("This server serves registered apps only: name yours with app_id or X-App-Id")
+    Error::unauthenticated("This needs a registered app: name yours with app_id or X-App-Id")
         .with_code("APP_REGISTRATION_REQUIRED")
         .with("registration", registration)
         .with("docs", format!("{origin}/ai.txt"))

@@ -3,8 +3,8 @@
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode, header};
-use quivive_core::token::Claims;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use quivive_core::token::{Claims, VerifyPolicy};
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -19,7 +19,7 @@ use super::wire::ErrorBody;
 use super::{owner, revocation};
 use crate::app::App;
 use crate::error::Result;
-use crate::extract::{Origin, Path, header_text};
+use crate::extract::{Origin, Path, cookie, header_text};
 
 /// A code that is typed.
 #[derive(ToSchema)]
@@ -188,15 +188,24 @@ async fn visit(app: &App, origin: &Origin, code: &str) -> Result<Response> {
         return Ok(invalid());
     }
     let visitor = Claims {
-        token_type: Some("botcha-visitor".to_owned()),
+        token_type: Some(VISITOR_TYPE.to_owned()),
         solve_time: claims.solve_time,
         iat: Some(now.seconds()),
         exp: Some(now.seconds().saturating_add(VISITOR_SECONDS)),
         extra: [("gateCode".to_owned(), Value::from(code))].into_iter().collect(),
         ..Claims::default()
     };
-    let cookie = owner::set_cookie("botcha_visitor", &app.keys.sign(&visitor)?, VISITOR_SECONDS, origin)?;
+    let cookie = owner::set_cookie(VISITOR_COOKIE, &app.keys.sign(&visitor)?, VISITOR_SECONDS, origin)?;
     Ok(redirect_with(&verified(&claims), cookie))
+}
+
+/// Whether a browser carries the mark that [`visit`] gives: only then a page says that an agent is verified.
+pub fn is_visitor(app: &App, headers: &HeaderMap) -> bool {
+    let policy =
+        VerifyPolicy { issuers: None, types: Some(vec![VISITOR_TYPE.to_owned()]), ..VerifyPolicy::default() };
+    cookie(headers, VISITOR_COOKIE)
+        .and_then(|token| app.keys.verify_signature(token).ok())
+        .is_some_and(|claims| policy.check(&claims, app.now()).is_ok())
 }
 
 /// Whether nobody has followed the link: its headers alone are asked for, or the browser fetches it in advance.
@@ -266,4 +275,6 @@ fn missing_page() -> Page {
 }
 
 /// 30 days.
+const VISITOR_TYPE: &str = "botcha-visitor";
+const VISITOR_COOKIE: &str = "botcha_visitor";
 const VISITOR_SECONDS: i64 = 2_592_000;

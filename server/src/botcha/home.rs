@@ -14,6 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::view::Home;
+use super::go;
 use super::landing;
 use super::wire::{ErrorBody, Result};
 use crate::app::App;
@@ -58,11 +59,11 @@ async fn read(
     let home = Home::load(&app, base, &headers).await?;
     let visit = Visit {
         error: query_value(&uri, "error"),
-        verified: query_value(&uri, "verified"),
+        verified: query_value(&uri, "verified").filter(|_| go::is_visitor(&app, &headers)),
         t: query_value(&uri, "t"),
     };
     Ok(match preferred_format(&headers) {
-        Format::Html => pages::html(html::render(&home, &visit, &landing::create_nonce(&app).await?)),
+        Format::Html => pages::html(html::render(&home, &visit, &landing::create_nonce(&app))),
         Format::Markdown => pages::markdown(markdown::render(&home)),
         Format::Json => {
             let mut response = Json(json::render(&home)).into_response();

@@ -77,7 +77,7 @@ async fn jwks_json(State(app): State<App>, request: Request) -> Result<Response>
 )]
 async fn list(State(app): State<App>, request: Request) -> Result<Response> {
     let (parts, _) = request.into_parts();
-    list_or_one(&app, &parts).await.map_err(bare)
+    list_or_one(&app, &parts).await.map(by_caller).map_err(bare)
 }
 
 /// One key.
@@ -103,7 +103,7 @@ async fn read(State(app): State<App>, id: Result<Path<String>, Error>, parts: Pa
         gate::enter(&app, &parts).await?;
         one(&app, &parts.headers, &id).await
     };
-    answer.await.map_err(bare)
+    answer.await.map(by_caller).map_err(bare)
 }
 
 /// The routes.
@@ -113,6 +113,13 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(jwks_json))
         .routes(routes!(list))
         .routes(routes!(read))
+}
+
+/// Which app a caller names can stand in headers as well.
+fn by_caller(mut response: Response) -> Response {
+    let names = HeaderValue::from_static("Authorization, X-App-Id, X-Botcha-App-Id");
+    response.headers_mut().insert(header::VARY, names);
+    response
 }
 
 async fn key_set(app: &App, parts: &Parts) -> Result<Response> {
@@ -159,17 +166,14 @@ async fn by_thumbprint(app: &App, thumbprint: &str) -> Result<Option<Value>> {
     if thumbprint.len() != THUMBPRINT_CHARACTERS {
         return Ok(None);
     }
-    let mut first: Option<(Agent, Value)> = None;
     for holder in app.storage.list::<KeyHolder>(thumbprint, None, MOST_HOLDERS).await? {
-        let Some(agent) = agents::find(app, &holder.agent_id).await? else { continue };
-        let since = |agent: &Agent| agent.key.as_ref().map(|key| key.created_at);
-        if first.as_ref().is_none_or(|(former, _)| since(&agent) < since(former))
+        if let Some(agent) = agents::find(app, &holder.agent_id).await?
             && let Some(key) = agent_key(app, &agent)
         {
-            first = Some((agent, key));
+            return Ok(Some(key));
         }
     }
-    Ok(first.map(|(_, key)| key))
+    Ok(None)
 }
 
 fn own_keys(app: &App) -> Vec<Value> {

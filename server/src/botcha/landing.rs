@@ -5,6 +5,7 @@ use axum::response::Response;
 use http::StatusCode;
 use http::request::Parts;
 use quivive_core::challenge::landing;
+use quivive_core::crypto::hmac_sha256;
 use quivive_core::{ErrorKind, Timestamp, encoding};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -22,9 +23,9 @@ use crate::error::{self, Error};
 use crate::extract::Body;
 use crate::storage::{self, Record};
 
-/// A nonce of a page that was served; good for one answer.
+/// A nonce that has been answered; it is not accepted again.
 #[derive(Debug, Deserialize, Serialize)]
-struct LandingNonce {
+struct SpentNonce {
     nonce: String,
     expires_at: Timestamp,
 }
@@ -43,15 +44,26 @@ struct LandingToken {
     expires_at: Timestamp,
 }
 
-/// Makes a nonce for a page.
-///
-/// # Errors
-/// If storage does not answer.
-pub async fn create_nonce(app: &App) -> error::Result<String> {
-    let nonce = encoding::hex(&app.random_bytes::<16>());
-    let expires_at = app.now().plus_milliseconds(NONCE_MILLISECONDS);
-    app.storage.put(&LandingNonce { nonce: nonce.clone(), expires_at }).await?;
-    Ok(nonce)
+/// Makes a nonce for a page, good for one answer within two minutes: its end in seconds, random bytes and a mark of
+/// ours, 16 bytes in all. Only answered ones are stored, so that views of pages take no memory.
+pub fn create_nonce(app: &App) -> String {
+    let end = app.now().plus_milliseconds(NONCE_MILLISECONDS).seconds();
+    let text =
+        format!("{:08x}{}", u32::try_from(end).unwrap_or(u32::MAX), encoding::hex(&app.random_bytes::<4>()));
+    format!("{text}{}", nonce_mark(app, &text))
+}
+
+/// When a nonce ends; nothing if it is none of ours.
+fn end_of_nonce(app: &App, nonce: &str) -> Option<Timestamp> {
+    let (text, mark) = nonce.split_at_checked(16)?;
+    let is_ours = encoding::equal_in_constant_time(nonce_mark(app, text).as_bytes(), mark.as_bytes());
+    let end = u32::from_str_radix(text.get(..8)?, 16).ok().filter(|_| is_ours)?;
+    Some(Timestamp::from_seconds(i64::from(end)))
+}
+
+fn nonce_mark(app: &App, text: &str) -> String {
+    let mark = hmac_sha256(&app.keys.derive("landing-nonce"), text.as_bytes());
+    encoding::hex(mark.first_chunk::<8>().map_or(&[][..], |mark| &mark[..]))
 }
 
 /// Whether a token of a solved landing challenge is known.
@@ -140,7 +152,7 @@ pub fn router() -> OpenApiRouter<App> {
 async fn judge(app: &App, answer: &Value, timestamp: &str, nonce: Option<&str>) -> Result<()> {
     let now = app.now();
     if let Some(nonce) = nonce
-        && app.storage.take::<LandingNonce>(nonce).await?.is_none()
+        && !spend_nonce(app, nonce).await?
     {
         return Err(refused("Timestamp expired or invalid. Request a fresh challenge."));
     }
@@ -155,6 +167,16 @@ async fn judge(app: &App, answer: &Value, timestamp: &str, nonce: Option<&str>) 
         spend(app, timestamp, now).await?;
     }
     Ok(())
+}
+
+/// Whether a nonce is ours, in time and answered for the first time.
+async fn spend_nonce(app: &App, nonce: &str) -> Result<bool> {
+    let Some(expires_at) = end_of_nonce(app, nonce).filter(|end| *end > app.now()) else { return Ok(false) };
+    match app.storage.insert(&SpentNonce { nonce: nonce.to_owned(), expires_at }).await {
+        Ok(()) => Ok(true),
+        Err(storage::Error::Conflict) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Notes the time of an answer without a nonce, so that nobody sends it twice, in whatever spelling.
@@ -180,9 +202,8 @@ fn hash(text: &str) -> String {
     encoding::hex(&Sha256::digest(text.as_bytes()))
 }
 
-impl Record for LandingNonce {
+impl Record for SpentNonce {
     const KIND: &'static str = "landing_nonce";
-    const SHORT_LIVED: bool = true;
 
     fn id(&self) -> String {
         self.nonce.clone()

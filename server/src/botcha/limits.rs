@@ -1,14 +1,16 @@
 //! The family's rate limits and the three headers on its answers.
 
-use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use quivive_core::Timestamp;
 
 use super::apps::{self, RegisteredApp};
 use super::auth;
 use super::insert_text;
+use super::issue::OWNER_CLAIM;
 use super::wire::{Failure, Form, Result};
 use crate::app::App;
 use crate::error::Error;
@@ -17,7 +19,21 @@ use crate::limits::{Bucket, Standing};
 
 /// Where a limited route leaves the state of its bucket for the headers.
 #[derive(Clone, Debug, Default)]
-pub struct Reported(Arc<OnceLock<Standing>>);
+pub struct Reported(Arc<Mutex<Option<Standing>>>);
+
+impl Reported {
+    /// Tells of a bucket: the first one that a route counts against, or the one that refused.
+    fn tell(&self, standing: Standing) {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_none() || !standing.admitted {
+            *told = Some(standing);
+        }
+    }
+
+    fn told(&self) -> Option<Standing> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Counts a challenge: for the app that a token proves, else for the address.
 ///
@@ -127,6 +143,40 @@ pub async fn count_key(app: &App, parts: &Parts, rule: &Rule, key: &str) -> Resu
     Err(refusal(app, standing, &text).in_form(Form::Bare))
 }
 
+/// Tells of a refusal by a counter of a route's own.
+pub(super) fn report_refusal(parts: &Parts, standing: Standing) {
+    if let Some(reported) = parts.extensions.get::<Reported>() {
+        reported.tell(standing);
+    }
+}
+
+/// As [`count_address`], and ten times as many for the caller's site of IPv6, which has many networks.
+///
+/// # Errors
+/// 429 `RATE_LIMIT_EXCEEDED`.
+pub async fn count_address_and_site(app: &App, parts: &Parts, rule: &Rule) -> Result<()> {
+    count_address(app, parts, rule).await?;
+    match client_ip(parts) {
+        IpAddr::V4(_) => Ok(()),
+        IpAddr::V6(ip) => {
+            let [a, b, c, ..] = ip.segments();
+            let wide = Rule { limit: rule.limit.saturating_mul(10), ..*rule };
+            count_key(app, parts, &wide, &format!("{a:x}:{b:x}:{c:x}::/48")).await
+        }
+    }
+}
+
+/// The first address of a subscriber's network.
+pub(super) fn subscriber(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(ip) => {
+            let [a, b, c, d, ..] = ip.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}
+
 /// Who is counted by address, for counters of a route's own.
 pub(super) fn caller(parts: &Parts) -> String {
     network(client_ip(parts))
@@ -147,8 +197,8 @@ pub(super) async fn report(
     token: Option<&str>,
     headers: &mut HeaderMap,
 ) {
-    let standing = match reported.0.get() {
-        Some(standing) => Some(*standing),
+    let standing = match reported.told() {
+        Some(standing) => Some(standing),
         // The originals put them on limited routes alone.
         None if app.config.compat.limits => None,
         None => look(app, ip, token).await,
@@ -164,19 +214,21 @@ async fn look(app: &App, ip: Option<ClientIp>, token: Option<&str>) -> Option<St
     bucket_of(app, owner.as_ref(), ip?.0).look(app).await.ok()
 }
 
-/// The app that a token proves.
+/// The app that a token proves: one that was issued to its owner, or to one of its agents. Anybody gets a token of any
+/// app for a solved challenge, and could use up its share.
 async fn proven(app: &App, token: Option<&str>) -> Result<Option<RegisteredApp>> {
-    match token.and_then(|token| auth::app_of_token(app, token)) {
-        Some(id) => Ok(apps::find(app, &id).await?),
-        None => Ok(None),
-    }
+    let Some(claims) = token.and_then(|token| auth::claims_of_token(app, token)) else { return Ok(None) };
+    let is_owner = claims.extra.get(OWNER_CLAIM).is_some_and(|claim| claim == true);
+    let Some(id) = claims.app_id.filter(|_| is_owner || claims.agent_id.is_some()) else { return Ok(None) };
+    let found = apps::find(app, &id).await?;
+    let since = claims.iat.map_or(Timestamp::default(), Timestamp::from_seconds);
+    Ok(found.filter(|found| found.credentials_rotated_at.is_none_or(|rotated| rotated <= since)))
 }
 
 async fn count(app: &App, parts: &Parts, bucket: &Bucket) -> Result<Standing> {
     let standing = bucket.count(app).await?;
     if let Some(reported) = parts.extensions.get::<Reported>() {
-        // The headers tell of the first bucket that a route counts against.
-        let _ = reported.0.set(standing);
+        reported.tell(standing);
     }
     Ok(standing)
 }

@@ -108,6 +108,11 @@ pub async fn end_session(app: &App, session: &Session) -> Result<()> {
     Ok(())
 }
 
+/// The change that ends a session.
+pub fn end_of_session(id: &str) -> Put {
+    Put::delete::<StoredSession>(id)
+}
+
 /// Ends all sessions of an app, but the one that is named.
 ///
 /// # Errors

@@ -51,7 +51,7 @@ pub async fn respond(
         let challenge = if frame.is_private {
             None
         } else {
-            Some(embedded_challenge(&origin.0, &landing::create_nonce(app).await?))
+            Some(embedded_challenge(&origin.0, &landing::create_nonce(app)))
         };
         pages::html(render(app, &origin.0, frame, page, challenge.as_ref()).into_string())
     };

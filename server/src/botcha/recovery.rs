@@ -17,6 +17,7 @@ use super::form::Fields;
 use super::gate;
 use super::limits::{self, Rule};
 use super::login::redirect;
+use super::owner;
 use super::page;
 use super::token::uncached;
 use super::wire::{ErrorBody, Failure, Result, lenient_members};
@@ -95,6 +96,10 @@ async fn recover(State(app): State<App>, parts: Parts, Body(body, _): Body<Failu
             content((ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown")),
         ),
         (
+            status = 403, description = "`FOREIGN_FORM`: another site sent the form",
+            content((ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown")),
+        ),
+        (
             status = 413, description = "`PAYLOAD_TOO_LARGE`",
             content((ErrorBody = "application/json"), (String = "text/html"), (String = "text/markdown")),
         ),
@@ -111,6 +116,7 @@ async fn recover(State(app): State<App>, parts: Parts, Body(body, _): Body<Failu
 async fn log_in_by_email(State(app): State<App>, origin: Origin, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let answer = async {
+        owner::refuse_foreign(&parts.headers, &origin)?;
         let fields = Fields::read(Request::from_parts(parts.clone(), body)).await?;
         let email = apps::normalize_email(fields.text("email"));
         if email.is_empty() {

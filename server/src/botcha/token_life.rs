@@ -16,6 +16,7 @@ use super::analytics::{Happening, Noted};
 use super::auth::{self, PUBLIC_TYPES, Refusal, Wanted};
 use super::issue::{self, StoredRefresh};
 use super::limits;
+use super::owner;
 use super::revocation::{self, Revocation};
 use super::token::uncached;
 use super::wire::{ErrorBody, Failure, Form, Result, lenient_members, members};
@@ -191,6 +192,9 @@ async fn revoke(State(app): State<App>, parts: Parts, Body(body, _): Body<Failur
     let end = claims.exp.map_or(now, Timestamp::from_seconds);
     let until = end.max(now.plus_milliseconds(LEAST_REVOCATION));
     let mut changes = vec![Put::any(&Revocation::of_token(jti, until))?];
+    if claims.token_type.as_deref() == Some(owner::SESSION_TYPE) {
+        changes.push(owner::end_of_session(jti));
+    }
     if claims.token_type.as_deref() == Some(REFRESH_TOKEN_TYPE) {
         let last_access = now.plus_milliseconds(i64::from(app.config.tokens.access_ttl) * 1000);
         changes.push(Put::delete::<StoredRefresh>(jti));
@@ -208,7 +212,7 @@ async fn revoke(State(app): State<App>, parts: Parts, Body(body, _): Body<Failur
     request_body = Validate,
     responses(
         (status = 200, body = Validation),
-        (status = 400, body = Validation, description = "Token missing"),
+        (status = 400, body = Validation, description = "Token missing, `audience` or `client_ip` no text"),
         (status = 413, body = ErrorBody, description = "`PAYLOAD_TOO_LARGE`"),
         (status = 429, body = Validation, description = "Rate limit exceeded"),
         (status = 503, body = Validation, description = "Storage does not answer"),
@@ -223,8 +227,8 @@ async fn validate(State(app): State<App>, parts: Parts, Body(body, _): Body<Fail
     };
     let wanted = Wanted {
         types: PUBLIC_TYPES,
-        audience: text(&members, "audience"),
-        client_ip: text(&members, "client_ip"),
+        audience: wish(&members, "audience")?,
+        client_ip: wish(&members, "client_ip")?,
     };
     let answer = match auth::verify(&app, token, &wanted).await {
         Ok(claims) if claims.sub.as_deref() == Some("dashboard-session") => Err("Invalid token type"),
@@ -331,6 +335,18 @@ async fn rotate(app: &App, mut old: StoredRefresh, version: i64) -> error::Resul
 
 fn refused(reason: &str) -> Error {
     Error::unauthenticated(reason).with_code("INVALID_REFRESH_TOKEN")
+}
+
+/// What is demanded of a token: left out, or a text. A demand that cannot be read is never passed over.
+fn wish<'a>(members: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>> {
+    match members.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
+        Some(_) => {
+            let error = Error::invalid(format!("{name} must be a text that is not empty"));
+            Err(Failure { error, form: Form::Validation })
+        }
+    }
 }
 
 fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a str> {

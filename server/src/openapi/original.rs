@@ -105,5 +105,5 @@ const NAMES: &[(&str, &str, &str)] = &[
     ("GET", "/v1/agents", "listAgents"),
     ("GET", "/.well-known/jwks", "getJWKS"),
     ("GET", "/v1/keys", "getKeys"),
-    ("GET", "/v1/keys/{keyId}", "getKeyById"),
+    ("GET", "/v1/keys/{id}", "getKeyById"),
 ];

@@ -32,7 +32,11 @@ pub async fn confirm(app: &App, agent: &Agent, actor: &Actor) -> Result<Option<A
 pub async fn delete(app: &App, agent: &Agent, actor: &Actor) -> Result<()> {
     let mut changes = vec![Put::delete::<Agent>(agent.id.as_str()), Put::any(&all_tokens(app, agent))?];
     if let Some(key) = &agent.key {
-        let holder = KeyHolder { thumbprint: key.thumbprint.clone(), agent_id: agent.id.clone() };
+        let holder = KeyHolder {
+            thumbprint: key.thumbprint.clone(),
+            since: key.created_at,
+            agent_id: agent.id.clone(),
+        };
         changes.push(Put::delete::<KeyHolder>(holder.id()));
     }
     app.storage.write(changes).await?;

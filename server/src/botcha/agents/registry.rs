@@ -25,6 +25,7 @@ use crate::botcha::{gate, pairing};
 use crate::config::OwnerAuth;
 use crate::error::Error;
 use crate::extract::{Body, Path, bearer};
+use crate::limits::Standing;
 
 /// An agent to register.
 #[derive(ToSchema)]
@@ -183,7 +184,8 @@ pub fn router() -> OpenApiRouter<App> {
 /// # Errors
 /// 403 `PAIR_CODE_REQUIRED`, `INVALID_PAIR_CODE`, 429 `RATE_LIMIT_EXCEEDED`.
 pub async fn admit(app: &App, parts: &Parts, caller: &Caller, members: &Map<String, Value>) -> Result<bool> {
-    let is_owned = caller.proof.is_some() || has_pair_code(app, caller, members).await?;
+    let is_owned = caller.proof.is_some() || has_pair_code(app, parts, caller, members).await?;
+    refuse_beyond(app, &caller.app.id).await?;
     if !is_owned {
         count_unconfirmed(app, parts, &caller.app.id).await?;
     }
@@ -267,10 +269,25 @@ pub fn is_plain(text: &str, most: usize) -> bool {
     text.chars().count() <= most && !text.chars().any(|symbol| symbol.is_control() || turns(symbol))
 }
 
-async fn has_pair_code(app: &App, caller: &Caller, members: &Map<String, Value>) -> Result<bool> {
+async fn has_pair_code(
+    app: &App,
+    parts: &Parts,
+    caller: &Caller,
+    members: &Map<String, Value>,
+) -> Result<bool> {
     let refused = |message: &str, code: &'static str| Err(Error::forbidden(message).with_code(code).into());
     match members.get("pair_code").filter(|code| !code.is_null()) {
         Some(code) => {
+            // Six symbols are too few to be tried without end.
+            let rule = Rule::per_hour("pair-code", app.config.limits.code_redemptions_per_hour).always();
+            limits::count_address(app, parts, &rule).await?;
+            limits::count_key(
+                app,
+                parts,
+                &Rule { limit: rule.limit.saturating_mul(10), ..rule },
+                &caller.app.id,
+            )
+            .await?;
             let code = code.as_str().unwrap_or_default();
             if pairing::take(app, &caller.app.id, code).await? {
                 return Ok(true);
@@ -283,6 +300,16 @@ async fn has_pair_code(app: &App, caller: &Caller, members: &Map<String, Value>)
         ),
         None => Ok(false),
     }
+}
+
+/// Lists of an app's agents and keys are answered whole, so they have an end.
+async fn refuse_beyond(app: &App, app_id: &str) -> Result<()> {
+    let most = usize::try_from(app.config.limits.agents_per_app).unwrap_or(usize::MAX);
+    if most > 0 && super::list(app, app_id).await?.len() >= most {
+        let message = format!("An app has at most {most} agents: delete those that are not used any more");
+        return Err(Error::forbidden(message).with_code("AGENT_LIMIT_REACHED").into());
+    }
+    Ok(())
 }
 
 /// Anybody can register such agents: few are taken, per address in memory, per app and day for good.
@@ -301,6 +328,13 @@ async fn count_unconfirmed(app: &App, parts: &Parts, app_id: &str) -> Result<()>
         return Ok(());
     }
     let seconds = end.milliseconds_since(now).saturating_add(999) / 1000;
+    let standing = Standing {
+        admitted: false,
+        limit: app.config.limits.unconfirmed_agents_per_day,
+        remaining: 0,
+        resets_at: end,
+    };
+    limits::report_refusal(parts, standing);
     let message = format!(
         "At most {limit} agents a day are registered in an app without its owner: bring app_secret or a pair_code"
     );

@@ -163,7 +163,9 @@ async fn verify(
     let kind = members.get("type").and_then(Value::as_str).unwrap_or_default();
     let (speed, natural) = (given(&members, "speed_answers"), given(&members, "reasoning_answers"));
     let answers = given(&members, "answers");
-    if kind == "hybrid" || (speed.is_some() && natural.is_some()) {
+    let has_one_part =
+        app.config.botcha.hybrid_two_step && kind.is_empty() && (speed.is_some() || natural.is_some());
+    if kind == "hybrid" || (speed.is_some() && natural.is_some()) || has_one_part {
         let submission = hybrid::Submission {
             app: &app,
             origin: &origin,

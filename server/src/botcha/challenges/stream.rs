@@ -27,6 +27,7 @@ use crate::app::App;
 use crate::botcha::analytics::{Happening, Noted};
 use crate::botcha::gate;
 use crate::botcha::issue::Grant;
+use crate::botcha::limits;
 use crate::botcha::token::uncached;
 use crate::botcha::token_block::TokenBlock;
 use crate::botcha::wire::{ErrorBody, Failure, Form, Result, members};
@@ -131,15 +132,20 @@ async fn connect(State(app): State<App>, ClientIp(ip): ClientIp, parts: Parts) -
     let named = gate::enter(&app, &parts).await?;
     count(&app, &parts).await?;
     let session = Session::open(&app, posed::time_limit(&app, &parts), named.map(|named| named.id)).await?;
-    let waiting = app.streams.open(&session.id, ip, app.config.limits.open_streams).map_err(|full| {
-        Failure::from(match full {
-            Full::Caller => Error::rate_limited("You have too many open streams").retry_after(RETRY_SECONDS),
-            Full::Server => Error::unavailable("too many streams are open")
-                .with_code("TOO_MANY_STREAMS")
-                .retry_after(RETRY_SECONDS),
-        })
-        .in_form(if full == Full::Caller { Form::Bare } else { Form::Coded })
-    })?;
+    let waiting = app
+        .streams
+        .open(&session.id, limits::subscriber(ip), app.config.limits.open_streams)
+        .map_err(|full| {
+            Failure::from(match full {
+                Full::Caller => {
+                    Error::rate_limited("You have too many open streams").retry_after(RETRY_SECONDS)
+                }
+                Full::Server => Error::unavailable("too many streams are open")
+                    .with_code("TOO_MANY_STREAMS")
+                    .retry_after(RETRY_SECONDS),
+            })
+            .in_form(if full == Full::Caller { Form::Bare } else { Form::Coded })
+        })?;
     let greeting = greeting(&app, &session.id);
     let pushed = stream::unfold((waiting, app), async |(mut waiting, app)| {
         let event = waiting.next(&app.is_accepting).await?;

@@ -5,4 +5,5 @@ mod apps;
 mod challenges;
 mod dashboard;
 mod discovery;
+mod limits;
 mod login;

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use quivive_server::botcha::apps::{RegisteredApp, RegistrationPolicy};
+use quivive_server::tenant::credentials;
 use serde_json::json;
 
 use super::{solve, tokens};
@@ -54,7 +55,7 @@ async fn the_limit_holds_against_a_crowd() {
 async fn naming_an_app_without_proof_uses_up_nobody_elses_share() {
     let server = Server::with(|config| config.limits.challenges_per_hour = 2).await;
     with_app(&server, "app_mine", 2).await;
-    let bearer = bearer_of(&server, "app_mine").await;
+    let bearer = bearer_of(&server, "app_mine", Some(SECRET)).await;
     let path = "/v1/token?app_id=app_mine";
     assert_eq!(server.get(path).await.status, 200);
     assert_eq!(server.get(path).await.status, 429, "the address is counted");
@@ -73,7 +74,7 @@ async fn the_demo_app_and_an_app_without_a_share_own_no_bucket() {
         .await;
         with_app(&server, "app_none", 0).await;
         let demo = server.app.config.botcha.internal_app_id.clone();
-        let bearer = bearer_of(&server, &demo).await;
+        let bearer = bearer_of(&server, &demo, None).await;
         let again = server.call("GET", "/v1/token", &[("Authorization", &bearer)], "").await;
         assert_eq!((again.status.as_u16(), again.header("x-ratelimit-remaining")), (200, "0"));
         assert_eq!(server.call("GET", "/v1/token", &[("Authorization", &bearer)], "").await.status, 429);
@@ -88,7 +89,7 @@ async fn with_app(server: &Server, id: &str, rate_limit: u32) {
         name: None,
         email: None,
         is_email_verified: true,
-        secret_hash: None,
+        secret_hash: Some(credentials::hash(SECRET)),
         rate_limit,
         created_at: server.app.now(),
         is_demo: false,
@@ -99,10 +100,12 @@ async fn with_app(server: &Server, id: &str, rate_limit: u32) {
     server.app.storage.insert(&app).await.unwrap();
 }
 
-/// The header of a token that an app got with one challenge, counted for the address.
-async fn bearer_of(server: &Server, id: &str) -> String {
+const SECRET: &str = "sk_0123";
+
+/// The header of a token that an app's owner, or anybody, got with one challenge, counted for the address.
+async fn bearer_of(server: &Server, id: &str, secret: Option<&str>) -> String {
     let challenge = server.get(&format!("/v1/token?app_id={id}")).await.json["challenge"].clone();
-    let body = json!({ "id": challenge["id"], "answers": solve(&challenge) });
+    let body = json!({ "id": challenge["id"], "answers": solve(&challenge), "app_secret": secret });
     let token = server.post("/v1/token/verify", &body).await.json["access_token"].clone();
     format!("Bearer {}", token.as_str().unwrap())
 }

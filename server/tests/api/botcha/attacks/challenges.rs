@@ -245,18 +245,24 @@ async fn a_limit_of_a_hundred_lets_a_hundred_of_three_hundred_pass() {
 async fn naming_someone_elses_app_uses_up_ones_own_share() {
     let server = Server::with(|config| config.limits.challenges_per_hour = 3).await;
     register(&server, "app_victim", |app| app.rate_limit = 3).await;
-    let mine = server.get("/v1/token?app_id=app_victim").await.json["challenge"].clone();
-    let body = json!({ "id": mine["id"], "answers": solve(&mine) });
-    let token = server.post("/v1/token/verify", &body).await.json["access_token"].clone();
-    let bearer = format!("Bearer {}", token.as_str().unwrap());
+    let bearer = async |secret: Option<&str>| {
+        let mine = server.get("/v1/token?app_id=app_victim").await.json["challenge"].clone();
+        let body = json!({ "id": mine["id"], "answers": solve(&mine), "app_secret": secret });
+        let token = server.post("/v1/token/verify", &body).await.json["access_token"].clone();
+        format!("Bearer {}", token.as_str().unwrap())
+    };
+    let owners = bearer(Some("sk_app_victim")).await;
+    let strangers = bearer(None).await;
     for path in ["/v1/challenges", "/v1/reasoning", "/v1/hybrid"] {
         server.get(&format!("{path}?app_id=app_victim")).await;
         server.call("GET", path, &[("X-App-Id", "app_victim")], "").await;
     }
     assert_eq!(server.get("/v1/hybrid?app_id=app_victim").await.status, 429);
     for path in ["/v1/challenges", "/v1/reasoning", "/v1/hybrid"] {
-        let answer = server.call("GET", path, &[("Authorization", &bearer)], "").await;
-        assert_eq!(answer.status, 200, "whoever has a token of the app has its share: {path}");
+        let answer = server.call("GET", path, &[("Authorization", &strangers)], "").await;
+        assert_eq!(answer.status, 429, "a token of the app is anybody's for a solved challenge: {path}");
+        let answer = server.call("GET", path, &[("Authorization", &owners)], "").await;
+        assert_eq!(answer.status, 200, "the owner's token has the app's share: {path}");
     }
 }
 

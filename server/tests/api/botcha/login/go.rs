@@ -148,6 +148,9 @@ async fn the_gate_form_leads_to_the_link() {
 #[tokio::test]
 async fn the_front_page_tells_how_it_went() {
     let server = Server::start().await;
+    let visit = open(&server, &format!("/go/{}", gate_code(&server).await)).await;
+    let cookie = visit.header("set-cookie").split(';').next().unwrap().to_owned();
+    let headers = [("accept", "text/html"), ("cookie", cookie.as_str())];
     for (query, words) in [
         ("verified=true&t=47", "solved the challenge in 47 ms"),
         ("verified=true", "Your agent is verified. You may"),
@@ -156,6 +159,14 @@ async fn the_front_page_tells_how_it_went() {
         ("error=invalid", "data-tone=\"bad\""),
         ("error=missing", "data-tone=\"bad\""),
     ] {
-        assert!(text(&open(&server, &format!("/?{query}")).await).contains(words), "{query}");
+        let page = server.call("GET", &format!("/?{query}"), &headers, "").await;
+        assert!(text(&page).contains(words), "{query}");
+    }
+    // An access token is no mark of a visitor, and a link alone says nothing.
+    let token = crate::botcha::tokens(&server, json!({})).await["access_token"].as_str().unwrap().to_owned();
+    for cookie in ["", "botcha_visitor=x", &format!("botcha_visitor={token}")] {
+        let headers = [("accept", "text/html"), ("cookie", cookie)];
+        let page = server.call("GET", "/?verified=true&t=47", &headers, "").await;
+        assert!(!text(&page).contains("is verified"), "{cookie}");
     }
 }
