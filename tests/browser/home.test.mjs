@@ -114,7 +114,7 @@ test("everything can be reached and used by keyboard, with a visible focus", asy
       assert.notEqual(outline, "none", `${name} shows no focus`);
       if (name === "prove") await page.keyboard.press("Enter");
     }
-    for (const name of ["Skip to your visit", "typing", "prove", "agent", "Classify", "GPTBot", "Every endpoint of this server"]) {
+    for (const name of ["Skip to your visit", "typing", "prove", "agent", "Classify", "GPTBot", "The guide that programs read, with every endpoint"]) {
       assert.ok(reached.includes(name), `${name} not in ${reached}`);
     }
     await waitFor(async () => /^Verified in this page/.test(await text(page, "#proof-result")), "a verified token");

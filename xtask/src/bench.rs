@@ -12,7 +12,7 @@ use crate::{node, python, wasm};
 
 /// The load runs: scenario, further arguments, and what it shows.
 const LOADS: [(&str, &[&str], &str); 7] = [
-    ("token", &["--connections", "32"], "challenge, solution, token: two requests each"),
+    ("token", &["--connections", "16"], "challenge, solution, token: two requests each"),
     ("validate", &["--connections", "32"], "token validated by the server"),
     ("verdict", &["--connections", "16", "--rate", "5000"], "verdict reads, 5,000 started per second"),
     ("verdict", &["--connections", "32"], "verdict reads, as many as go"),
