@@ -17,6 +17,7 @@ pub mod rules;
 pub mod verified;
 pub mod worker;
 
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use self::audit::Audit;
@@ -33,6 +34,8 @@ use crate::config::Config;
 pub struct Scoring {
     /// Sessions that wait for their score.
     pub queue: Queue,
+    /// Whether the worker has looked after what an earlier run left; from then on every session comes by the queue.
+    pub is_recovered: AtomicBool,
     /// Verdicts that were read lately.
     pub verdicts: VerdictCache,
     /// Blocks that wait to be recorded.
@@ -54,6 +57,7 @@ impl Scoring {
         let botect = &config.botect;
         Self {
             queue: Queue::new(if botect.shed_above == 0 { usize::MAX } else { botect.shed_above }),
+            is_recovered: AtomicBool::new(false),
             verdicts: VerdictCache::new(Duration::from_secs(botect.verdict_cache_seconds)),
             audit: Audit::default(),
             history: History::default(),

@@ -1,6 +1,7 @@
 //! The task that scores sessions, off the request path.
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::future::{join_all, try_join_all};
@@ -22,6 +23,7 @@ use crate::storage::{self, Put, Record};
 /// Scores what waits until the server ends; first what an earlier run left.
 pub(super) async fn run(app: App, mut stop: Stop) {
     let is_recovered = recover_or_retry(&app, &mut stop).await;
+    app.scoring.is_recovered.store(true, Ordering::SeqCst);
     let mut seconds = tokio::time::interval(CHECKPOINT_INTERVAL);
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut has_scored = false;

@@ -1,5 +1,6 @@
 //! A site under test: an account with a user, a token and a project that scores.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -52,6 +53,11 @@ impl Site {
 
     async fn of(server: Server) -> Self {
         jobs::start(&server.app);
+        // The first look of the worker scores what it finds without patience for look-ups; on a busy machine it would
+        // find the first session of a test.
+        while !server.app.scoring.is_recovered.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         Self::without_worker(server).await
     }
 
