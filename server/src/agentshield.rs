@@ -3,8 +3,11 @@
 pub mod auth;
 pub mod body;
 pub mod detect;
+pub mod keys;
 pub mod limits;
+pub mod projects_write;
 pub mod request;
+pub mod webhooks;
 pub mod wire;
 
 use axum::extract::{Request, State};
@@ -19,7 +22,11 @@ use crate::telemetry::RequestId;
 
 /// The routes.
 pub fn router(_app: &App) -> OpenApiRouter<App> {
-    OpenApiRouter::new().merge(detect::router())
+    OpenApiRouter::new()
+        .merge(detect::router())
+        .merge(keys::router())
+        .merge(projects_write::router())
+        .merge(webhooks::router())
 }
 
 /// Layer around every answer of this family: who is calling, whether there is room for the request, and the headers

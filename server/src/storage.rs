@@ -364,6 +364,10 @@ pub trait Events: Send + Sync {
 
     /// Removes events of a stream from before a moment (rollups stay); returns how many.
     async fn forget(&self, kind: &str, before: Timestamp) -> Result<u64>;
+
+    /// Removes at most so many events of one tenant's stream, and, when none are left, its rollups; returns how many
+    /// events.
+    async fn erase(&self, kind: &str, project: &str, most: usize) -> Result<u64>;
 }
 
 /// The storage of a running server: durable rows, events and counters, and a memory for short-lived things.

@@ -136,7 +136,17 @@ pub async fn check_events<B: Events + 'static>(backend: Arc<B>) -> Result<(), De
 
     equal("forgetting", &backend.forget("k", at(2_001)).await?, &3)?;
     equal("what is left", &ids(backend.scan(all).await?), &"de".to_owned())?;
-    equal("rollups stay", &backend.summarize(query).await?.len(), &4)
+    equal("rollups stay", &backend.summarize(query.clone()).await?.len(), &4)?;
+
+    let other = Event { project: "other".to_owned(), ..event("z", 5_000, "click", None) };
+    backend.append(vec![other]).await?;
+    equal("erasing in parts", &backend.erase("k", &query.project, 1).await?, &1)?;
+    equal("rollups go last", &backend.summarize(query.clone()).await?.len(), &4)?;
+    equal("erasing the rest", &backend.erase("k", &query.project, 10).await?, &1)?;
+    equal("nothing to erase", &backend.erase("k", &query.project, 10).await?, &0)?;
+    equal("rollups are gone", &backend.summarize(query.clone()).await?.len(), &0)?;
+    let others = SummaryQuery { project: "other".to_owned(), ..query };
+    equal("rollups of others stay", &backend.summarize(others).await?.len(), &1)
 }
 
 async fn check_conditions<B: Records>(backend: &B) -> Result<(), Deviation> {

@@ -179,6 +179,11 @@ impl Events for Sqlite {
         let kind = kind.to_owned();
         self.write(move |connection| operations::forget(connection, &kind, before).map(Ok)).await
     }
+
+    async fn erase(&self, kind: &str, project: &str, most: usize) -> Result<u64> {
+        let (kind, project) = (kind.to_owned(), project.to_owned());
+        self.write(move |connection| operations::erase(connection, &kind, &project, most).map(Ok)).await
+    }
 }
 
 /// A backend that cannot be reached answers with this; kept here so that callers need not know SQLite.

@@ -280,6 +280,21 @@ pub(super) fn forget(connection: &Connection, kind: &str, before: Timestamp) -> 
     )
 }
 
+pub(super) fn erase(connection: &Connection, kind: &str, project: &str, most: usize) -> Sql<u64> {
+    let removed = connection
+        .prepare_cached(
+            "DELETE FROM events WHERE kind = ?1 AND project = ?2 AND id IN
+             (SELECT id FROM events WHERE kind = ?1 AND project = ?2 LIMIT ?3)",
+        )?
+        .execute(params![kind, project, at_most(most)])?;
+    if removed < most {
+        connection
+            .prepare_cached("DELETE FROM rollups WHERE kind = ?1 AND project = ?2")?
+            .execute(params![kind, project])?;
+    }
+    count(Ok(removed))
+}
+
 fn live_version(connection: &Connection, change: &Put, now: Timestamp) -> Sql<Option<i64>> {
     connection
         .prepare_cached(

@@ -163,6 +163,9 @@ impl Events for Moody {
     async fn forget(&self, kind: &str, before: Timestamp) -> Result<u64> {
         self.database.forget(kind, before).await
     }
+    async fn erase(&self, kind: &str, project: &str, most: usize) -> Result<u64> {
+        self.database.erase(kind, project, most).await
+    }
 }
 
 pub async fn moody_site() -> (Site, Arc<Moody>) {
