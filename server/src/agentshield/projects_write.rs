@@ -14,6 +14,7 @@ use super::body::{self, Reader};
 use super::wire::{ErrorBody, Failure, Fault, Result};
 use crate::app::App;
 use crate::audit::{self, Actor};
+use crate::error::{Error, ErrorKind};
 use crate::flows::detection;
 use crate::storage::{EventQuery, Slot, SummaryQuery};
 use crate::tenant::detection_key::{self, Scope};
@@ -219,7 +220,9 @@ async fn change(
     let mut reader = Reader::default();
     let changes = Changes::read(&mut reader, &body);
     let changes = reader.finish(changes)?;
-    let changed = directory::change_project(&app, project.id, |project| changes.apply(project)).await?;
+    let changed = directory::change_project(&app, project.id, |project| changes.apply(project))
+        .await
+        .map_err(missing)?;
     let details = json!({ "id": project.public_id, "before": summary(&project), "after": summary(&changed) });
     audit::record(&app, &project.id.to_string(), &actor(&key), "project.changed", details).await?;
     Ok(Json(written(&app, &changed).await?))
@@ -240,7 +243,7 @@ async fn change(
 async fn delete(State(app): State<App>, key: ApiKey, Path(id): Path<String>) -> Result<StatusCode> {
     key.require(Scope::Write)?;
     let project = key.project_at(&app, &id).await?;
-    directory::delete_project(&app, project.id).await?;
+    directory::delete_project(&app, project.id).await.map_err(missing)?;
     detection_key::forget_project(&app, project.account_id, project.id).await?;
     let details = json!({ "id": project.public_id, "before": summary(&project) });
     audit::record(&app, &project.id.to_string(), &actor(&key), "project.deleted", details).await?;
@@ -356,6 +359,11 @@ fn description(reader: &mut Reader, body: &Map<String, Value>) -> Option<String>
         return None;
     }
     Some(text)
+}
+
+/// It was deleted a moment ago.
+fn missing(error: Error) -> Failure {
+    if error.kind() == ErrorKind::NotFound { Failure::not_found("project") } else { error.into() }
 }
 
 /// Who does it, for the audit trail.

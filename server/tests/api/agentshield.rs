@@ -2,5 +2,9 @@
 
 mod detect;
 mod errors;
+mod keys;
 mod limits;
+mod projects_write;
+mod receiver;
 mod site;
+mod webhooks;

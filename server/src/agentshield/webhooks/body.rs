@@ -88,7 +88,6 @@ pub struct FilterBody {
 /// The name of an event.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = AgentshieldWebhookEvent)]
-#[expect(dead_code, reason = "documents the body, which is read strictly and by hand")]
 pub enum EventName {
     /// A detection that passes the filter.
     #[serde(rename = "detection.created")]
@@ -117,16 +116,24 @@ pub enum EventName {
 #[derive(Deserialize, ToSchema)]
 #[schema(as = AgentshieldBotType)]
 #[serde(rename_all = "snake_case")]
-#[expect(dead_code, missing_docs, reason = "documents the body, which is read strictly and by hand")]
 pub enum BotTypeName {
+    /// Software that acts for one person or task in real time.
     AiAgent,
+    /// A declared autonomous collector.
     Crawler,
+    /// Extraction without a valid identity.
     Scraper,
+    /// A driven browser or a program without an agent identity.
     Automation,
+    /// Uptime, link and page checks.
     Monitoring,
+    /// Vulnerability and internet-wide scanners.
     SecurityScanner,
+    /// Automated, nothing else known.
     UnknownBot,
+    /// A person's browser.
     Human,
+    /// Too little was observed to say.
     Unknown,
 }
 

@@ -40,8 +40,8 @@ pub struct Hook {
     pub dropped: u64,
     /// When it was made.
     pub created_at: Timestamp,
-    sealed: String,
-    former: Vec<FormerSecret>,
+    pub(super) sealed: String,
+    pub(super) former: Vec<FormerSecret>,
 }
 
 /// A webhook to be made.
@@ -117,7 +117,7 @@ pub enum Disabled {
 
 /// A secret that was replaced.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-struct FormerSecret {
+pub(super) struct FormerSecret {
     sealed: String,
     valid_until: Timestamp,
 }

@@ -8,9 +8,9 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::delivery::{self, Pending, Status};
+use super::drop_deliveries;
 use super::hook::{Disabled, Hook};
 use super::notices::TEST;
-use super::drop_deliveries;
 use crate::app::App;
 use crate::audit::{self, Actor};
 use crate::error::Result;
