@@ -9,12 +9,15 @@ pub mod detect;
 pub mod detections;
 pub mod export;
 pub mod include;
+pub mod keys;
 pub mod limits;
 pub mod paging;
 pub mod projects;
+pub mod projects_write;
 pub mod query;
 pub mod reader;
 pub mod request;
+pub mod webhooks;
 pub mod wire;
 
 use axum::extract::{Request, State};
@@ -36,6 +39,9 @@ pub fn router(_app: &App) -> OpenApiRouter<App> {
         .merge(export::router())
         .merge(analytics::router())
         .merge(agents::router())
+        .merge(keys::router())
+        .merge(projects_write::router())
+        .merge(webhooks::router())
 }
 
 /// Layer around every answer of this family: who is calling, whether there is room for the request, and the headers

@@ -312,7 +312,7 @@ impl Include {
     }
 }
 
-fn class(classification: &Classification) -> Value {
+pub(crate) fn class(classification: &Classification) -> Value {
     json!({
         "detectionClass": classification.detection_class,
         "subType": classification.sub_type,
@@ -322,7 +322,7 @@ fn class(classification: &Classification) -> Value {
     })
 }
 
-fn agent(classification: &Classification) -> Value {
+pub(crate) fn agent(classification: &Classification) -> Value {
     classification.agent.as_ref().map_or(Value::Null, |agent| {
         json!({
             "id": agent.id,
@@ -335,7 +335,7 @@ fn agent(classification: &Classification) -> Value {
     })
 }
 
-fn verification(classification: &Classification) -> Value {
+pub(crate) fn verification(classification: &Classification) -> Value {
     let verification = &classification.verification;
     json!({
         "status": verification.status,
@@ -347,7 +347,7 @@ fn verification(classification: &Classification) -> Value {
     })
 }
 
-fn signals(classification: &Classification) -> Value {
+pub(crate) fn signals(classification: &Classification) -> Value {
     let signals = classification.evidence.iter().map(|evidence| {
         let group = Group::of(&evidence.id).map(Group::letter);
         json!({ "id": evidence.id, "group": group, "weight": evidence.weight, "detail": evidence.source })

@@ -12,6 +12,7 @@ use super::wire::Failure;
 use crate::app::App;
 use crate::error::Error;
 use crate::extract::ClientIp;
+use crate::flows::webhooks::notices;
 use crate::storage::{Counters, Result};
 use crate::tenant::Plan;
 use crate::tenant::detection_key::KeyHolder;
@@ -131,6 +132,7 @@ async fn admit_account(
         if plan.requests_per_second.is_some() {
             app.storage.windows().add(&key, second.start(), -1, second.ends_at).await?;
         }
+        notices::day_limit_reached(app, caller.account.id, day.limit, day.ends_at).await;
         return Ok(Standing::full(day, policy));
     }
     let reported = if day.remaining < second.remaining { day } else { second };

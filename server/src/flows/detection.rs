@@ -22,6 +22,7 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use self::visitor::Visitors;
 use crate::app::App;
+use crate::flows::webhooks::Seen;
 use crate::jobs::Stop;
 use crate::storage::{self, Event};
 use crate::tenant::{self, Project};
@@ -146,6 +147,7 @@ async fn run(app: App, mut stop: Stop) {
 
 async fn write(app: &App, visitors: &mut Visitors, observed: Vec<Observed>) {
     let count = observed.len() as u64;
+    let seen = Seen::of(app, &observed).await;
     let mut events = Vec::with_capacity(observed.len());
     let mut projects = BTreeMap::new();
     for observed in observed {
@@ -157,9 +159,13 @@ async fn write(app: &App, visitors: &mut Visitors, observed: Vec<Observed>) {
     if events.is_empty() {
         return;
     }
-    if let Err(error) = app.storage.events().append(events).await {
-        metrics::counter!("quivive_detections_dropped_total").increment(count);
-        tracing::error!(%error, "detections could not be recorded");
+    let seen = seen.with_rows(&events);
+    match app.storage.events().append(events).await {
+        Ok(_) => seen.tell(app).await,
+        Err(error) => {
+            metrics::counter!("quivive_detections_dropped_total").increment(count);
+            tracing::error!(%error, "detections could not be recorded");
+        }
     }
 }
 
@@ -183,7 +189,8 @@ async fn event(
     Ok(Some(row::event(observed, visitor, &settings)))
 }
 
-fn ulid(at: Timestamp, random: [u8; 10]) -> String {
+/// A ULID: 48 bits of time in milliseconds, 80 of randomness, in Crockford's base32.
+pub fn ulid(at: Timestamp, random: [u8; 10]) -> String {
     let milliseconds = u128::try_from(at.milliseconds()).unwrap_or_default() & 0xffff_ffff_ffff;
     let bits = random.iter().fold(milliseconds, |bits, byte| bits << 8 | u128::from(*byte));
     let digit = |index: u32| {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 
+use super::detection_key::uses::Uses;
 use super::detection_key::{self, KeyHolder};
 use super::{Account, Project, credentials, directory};
 use crate::app::App;
@@ -26,6 +27,8 @@ pub struct Callers {
     site_keys: Remembered<Site>,
     private_keys: Remembered<Site>,
     detection_keys: Remembered<KeyHolder>,
+    /// When keys for request detection were used last.
+    pub uses: Uses,
 }
 
 impl Default for Callers {
@@ -35,6 +38,7 @@ impl Default for Callers {
             site_keys: Remembered::new(changes.clone()),
             private_keys: Remembered::new(changes.clone()),
             detection_keys: Remembered::new(changes.clone()),
+            uses: Uses::default(),
             changes,
         }
     }
