@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use crate::app::App;
 use crate::botcha::analytics::sink;
 use crate::flows::scoring::history;
-use crate::flows::{detection, scoring};
+use crate::flows::{detection, scoring, tracking};
 use crate::keys::rotation;
 use crate::{audit, mail, storage, telemetry};
 
@@ -165,6 +165,7 @@ pub async fn remove_expired(app: &App) -> storage::Result<u64> {
     let mut removed = app.storage.sweep().await?;
     for (stream, days) in [
         (detection::STREAM, retention.detections_days),
+        (tracking::STREAM, retention.detections_days),
         (audit::STREAM, retention.audit_days),
         (history::SESSIONS, retention.sessions_days),
         (history::BANDS, retention.sessions_days),

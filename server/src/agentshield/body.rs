@@ -60,6 +60,14 @@ impl Reader {
         self.faults.push(fault);
     }
 
+    /// Reads the object at `path` with a reader of its own, whose faults are then named from here.
+    pub fn within<T>(&mut self, path: &str, read: impl FnOnce(&mut Self) -> T) -> T {
+        let mut inner = Self::default();
+        let value = read(&mut inner);
+        self.faults.extend(inner.faults.into_iter().map(|fault| fault.within(path)));
+        value
+    }
+
     /// A text of at most `most` bytes.
     pub fn text(
         &mut self,
@@ -98,6 +106,52 @@ impl Reader {
             return None;
         };
         Some(u32::try_from(number).unwrap_or(u32::MAX))
+    }
+
+    /// A whole number within bounds.
+    pub fn whole(
+        &mut self,
+        object: &Map<String, Value>,
+        name: &str,
+        (least, most): (u32, u32),
+    ) -> Option<u32> {
+        let value = object.get(name)?;
+        if !value.is_number() {
+            self.fault(name, "type");
+            return None;
+        }
+        let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+        let number = number.filter(|number| (least..=most).contains(number));
+        if number.is_none() {
+            self.push(Fault::new(name, "out_of_range").with("min", least).with("max", most));
+        }
+        number
+    }
+
+    /// A list of at most a hundred texts of a form.
+    pub fn texts(
+        &mut self,
+        object: &Map<String, Value>,
+        name: &str,
+        has_form: impl Fn(&str) -> bool,
+    ) -> Option<Vec<String>> {
+        let Some(items) = object.get(name)?.as_array() else {
+            self.fault(name, "type");
+            return None;
+        };
+        if items.len() > MOST_TEXTS {
+            self.push(Fault::new(name, "too_many").with("max", MOST_TEXTS));
+            return None;
+        }
+        let mut texts = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            match item.as_str() {
+                Some(text) if has_form(text) => texts.push(text.to_owned()),
+                Some(_) => self.fault(&format!("{name}[{index}]"), "format"),
+                None => self.fault(&format!("{name}[{index}]"), "type"),
+            }
+        }
+        Some(texts)
     }
 
     /// An object.
@@ -147,12 +201,7 @@ impl Reader {
     /// The address in `url`: absolute, or a path.
     pub fn url(&mut self, body: &Map<String, Value>) -> Option<String> {
         let url = self.text(body, "url", "url", 8_192)?;
-        let is_path = url.starts_with('/');
-        let is_absolute = url.parse::<http::Uri>().is_ok_and(|uri| {
-            matches!(uri.scheme_str(), Some("http" | "https"))
-                && uri.host().is_some_and(|host| !host.is_empty())
-        });
-        if is_path || is_absolute || is_loose_absolute(&url) {
+        if url.starts_with('/') || is_absolute_url(&url) {
             return Some(url);
         }
         self.fault("url", "format");
@@ -193,7 +242,15 @@ impl Reader {
     }
 }
 
-/// Browsers send characters in paths that a strict reader refuses; scheme and host must be there all the same.
+/// Whether a text is an address with scheme (http or https) and host. Characters that browsers send in paths and a
+/// strict reader refuses are let through.
+pub fn is_absolute_url(url: &str) -> bool {
+    let is_strict = url.parse::<http::Uri>().is_ok_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+    });
+    is_strict || is_loose_absolute(url)
+}
+
 fn is_loose_absolute(url: &str) -> bool {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     rest.is_some_and(|rest| {
@@ -202,6 +259,7 @@ fn is_loose_absolute(url: &str) -> bool {
     })
 }
 
+const MOST_TEXTS: usize = 100;
 const MOST_HEADERS: usize = 100;
 const MOST_NAME_BYTES: usize = 256;
 const MOST_VALUE_BYTES: usize = 8_192;

@@ -98,7 +98,7 @@ impl Detection {
     }
 }
 
-/// A new id of a detection: `det_` and a ULID (48 bits of time, 80 of randomness, Crockford's base32).
+/// A new id of a detection: `det_` and a ULID.
 pub fn new_id(app: &App) -> String {
     format!("det_{}", ulid(app.now(), app.random_bytes()))
 }
@@ -143,7 +143,8 @@ async fn write(app: &App, visitors: &mut Visitors, observed: Vec<Observed>) {
     }
 }
 
-fn ulid(at: Timestamp, random: [u8; 10]) -> String {
+/// A ULID: 48 bits of time, 80 of randomness, Crockford's base32.
+pub fn ulid(at: Timestamp, random: [u8; 10]) -> String {
     let milliseconds = u128::try_from(at.milliseconds()).unwrap_or_default() & 0xffff_ffff_ffff;
     let bits = random.iter().fold(milliseconds, |bits, byte| bits << 8 | u128::from(*byte));
     let digit = |index: u32| {

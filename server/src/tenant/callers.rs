@@ -7,6 +7,7 @@ use std::time::Duration;
 use moka::sync::Cache;
 
 use super::detection_key::{self, KeyHolder};
+use super::pixel::{self, PixelHolder};
 use super::{Account, Project, credentials, directory};
 use crate::app::App;
 use crate::error::Result;
@@ -26,6 +27,7 @@ pub struct Callers {
     site_keys: Remembered<Site>,
     private_keys: Remembered<Site>,
     detection_keys: Remembered<KeyHolder>,
+    pixels: Remembered<PixelHolder>,
 }
 
 impl Default for Callers {
@@ -35,6 +37,7 @@ impl Default for Callers {
             site_keys: Remembered::new(changes.clone()),
             private_keys: Remembered::new(changes.clone()),
             detection_keys: Remembered::new(changes.clone()),
+            pixels: Remembered::new(changes.clone()),
             changes,
         }
     }
@@ -70,6 +73,14 @@ impl Callers {
     pub async fn by_detection_key(&self, app: &App, key: &str) -> Result<Option<Arc<KeyHolder>>> {
         let hash = credentials::hash(key);
         self.detection_keys.find(&hash, detection_key::holder(app, &hash)).await
+    }
+
+    /// A pixel by its id, whether it takes events or not.
+    ///
+    /// # Errors
+    /// When storage does not answer.
+    pub async fn by_pixel(&self, app: &App, id: &str) -> Result<Option<Arc<PixelHolder>>> {
+        self.pixels.find(id, pixel::holder(app, id)).await
     }
 }
 

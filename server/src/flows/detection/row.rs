@@ -88,7 +88,7 @@ pub(super) fn user_agent(facts: &RequestFacts) -> Option<&str> {
 }
 
 /// The address as it is stored: without user information, query and fragment.
-fn stored_url(url: &str) -> String {
+pub(crate) fn stored_url(url: &str) -> String {
     let bare = url.split(['?', '#']).next().unwrap_or_default();
     match bare.split_once("://") {
         Some((scheme, rest)) => {
@@ -105,12 +105,12 @@ fn stored_url(url: &str) -> String {
     }
 }
 
-fn shortened(text: &str, most: usize) -> String {
+pub(crate) fn shortened(text: &str, most: usize) -> String {
     text.get(..text.floor_char_boundary(most)).unwrap_or_default().to_owned()
 }
 
 const MOST_USER_AGENT_BYTES: usize = 1_024;
-const MOST_URL_BYTES: usize = 2_048;
+pub(crate) const MOST_URL_BYTES: usize = 2_048;
 
 #[cfg(test)]
 mod tests {
