@@ -165,7 +165,6 @@ pub async fn remove_expired(app: &App) -> storage::Result<u64> {
     let mut removed = app.storage.sweep().await?;
     for (stream, days) in [
         (detection::STREAM, retention.detections_days),
-        (tracking::STREAM, retention.detections_days),
         (audit::STREAM, retention.audit_days),
         (history::SESSIONS, retention.sessions_days),
         (history::BANDS, retention.sessions_days),
@@ -173,6 +172,7 @@ pub async fn remove_expired(app: &App) -> storage::Result<u64> {
         (sink::STREAM, retention.botcha_events_days),
         (sink::COUNTRIES, retention.botcha_events_days),
         (sink::TIMES, retention.botcha_events_days),
+        (tracking::STREAM, retention.detections_days),
     ] {
         let before = app.now().plus_milliseconds(-i64::from(days) * DAY);
         removed += app.storage.events().forget(stream, before).await?;

@@ -98,14 +98,17 @@ async fn add(
     if door.is_untracked(&parts.headers) {
         event::count_untracked(&app, &door).await?;
     } else {
-        let newest = accepted.iter().max_by_key(|event| event.at).cloned().unwrap_or_default();
-        let facts = event::facts(&app, &door, &parts, ip, &newest);
-        let detection_id = facts.and_then(|facts| event::observe(&app, &door, Source::Event, facts, &newest));
-        let mut tracked = Vec::with_capacity(count);
-        for event in accepted {
-            let detection_id = detection_id.clone().filter(|_| event == newest);
-            tracked.push(event.into_tracked(&door, detection_id));
+        let mut tied = None;
+        if let Some((place, newest)) = accepted.iter().enumerate().max_by_key(|(_, event)| event.at)
+            && let Some(facts) = event::facts(&app, &door, &parts, ip, newest)
+        {
+            tied = event::observe(&app, &door, Source::Event, facts, newest).map(|id| (place, id));
         }
+        let tracked = accepted.into_iter().enumerate().map(|(place, event)| {
+            let id = tied.as_ref().filter(|(tied, _)| *tied == place).map(|(_, id)| id.clone());
+            event.into_tracked(&door, id)
+        });
+        let tracked = tracked.collect();
         tracking::store(&app, tracked).await?;
     }
     Ok(Json(Receipt { success: true, received, accepted: count, rejected: errors.len(), errors }))

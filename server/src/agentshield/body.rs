@@ -108,52 +108,6 @@ impl Reader {
         Some(u32::try_from(number).unwrap_or(u32::MAX))
     }
 
-    /// A whole number within bounds.
-    pub fn whole(
-        &mut self,
-        object: &Map<String, Value>,
-        name: &str,
-        (least, most): (u32, u32),
-    ) -> Option<u32> {
-        let value = object.get(name)?;
-        if !value.is_number() {
-            self.fault(name, "type");
-            return None;
-        }
-        let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
-        let number = number.filter(|number| (least..=most).contains(number));
-        if number.is_none() {
-            self.push(Fault::new(name, "out_of_range").with("min", least).with("max", most));
-        }
-        number
-    }
-
-    /// A list of at most a hundred texts of a form.
-    pub fn texts(
-        &mut self,
-        object: &Map<String, Value>,
-        name: &str,
-        has_form: impl Fn(&str) -> bool,
-    ) -> Option<Vec<String>> {
-        let Some(items) = object.get(name)?.as_array() else {
-            self.fault(name, "type");
-            return None;
-        };
-        if items.len() > MOST_TEXTS {
-            self.push(Fault::new(name, "too_many").with("max", MOST_TEXTS));
-            return None;
-        }
-        let mut texts = Vec::with_capacity(items.len());
-        for (index, item) in items.iter().enumerate() {
-            match item.as_str() {
-                Some(text) if has_form(text) => texts.push(text.to_owned()),
-                Some(_) => self.fault(&format!("{name}[{index}]"), "format"),
-                None => self.fault(&format!("{name}[{index}]"), "type"),
-            }
-        }
-        Some(texts)
-    }
-
     /// An object.
     pub fn object<'a>(&mut self, body: &'a Map<String, Value>, name: &str) -> Option<&'a Map<String, Value>> {
         let object = body.get(name)?.as_object();
@@ -259,7 +213,6 @@ fn is_loose_absolute(url: &str) -> bool {
     })
 }
 
-const MOST_TEXTS: usize = 100;
 const MOST_HEADERS: usize = 100;
 const MOST_NAME_BYTES: usize = 256;
 const MOST_VALUE_BYTES: usize = 8_192;

@@ -10,7 +10,6 @@ use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use serde_json::Value;
 
 use super::auth::{self, Denied};
@@ -21,6 +20,7 @@ use super::sender::{self, Identified, Sender};
 use super::wire::Result;
 use super::{batch, body, event, pixel_script};
 use crate::app::App;
+use crate::error::Error;
 use crate::extract::{ClientIp, query_value};
 
 /// A route that pages call.
@@ -133,7 +133,7 @@ async fn identify(
         Err(Denied::Key("missing")) if parts.method == Method::POST => {
             let patience = Duration::from_secs(app.config.request_timeout_seconds);
             let collected = tokio::time::timeout(patience, body::collect(body, most)).await;
-            let bytes = collected.unwrap_or_else(|_| Ok(Bytes::new()))?;
+            let bytes = collected.map_err(|_| Error::unavailable("the request took too long"))??;
             let sender = match named_in(&bytes) {
                 Some(id) => sender::by_pixel(app, &id).await.map(Sender::Visitor),
                 None => Err(Denied::Key("missing")),

@@ -226,7 +226,7 @@ pub fn router() -> OpenApiRouter<App> {
 
 /// Checked settings that are to be set.
 #[derive(Debug, Default)]
-struct Change {
+pub struct Change {
     enabled: Option<bool>,
     skip_paths: Option<Vec<String>>,
     allowed_domains: Option<Vec<String>>,
@@ -239,21 +239,23 @@ struct Change {
 }
 
 impl Change {
-    fn read(reader: &mut Reader, settings: &Map<String, Value>) -> Self {
+    /// Reads the settings that an object names.
+    pub fn read(reader: &mut Reader, settings: &Map<String, Value>) -> Self {
         Self {
             enabled: reader.truth(settings, "enabled", "enabled"),
-            skip_paths: reader.texts(settings, "skipPaths", is_pattern),
-            allowed_domains: reader.texts(settings, "allowedDomains", is_domain),
-            batch_size: reader.whole(settings, "batchSize", BATCH_SIZE),
-            flush_interval: reader.whole(settings, "flushInterval", FLUSH_INTERVAL),
-            session_timeout: reader.whole(settings, "sessionTimeout", SESSION_TIMEOUT),
+            skip_paths: texts(reader, settings, "skipPaths", is_pattern),
+            allowed_domains: texts(reader, settings, "allowedDomains", is_domain),
+            batch_size: within(reader, settings, "batchSize", BATCH_SIZE),
+            flush_interval: within(reader, settings, "flushInterval", FLUSH_INTERVAL),
+            session_timeout: within(reader, settings, "sessionTimeout", SESSION_TIMEOUT),
             respect_do_not_track: reader.truth(settings, "respectDoNotTrack", "respectDoNotTrack"),
             enable_fingerprinting: reader.truth(settings, "enableFingerprinting", "enableFingerprinting"),
             debug: reader.truth(settings, "debug", "debug"),
         }
     }
 
-    fn apply(&self, settings: &mut PixelSettings) {
+    /// Sets them; the others keep their value.
+    pub fn apply(&self, settings: &mut PixelSettings) {
         let lower =
             |domains: &Vec<String>| domains.iter().map(|domain| domain.to_ascii_lowercase()).collect();
         *settings = PixelSettings {
@@ -315,6 +317,46 @@ async fn item(app: &App, project: &Project, pixel: Pixel) -> Result<PixelItem> {
     })
 }
 
+fn within(
+    reader: &mut Reader,
+    settings: &Map<String, Value>,
+    name: &str,
+    (least, most): (u32, u32),
+) -> Option<u32> {
+    let number = reader.count(settings, name, name)?;
+    if !(least..=most).contains(&number) {
+        reader.push(Fault::new(name, "out_of_range").with("min", least).with("max", most));
+        return None;
+    }
+    Some(number)
+}
+
+/// A list of at most a hundred texts of a form.
+fn texts(
+    reader: &mut Reader,
+    settings: &Map<String, Value>,
+    name: &str,
+    has_form: impl Fn(&str) -> bool,
+) -> Option<Vec<String>> {
+    let Some(items) = settings.get(name)?.as_array() else {
+        reader.fault(name, "type");
+        return None;
+    };
+    if items.len() > MOST_TEXTS {
+        reader.push(Fault::new(name, "too_many").with("max", MOST_TEXTS));
+        return None;
+    }
+    let mut texts = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        match item.as_str() {
+            Some(text) if has_form(text) => texts.push(text.to_owned()),
+            Some(_) => reader.fault(&format!("{name}[{index}]"), "format"),
+            None => reader.fault(&format!("{name}[{index}]"), "type"),
+        }
+    }
+    Some(texts)
+}
+
 fn is_pattern(text: &str) -> bool {
     text.starts_with(['/', '*']) && text.len() <= 512
 }
@@ -328,3 +370,4 @@ fn is_domain(text: &str) -> bool {
 }
 
 const BODY_LIMIT: usize = 65_536;
+const MOST_TEXTS: usize = 100;

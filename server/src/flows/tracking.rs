@@ -93,13 +93,14 @@ pub fn new_id(app: &App) -> String {
 /// The id that was given to an event of a sender. It is written before the event itself: if the event is lost in
 /// between, the sender gets no answer, sends it again, and it is stored under the same id.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-struct Seen {
+pub struct SeenEvent {
+    /// The integer id of the project, the sender and its own id, with slashes between.
     key: String,
     event_id: String,
     expires_at: Timestamp,
 }
 
-impl Record for Seen {
+impl Record for SeenEvent {
     const KIND: &'static str = "tracked_event";
     fn id(&self) -> String {
         self.key.clone()
@@ -111,7 +112,7 @@ impl Record for Seen {
 
 impl Tracked {
     fn key(&self) -> Option<String> {
-        self.own_id.as_ref().map(|own| format!("{}/{own}", self.sender))
+        self.own_id.as_ref().map(|own| format!("{}/{}/{own}", self.project_id, self.sender))
     }
 
     fn into_event(self, id: String) -> Event {
@@ -131,10 +132,10 @@ impl Tracked {
 }
 
 /// What the senders' own ids stand for, new ones remembered.
-async fn remember(app: &App, events: &[Tracked]) -> Result<BTreeMap<String, Seen>> {
+async fn remember(app: &App, events: &[Tracked]) -> Result<BTreeMap<String, SeenEvent>> {
     let expires_at = app.now().plus_milliseconds(REMEMBERED);
-    let seen = |key: String| (key.clone(), Seen { key, event_id: new_id(app), expires_at });
-    let mut fresh: BTreeMap<String, Seen> = events.iter().filter_map(Tracked::key).map(seen).collect();
+    let seen = |key: String| (key.clone(), SeenEvent { key, event_id: new_id(app), expires_at });
+    let mut fresh: BTreeMap<String, SeenEvent> = events.iter().filter_map(Tracked::key).map(seen).collect();
     let mut known = BTreeMap::new();
     for _ in 0..MOST_TRIES {
         if fresh.is_empty() {
@@ -149,7 +150,7 @@ async fn remember(app: &App, events: &[Tracked]) -> Result<BTreeMap<String, Seen
             Err(error) => return Err(error),
         }
         for key in fresh.keys().cloned().collect::<Vec<_>>() {
-            if let Some(found) = app.storage.get::<Seen>(&key).await? {
+            if let Some(found) = app.storage.get::<SeenEvent>(&key).await? {
                 fresh.remove(&key);
                 known.insert(key, found.value);
             }
