@@ -53,10 +53,21 @@ pub async fn identify(app: &App, headers: &HeaderMap) -> std::result::Result<Arc
     Ok(holder)
 }
 
+/// Whether a request brings an API key, accepted or not.
+pub fn has_key(app: &App, headers: &HeaderMap) -> bool {
+    key(headers, app.config.agentshield.auth_aliases).is_some()
+}
+
 /// A caller with an accepted API key.
+#[derive(Clone)]
 pub struct ApiKey(Arc<KeyHolder>);
 
 impl ApiKey {
+    /// The caller with this key.
+    pub fn new(holder: Arc<KeyHolder>) -> Self {
+        Self(holder)
+    }
+
     /// Whether what it makes is a test.
     pub fn is_test(&self) -> bool {
         self.0.key.is_test()
@@ -119,7 +130,11 @@ impl<S: Sync> FromRequestParts<S> for ApiKey {
 }
 
 /// Headers that hold a credential of this family; they are no evidence about the caller.
-pub const CREDENTIAL_HEADERS: [&str; 4] = ["x-agentshield-key", "authorization", "x-api-key", PROJECT_HEADER];
+pub const CREDENTIAL_HEADERS: [&str; 5] =
+    ["x-agentshield-key", "authorization", "x-api-key", PROJECT_HEADER, PIXEL_HEADER];
+
+/// The header that carries a pixel's id.
+pub const PIXEL_HEADER: &str = "x-pixel-id";
 
 const PROJECT_HEADER: &str = "x-agentshield-project";
 

@@ -62,6 +62,14 @@ impl Reader {
         self.faults.push(fault);
     }
 
+    /// Reads the object at `path` with a reader of its own, whose faults are then named from here.
+    pub fn within<T>(&mut self, path: &str, read: impl FnOnce(&mut Self) -> T) -> T {
+        let mut inner = Self::default();
+        let value = read(&mut inner);
+        self.faults.extend(inner.faults.into_iter().map(|fault| fault.within(path)));
+        value
+    }
+
     /// A text of at most `most` bytes.
     pub fn text(
         &mut self,
@@ -242,12 +250,7 @@ impl Reader {
     /// The address in `url`: absolute, or a path.
     pub fn url(&mut self, body: &Map<String, Value>) -> Option<String> {
         let url = self.text(body, "url", "url", 8_192)?;
-        let is_path = url.starts_with('/');
-        let is_absolute = url.parse::<http::Uri>().is_ok_and(|uri| {
-            matches!(uri.scheme_str(), Some("http" | "https"))
-                && uri.host().is_some_and(|host| !host.is_empty())
-        });
-        if is_path || is_absolute || is_loose_absolute(&url) {
+        if url.starts_with('/') || is_absolute_url(&url) {
             return Some(url);
         }
         self.fault("url", "format");
@@ -288,7 +291,15 @@ impl Reader {
     }
 }
 
-/// Browsers send characters in paths that a strict reader refuses; scheme and host must be there all the same.
+/// Whether a text is an address with scheme (http or https) and host. Characters that browsers send in paths and a
+/// strict reader refuses are let through.
+pub fn is_absolute_url(url: &str) -> bool {
+    let is_strict = url.parse::<http::Uri>().is_ok_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+    });
+    is_strict || is_loose_absolute(url)
+}
+
 fn is_loose_absolute(url: &str) -> bool {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     rest.is_some_and(|rest| {

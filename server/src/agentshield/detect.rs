@@ -356,7 +356,7 @@ pub(crate) fn signals(classification: &Classification) -> Value {
 }
 
 /// The request itself as facts: its headers without credentials, its path, the caller's address.
-fn facts_of(app: &App, parts: &Parts, ClientIp(ip): ClientIp, threshold: f64) -> RequestFacts {
+pub(super) fn facts_of(app: &App, parts: &Parts, ClientIp(ip): ClientIp, threshold: f64) -> RequestFacts {
     let mut headers = BTreeMap::<String, String>::new();
     for (name, value) in &parts.headers {
         if CREDENTIAL_HEADERS.contains(&name.as_str()) {

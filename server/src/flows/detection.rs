@@ -118,7 +118,7 @@ impl Detection {
     }
 }
 
-/// A new id of a detection: `det_` and a ULID (48 bits of time, 80 of randomness, Crockford's base32).
+/// A new id of a detection: `det_` and a ULID.
 pub fn new_id(app: &App) -> String {
     format!("det_{}", ulid(app.now(), app.random_bytes()))
 }

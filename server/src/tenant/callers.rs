@@ -8,6 +8,7 @@ use moka::sync::Cache;
 
 use super::detection_key::uses::Uses;
 use super::detection_key::{self, KeyHolder};
+use super::pixel::{self, PixelHolder};
 use super::{Account, Project, credentials, directory};
 use crate::app::App;
 use crate::error::Result;
@@ -29,6 +30,7 @@ pub struct Callers {
     detection_keys: Remembered<KeyHolder>,
     /// When keys for request detection were used last.
     pub uses: Uses,
+    pixels: Remembered<PixelHolder>,
 }
 
 impl Default for Callers {
@@ -39,6 +41,7 @@ impl Default for Callers {
             private_keys: Remembered::new(changes.clone()),
             detection_keys: Remembered::new(changes.clone()),
             uses: Uses::default(),
+            pixels: Remembered::new(changes.clone()),
             changes,
         }
     }
@@ -74,6 +77,14 @@ impl Callers {
     pub async fn by_detection_key(&self, app: &App, key: &str) -> Result<Option<Arc<KeyHolder>>> {
         let hash = credentials::hash(key);
         self.detection_keys.find(&hash, detection_key::holder(app, &hash)).await
+    }
+
+    /// A pixel by its id, whether it takes events or not.
+    ///
+    /// # Errors
+    /// When storage does not answer.
+    pub async fn by_pixel(&self, app: &App, id: &str) -> Result<Option<Arc<PixelHolder>>> {
+        self.pixels.find(id, pixel::holder(app, id)).await
     }
 }
 

@@ -46,6 +46,11 @@ pub fn new_webhook_secret(app: &App) -> String {
     format!("whsec_{}", random_text(app, BASE62, 43))
 }
 
+/// A new pixel id: `px_` and 20 characters of lower-case base32 (Crockford); public.
+pub fn new_pixel_id(app: &App) -> String {
+    format!("px_{}", random_text(app, CROCKFORD, 20))
+}
+
 /// What is stored of a secret: its SHA-256 in lower-case hexadecimal.
 pub fn hash(secret: &str) -> String {
     encoding::hex(&Sha256::digest(secret.as_bytes()))

@@ -10,15 +10,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::error::Result;
-use crate::flows::detection;
 use crate::flows::scoring::history;
 use crate::flows::scoring::record::{
     BatchOwner, DueSession, FirstContact, SeenBlock, SeenPageHit, StoredScore, StoredSession,
 };
 use crate::flows::scoring::rules::StoredRule;
+use crate::flows::tracking::SeenEvent;
 use crate::flows::webhooks::{self, notices::KnownAgent};
+use crate::flows::{detection, tracking};
 use crate::jobs::Stop;
 use crate::storage::{Put, Record};
+use crate::tenant::pixel::Pixel;
 
 /// That a project is to be erased.
 #[derive(Debug, Deserialize, Serialize)]
@@ -91,11 +93,13 @@ async fn erase(app: &App, project_id: i64) -> Result<()> {
         webhooks::delete(app, &hook.id).await?;
     }
     records_of::<KnownAgent>(app, &project).await?;
+    records_of::<Pixel>(app, &project).await?;
     records_of::<StoredRule>(app, &project).await?;
     records_of::<StoredScore>(app, &project).await?;
     records_of::<StoredSession>(app, &project).await?;
     let prefix = format!("{project}/");
     records_under::<SeenBlock>(app, &prefix).await?;
+    records_under::<SeenEvent>(app, &prefix).await?;
     records_under::<SeenPageHit>(app, &prefix).await?;
     records_under::<FirstContact>(app, &prefix).await?;
     records_where::<DueSession>(app, |due| due.project_id == project_id).await?;
@@ -169,7 +173,8 @@ async fn delete<T: Record>(app: &App, ids: Vec<String>) -> Result<()> {
 }
 
 /// The streams of projects, but for the audit trail.
-const STREAMS: [&str; 4] = [detection::STREAM, history::SESSIONS, history::BANDS, history::DETECTIONS];
+const STREAMS: [&str; 5] =
+    [detection::STREAM, tracking::STREAM, history::SESSIONS, history::BANDS, history::DETECTIONS];
 
 const MOST_AT_ONCE: usize = 1_000;
 const INTERVAL: Duration = Duration::from_secs(30);

@@ -48,6 +48,11 @@ impl Moody {
         self.mood.store(if is_down { DOWN } else { WELL }, Ordering::SeqCst);
     }
 
+    /// Reads take longer than anybody waits.
+    pub fn is_slow(&self, is_slow: bool) {
+        self.mood.store(if is_slow { SLOW } else { WELL }, Ordering::SeqCst);
+    }
+
     /// Everything but streams of events works.
     pub fn has_no_events(&self, has_none: bool) {
         self.mood.store(if has_none { NO_EVENTS } else { WELL }, Ordering::SeqCst);
