@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
-const CORE_DEPENDENCIES: [&str; 16] = [
+const CORE_DEPENDENCIES: [&str; 17] = [
     "aho-corasick",
     "aws-lc-rs",
     "base64ct",
@@ -14,6 +14,7 @@ const CORE_DEPENDENCIES: [&str; 16] = [
     "icu_normalizer",
     "p256",
     "pkcs1",
+    "regex-lite",
     "rsa",
     "schemars",
     "serde",
