@@ -2,8 +2,12 @@
 
 pub mod auth;
 pub mod body;
+pub mod checkpoint;
 pub mod detect;
+pub mod enforce;
+pub mod include;
 pub mod limits;
+pub mod policy;
 pub mod request;
 pub mod wire;
 
@@ -19,7 +23,7 @@ use crate::telemetry::RequestId;
 
 /// The routes.
 pub fn router(_app: &App) -> OpenApiRouter<App> {
-    OpenApiRouter::new().merge(detect::router())
+    OpenApiRouter::new().merge(detect::router()).merge(enforce::router()).merge(policy::router())
 }
 
 /// Layer around every answer of this family: who is calling, whether there is room for the request, and the headers
@@ -27,6 +31,7 @@ pub fn router(_app: &App) -> OpenApiRouter<App> {
 pub async fn skin(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let request_id = request.extensions().get::<RequestId>().cloned();
     let ip = request.extensions().get::<ClientIp>().copied();
+    let has_own_form = enforce::is_route(request.uri().path());
     let caller = auth::identify(&app, request.headers()).await;
     let standing = limits::admit(&app, caller.as_deref().map_err(|denied| *denied), ip).await;
     let mut response = match standing.refusal(&app) {
@@ -38,6 +43,9 @@ pub async fn skin(State(app): State<App>, mut request: Request, next: Next) -> R
     };
     if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
         response = wire::fault(request_id.as_ref());
+    }
+    if has_own_form {
+        response = enforce::in_own_form(response).await;
     }
     standing.write(response.headers_mut());
     response

@@ -70,7 +70,7 @@ impl App {
         clock: Clock,
         entropy: Entropy,
     ) -> Self {
-        let scoring = Scoring::new(&config);
+        let (scoring, detection) = (Scoring::new(&config), Detection::new(&config));
         Self(Arc::new(Inner {
             config,
             storage,
@@ -79,7 +79,7 @@ impl App {
             entropy,
             scoring,
             analytics: Analytics::default(),
-            detection: Detection::default(),
+            detection,
             callers: Callers::default(),
             streams: Streams::default(),
             documents: Documents::default(),
