@@ -16,7 +16,7 @@ use reqwest::Certificate;
 
 pub use self::address::{Guard, is_local, is_public};
 pub use self::dns::{Dns, DnsError, Family, Resolver, SystemResolver};
-pub use self::http::{Fetched, Get, GetError, UrlError};
+pub use self::http::{Document, Fetched, Get, GetDocument, GetError, UrlError};
 use crate::config::{ConfigError, OutboundConfig};
 
 /// What the server asks others with.
@@ -57,6 +57,14 @@ impl Outbound {
     /// [`GetError`] says what was refused or failed.
     pub async fn get(&self, request: Get<'_>) -> Result<Fetched, GetError> {
         self.http.get(request).await
+    }
+
+    /// Fetches a document of a stranger from the public internet; no redirect is followed.
+    ///
+    /// # Errors
+    /// [`GetError`] says what was refused or failed.
+    pub async fn document(&self, request: GetDocument<'_>) -> Result<Document, GetError> {
+        self.http.document(request).await
     }
 }
 

@@ -4,9 +4,11 @@
 //! to an answer's time. At most a second of records is lost in a crash; records that find no room are counted.
 
 pub mod behavior;
+pub mod directories;
 pub mod network;
 pub mod policy;
 pub mod row;
+mod signature;
 pub mod visitor;
 
 use std::sync::Arc;
@@ -20,6 +22,7 @@ use tokio::sync::Mutex;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use self::behavior::{Behavior, Observation};
+use self::directories::Directories;
 use self::network::Networks;
 use self::policy::{Compiled, Policies, Ruling};
 use self::visitor::Visitors;
@@ -35,6 +38,8 @@ pub const STREAM: &str = "detection";
 pub struct Detection {
     /// What visitors did lately.
     pub behavior: Behavior,
+    /// The keys that agents publish.
+    pub directories: Directories,
     /// Networks that the operator named.
     pub networks: Networks,
     /// Policies of projects, ready for use.
@@ -138,6 +143,7 @@ pub async fn look_by(
     purpose: Purpose,
 ) -> Seen {
     network::complete(app, facts);
+    facts.signature = signature::check(app, project.id, facts, purpose).await;
     let observation = match purpose {
         Purpose::Visit => {
             let none = PathSet::default();
@@ -159,16 +165,18 @@ pub async fn look_by(
 }
 
 impl Detection {
-    /// By the settings of `[agentshield]` and `[botect]`.
+    /// By the settings of `[agentshield]`, `[botect]` and `[verification]`.
     pub fn new(config: &Config) -> Self {
         let (sender, receiver) = mpsc::channel(CAPACITY);
+        let classifier = Classifier::new();
         Self {
             behavior: Behavior::default(),
+            directories: Directories::new(&config.verification, classifier.agents()),
             networks: Networks::new(config),
             policies: Policies::default(),
             // Checked when the configuration was.
             traps: PathSet::new(&config.agentshield.honeypot_paths).unwrap_or_default(),
-            classifier: Classifier::new(),
+            classifier,
             sender,
             receiver: Mutex::new(receiver),
         }
@@ -220,8 +228,10 @@ pub fn new_id(app: &App) -> String {
     format!("det_{}", ulid(app.now(), app.random_bytes()))
 }
 
-/// Starts the task that records detections.
+/// Starts the tasks that record detections and keep the keys of signers at hand.
 pub fn start(app: &App) {
+    let kept = app.clone();
+    app.jobs.start("key-directories", move |stop| directories::run(kept.clone(), stop));
     let recorder = app.clone();
     app.jobs.start("detections", move |stop| run(recorder.clone(), stop));
 }

@@ -1,5 +1,7 @@
 //! One guarded HTTP GET.
 
+mod document;
+
 use std::error::Error as StdError;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::OnceLock;
@@ -12,6 +14,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Certificate, Client, Response, Url};
 
+pub use self::document::{Document, GetDocument};
 use super::address::Guard;
 use super::dns::{Dns, DnsError, Family};
 
@@ -117,7 +120,7 @@ impl Http {
     async fn fetch(&self, request: Get<'_>) -> Result<Fetched, GetError> {
         let url = Url::parse(request.url).map_err(|_| GetError::Url(UrlError::Syntax))?;
         self.rules.check(&url)?;
-        let client = self.client.get_or_init(|| self.build().map_err(|error| chain(&error)));
+        let client = self.client.get_or_init(|| self.build(self.following()).map_err(|error| chain(&error)));
         let mut builder = client.as_ref().map_err(|error| GetError::Failed(error.clone()))?.get(url);
         if let Some(etag) = request.etag {
             builder = builder.header(IF_NONE_MATCH, etag);
@@ -134,9 +137,10 @@ impl Http {
         }
     }
 
-    fn build(&self) -> reqwest::Result<Client> {
+    /// Follows redirects as long as they pass the rules.
+    fn following(&self) -> Policy {
         let rules = self.rules.clone();
-        let follow = move |attempt: Attempt| {
+        Policy::custom(move |attempt: Attempt| {
             if attempt.previous().len() > MOST_REDIRECTS {
                 return attempt.error(GetError::Url(UrlError::Redirects));
             }
@@ -144,12 +148,15 @@ impl Http {
                 Ok(()) => attempt.follow(),
                 Err(error) => attempt.error(error),
             }
-        };
+        })
+    }
+
+    fn build(&self, redirect: Policy) -> reqwest::Result<Client> {
         Client::builder()
             .user_agent(concat!("Quivive/", env!("CARGO_PKG_VERSION")))
             .no_proxy()
             .referer(false)
-            .redirect(Policy::custom(follow))
+            .redirect(redirect)
             .pool_max_idle_per_host(0)
             .tls_certs_merge(self.certificates.iter().cloned())
             // The connection goes to the very addresses that were checked: nothing is resolved a second time.
