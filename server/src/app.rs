@@ -73,7 +73,7 @@ impl App {
         clock: Clock,
         entropy: Entropy,
     ) -> Self {
-        let scoring = Scoring::new(&config);
+        let (scoring, detection) = (Scoring::new(&config), Detection::new(&config));
         Self(Arc::new(Inner {
             config,
             storage,
@@ -82,7 +82,7 @@ impl App {
             entropy,
             scoring,
             analytics: Analytics::default(),
-            detection: Detection::default(),
+            detection,
             webhooks: Webhooks::default(),
             callers: Callers::default(),
             streams: Streams::default(),

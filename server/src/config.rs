@@ -350,6 +350,10 @@ pub struct AgentshieldConfig {
     #[serde(deserialize_with = "optional")]
     pub engine: Option<String>,
     pub auth_aliases: bool,
+    #[serde(deserialize_with = "list")]
+    pub honeypot_paths: Vec<String>,
+    #[serde(deserialize_with = "networks")]
+    pub blocked_networks: Vec<IpNet>,
 }
 
 /// `[retention]`, in days.
@@ -391,6 +395,12 @@ pub struct VerificationConfig {
     pub patience_ms: u64,
     pub concurrency: usize,
     pub ranges_days: u32,
+    #[serde(deserialize_with = "list")]
+    pub signature_agents: Vec<String>,
+    pub open_discovery: bool,
+    pub strict_pins: bool,
+    #[serde(deserialize_with = "list")]
+    pub approved_keys: Vec<String>,
     pub feeds: BTreeMap<String, String>,
     pub bots: Vec<BotConfig>,
 }

@@ -16,7 +16,7 @@ use reqwest::Certificate;
 
 pub use self::address::{Guard, is_local, is_public};
 pub use self::dns::{Dns, DnsError, Family, Resolver, SystemResolver};
-pub use self::http::{Fetched, Get, GetError, Post, UrlError};
+pub use self::http::{Document, Fetched, Get, GetDocument, GetError, Post, UrlError};
 use crate::config::{ConfigError, OutboundConfig};
 
 /// What the server asks others with.
@@ -70,6 +70,14 @@ impl Outbound {
     /// [`GetError`] says what was refused or failed.
     pub async fn post(&self, request: Post<'_>) -> Result<u16, GetError> {
         self.http.post(request).await
+    }
+
+    /// Fetches a document of a stranger from the public internet; no redirect is followed.
+    ///
+    /// # Errors
+    /// [`GetError`] says what was refused or failed.
+    pub async fn document(&self, request: GetDocument<'_>) -> Result<Document, GetError> {
+        self.http.document(request).await
     }
 }
 

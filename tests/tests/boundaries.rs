@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
-const CORE_DEPENDENCIES: [&str; 19] = [
+const CORE_DEPENDENCIES: [&str; 20] = [
     "aho-corasick",
     "aws-lc-rs",
     "base64ct",
@@ -16,6 +16,7 @@ const CORE_DEPENDENCIES: [&str; 19] = [
     "p256",
     "p384",
     "pkcs1",
+    "regex-lite",
     "rsa",
     "schemars",
     "serde",

@@ -214,9 +214,14 @@ impl Reader {
 
     /// The address in `ip`: a literal without port and zone.
     pub fn ip(&mut self, body: &Map<String, Value>) -> Option<IpAddr> {
-        let text = self.text(body, "ip", "ip", 64)?;
+        self.address(body, "ip")
+    }
+
+    /// An address: a literal without port and zone.
+    pub fn address(&mut self, body: &Map<String, Value>, name: &str) -> Option<IpAddr> {
+        let text = self.text(body, name, name, 64)?;
         let Ok(ip) = text.parse::<IpAddr>() else {
-            self.fault("ip", "format");
+            self.fault(name, "format");
             return None;
         };
         Some(ip.to_canonical())

@@ -1,6 +1,7 @@
 //! Rules between settings, checked at start.
 
 use quivive_core::agent::default_classifier;
+use quivive_core::decision::PathSet;
 
 use super::{BotConfig, Config, ConfigError};
 use crate::mail;
@@ -47,6 +48,17 @@ impl Config {
             (
                 self.outbound.dns_timeout_ms > 0 && self.verification.timeout_ms > 0,
                 "`outbound.dns_timeout_ms` and `verification.timeout_ms` must be at least 1",
+            ),
+            (
+                PathSet::new(&self.agentshield.honeypot_paths).is_ok(),
+                "`agentshield.honeypot_paths` must be path patterns of 1 to 256 bytes",
+            ),
+            (
+                self.verification
+                    .signature_agents
+                    .iter()
+                    .all(|origin| origin.starts_with("https://") && is_origin(origin)),
+                "`verification.signature_agents` must be https origins such as https://agent.example",
             ),
             (self.verification.concurrency > 0, "`verification.concurrency` must be at least 1"),
             (

@@ -1,5 +1,7 @@
 //! Guarded HTTP: a GET that follows redirects, and a POST that does not.
 
+mod document;
+
 use std::error::Error as StdError;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::OnceLock;
@@ -12,6 +14,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Certificate, Client, Response, Url};
 
+pub use self::document::{Document, GetDocument};
 use super::address::Guard;
 use super::dns::{Dns, DnsError, Family};
 
@@ -103,13 +106,13 @@ pub enum UrlError {
     Redirects,
 }
 
-/// The clients; each made when it is first used.
+/// The clients, one that follows redirects and one that does not; each made when it is first used.
 pub(super) struct Http {
     dns: Dns,
     rules: Rules,
     certificates: Vec<Certificate>,
-    getter: OnceLock<Result<Client, String>>,
-    poster: OnceLock<Result<Client, String>>,
+    following: OnceLock<Result<Client, String>>,
+    direct: OnceLock<Result<Client, String>>,
 }
 
 /// What is checked of every URL, also of one that is redirected to.
@@ -121,8 +124,8 @@ struct Rules {
 
 impl Http {
     pub fn new(dns: Dns, guard: Guard, allow_http: bool, certificates: Vec<Certificate>) -> Self {
-        let (getter, poster) = (OnceLock::new(), OnceLock::new());
-        Self { dns, rules: Rules { guard, allow_http }, certificates, getter, poster }
+        let (following, direct) = (OnceLock::new(), OnceLock::new());
+        Self { dns, rules: Rules { guard, allow_http }, certificates, following, direct }
     }
 
     pub fn permits_literal(&self, host: &str) -> bool {
@@ -138,7 +141,7 @@ impl Http {
     async fn fetch(&self, request: Get<'_>) -> Result<Fetched, GetError> {
         let url = Url::parse(request.url).map_err(|_| GetError::Url(UrlError::Syntax))?;
         self.rules.check(&url)?;
-        let mut builder = self.client(&self.getter, || self.following())?.get(url);
+        let mut builder = self.client(&self.following, || self.following())?.get(url);
         if let Some(etag) = request.etag {
             builder = builder.header(IF_NONE_MATCH, etag);
         }
@@ -163,7 +166,7 @@ impl Http {
         let url = Url::parse(request.url).map_err(|_| GetError::Url(UrlError::Syntax))?;
         let allow_http = self.rules.allow_http || request.allow_http;
         Rules { allow_http, ..self.rules.clone() }.check(&url)?;
-        let builder = self.client(&self.poster, Policy::none)?.post(url);
+        let builder = self.client(&self.direct, Policy::none)?.post(url);
         let response = builder.headers(request.headers).body(request.body).send().await;
         Ok(response.map_err(|error| reason(&error))?.status().as_u16())
     }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::hook::{Hook, Payload};
 use super::{Notice, enqueue, list};
-use crate::agentshield::detect;
+use crate::agentshield::include;
 use crate::app::App;
 use crate::error::{ErrorKind, Result};
 use crate::flows::detection::Observed;
@@ -294,10 +294,10 @@ fn whole(project_id: &str, sighting: &Sighting, row: &Map<String, Value>) -> Val
         "ip": text("ip"),
         "url": text("url"),
         "extended": {
-            "class": detect::class(classification),
-            "agent": detect::agent(classification),
-            "verification": detect::verification(classification),
-            "signals": detect::signals(classification),
+            "class": include::class(classification),
+            "agent": include::agent(classification),
+            "verification": include::verification(classification),
+            "signals": include::signals(classification),
             "policy": { "action": row.get("policyAction"), "ruleId": row.get("ruleId") },
         },
     })
