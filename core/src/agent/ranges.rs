@@ -69,10 +69,10 @@ pub fn published_ranges(text: &str) -> Result<Vec<String>> {
 }
 
 impl FeedAnswer {
-    /// Whether the list is young enough at this time to prove or refute: a bundled snapshot for 30 days, a fetched
+    /// The last moment at which a list of this date can prove or refute: a bundled snapshot for 30 days, a fetched
     /// list for 7.
-    pub fn is_fresh(&self, now: Timestamp) -> bool {
-        network::is_fresh(self, now)
+    pub fn fresh_until(as_of: Timestamp, bundled: bool) -> Timestamp {
+        network::fresh_until(as_of, bundled)
     }
 }
 

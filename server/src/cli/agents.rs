@@ -180,7 +180,8 @@ fn explained(agent: &KnownAgent, style: Style) -> String {
             line("user agent", "never sent: the name stands in robots files only, and who sends it lies")
         }
         (tokens, false) => {
-            line("user agent", &tokens.iter().map(|token| plain(token.trim())).collect::<Vec<_>>().join(", "))
+            let tokens: Vec<String> = tokens.iter().map(|token| plain(token.trim())).collect();
+            line("user agent", &format!("contains {}", tokens.join(" or ")));
         }
     }
     line("robots.txt", agent.robots_token.as_deref().unwrap_or("no name that a robots file could use"));

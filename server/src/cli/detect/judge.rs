@@ -68,7 +68,7 @@ pub(super) struct Judge {
     lists: Vec<List>,
     names: HashMap<Rc<Name>, usize>,
     /// Verdicts by what is known about the address, and user agent.
-    known: HashMap<u32, HashMap<Box<str>, Rc<Verdict>>>,
+    known: HashMap<usize, HashMap<Box<str>, Rc<Verdict>>>,
     count: usize,
     now: Timestamp,
     /// The date of the address ranges.
@@ -81,6 +81,16 @@ struct List {
     ranges: IpSet,
     as_of: Timestamp,
     is_bundled: bool,
+    /// The last moment at which it proves or refutes.
+    fresh_until: Timestamp,
+}
+
+/// What a list says about an address.
+#[derive(Clone, Copy)]
+struct Answer {
+    list: usize,
+    contains: bool,
+    is_fresh: bool,
 }
 
 impl Judge {
@@ -88,9 +98,12 @@ impl Judge {
     pub fn new(table: &RangeTable, is_bundled: bool) -> Self {
         let as_of = Timestamp::parse_utc(&format!("{}T00:00:00Z", table.date)).unwrap_or_default();
         // A table checks its ranges when it is read.
-        let list = |(feed, ranges): (&String, &Vec<String>)| {
-            let ranges = IpSet::parse(ranges).unwrap_or_default();
-            List { feed: feed.clone(), ranges, as_of, is_bundled }
+        let list = |(feed, ranges): (&String, &Vec<String>)| List {
+            feed: feed.clone(),
+            ranges: IpSet::parse(ranges).unwrap_or_default(),
+            as_of,
+            is_bundled,
+            fresh_until: FeedAnswer::fresh_until(as_of, is_bundled),
         };
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
@@ -115,21 +128,14 @@ impl Judge {
             let own = class.agent.map(|agent| self.feeds_of(&agent.verify.ip_feeds)).unwrap_or_default();
             let answer = address.and_then(|address| self.answer(&own, address, now));
             if facts.feeds.is_empty() {
-                facts.feeds.extend(answer.iter().map(|(_, answer)| answer.clone()));
+                facts.feeds.extend(answer.and_then(|answer| self.told(answer)));
             }
-            return Rc::new(self.verdict(&facts, answer.map(|(_, answer)| answer)));
+            return Rc::new(self.verdict(&facts, answer));
         }
         let user_agent = record.user_agent.as_deref().unwrap_or_default();
-        let alone = self.remembered(0, user_agent, now, None);
-        let answer = address.and_then(|address| self.answer(&alone.feeds, address, now));
-        match answer {
-            None => alone,
-            Some((list, answer)) => {
-                let flags = u32::from(answer.contains) * 2 + u32::from(answer.is_fresh(now));
-                let key = 1 + u32::try_from(list).unwrap_or_default() * 4 + flags;
-                self.remembered(key, user_agent, now, address.map(|address| (address, answer)))
-            }
-        }
+        let alone = self.remembered(user_agent, now, None);
+        let answer = address.and_then(|address| Some((address, self.answer(&alone.feeds, address, now)?)));
+        if answer.is_none() { alone } else { self.remembered(user_agent, now, answer) }
     }
 
     /// The names by their places.
@@ -141,22 +147,25 @@ impl Judge {
 
     fn remembered(
         &mut self,
-        key: u32,
         user_agent: &str,
         now: Timestamp,
-        seen: Option<(IpAddr, FeedAnswer)>,
+        seen: Option<(IpAddr, Answer)>,
     ) -> Rc<Verdict> {
+        let answer = seen.map(|(_, answer)| answer);
+        let key = answer.map_or(0, |Answer { list, contains, is_fresh }| {
+            1 + list * 4 + usize::from(contains) * 2 + usize::from(is_fresh)
+        });
         if let Some(verdict) = self.known.get(&key).and_then(|known| known.get(user_agent)) {
             return Rc::clone(verdict);
         }
         let facts = RequestFacts {
             user_agent: Some(user_agent.to_owned()),
-            ip: seen.as_ref().map(|(address, _)| *address),
-            feeds: seen.iter().map(|(_, answer)| answer.clone()).collect(),
+            ip: seen.map(|(address, _)| address),
+            feeds: answer.and_then(|answer| self.told(answer)).into_iter().collect(),
             now,
             ..RequestFacts::default()
         };
-        let verdict = Rc::new(self.verdict(&facts, seen.map(|(_, answer)| answer)));
+        let verdict = Rc::new(self.verdict(&facts, answer));
         if user_agent.len() <= LONGEST_REMEMBERED {
             if self.count >= MOST_REMEMBERED {
                 self.known.clear();
@@ -168,7 +177,7 @@ impl Judge {
         verdict
     }
 
-    fn verdict(&mut self, facts: &RequestFacts, answer: Option<FeedAnswer>) -> Verdict {
+    fn verdict(&mut self, facts: &RequestFacts, answer: Option<Answer>) -> Verdict {
         let classification = self.classifier.classify(facts);
         let header = facts.headers.iter().flatten().find(|(name, _)| name.eq_ignore_ascii_case("user-agent"));
         let user_agent = facts.user_agent.as_ref().or(header.map(|(_, value)| value));
@@ -187,9 +196,9 @@ impl Judge {
         let feeds = class.agent.map(|agent| self.feeds_of(&agent.verify.ip_feeds)).unwrap_or_default();
         let is_browser = class.is_browser();
         let address = match answer {
-            Some(answer) if !feeds.is_empty() => {
-                let is_fresh = answer.is_fresh(facts.now);
-                if answer.contains { Address::Own { is_fresh } } else { Address::Other { is_fresh } }
+            Some(Answer { contains: true, is_fresh, .. }) if !feeds.is_empty() => Address::Own { is_fresh },
+            Some(Answer { contains: false, is_fresh, .. }) if !feeds.is_empty() => {
+                Address::Other { is_fresh }
             }
             _ => Address::Unknown,
         };
@@ -200,19 +209,23 @@ impl Judge {
     }
 
     /// What the lists say: those of the claimed agent if it has any, else the first that holds the address.
-    fn answer(&self, own: &[usize], address: IpAddr, now: Timestamp) -> Option<(usize, FeedAnswer)> {
+    fn answer(&self, own: &[usize], address: IpAddr, now: Timestamp) -> Option<Answer> {
         let holds = |place: &usize| self.lists.get(*place).is_some_and(|list| list.ranges.contains(address));
-        let (place, contains) = match own {
+        let (list, contains) = match own {
             [] => ((0..self.lists.len()).find(holds)?, true),
             [first, ..] => {
                 own.iter().find(|place| holds(place)).map_or((*first, false), |place| (*place, true))
             }
         };
-        let list = self.lists.get(place)?;
-        let answer =
-            FeedAnswer { feed: list.feed.clone(), contains, as_of: list.as_of, bundled: list.is_bundled };
+        let is_fresh = now <= self.lists.get(list)?.fresh_until;
         // What has become old says nothing about those who claim nothing.
-        (!own.is_empty() || answer.is_fresh(now)).then_some((place, answer))
+        (!own.is_empty() || is_fresh).then_some(Answer { list, contains, is_fresh })
+    }
+
+    /// The answer in the words of the classifier.
+    fn told(&self, Answer { list, contains, .. }: Answer) -> Option<FeedAnswer> {
+        let list = self.lists.get(list)?;
+        Some(FeedAnswer { feed: list.feed.clone(), contains, as_of: list.as_of, bundled: list.is_bundled })
     }
 
     fn feeds_of(&self, feeds: &[String]) -> Vec<usize> {
