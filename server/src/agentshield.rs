@@ -1,6 +1,7 @@
 //! The AgentShield-compatible API: classification of single requests.
 
 pub mod auth;
+pub mod body;
 pub mod detect;
 pub mod limits;
 pub mod request;

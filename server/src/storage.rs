@@ -254,7 +254,7 @@ pub trait Counters: Send + Sync {
 }
 
 /// One thing that happened; columns by which events are found, and a body.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Event {
     /// The stream: `botect_event`, `detection`, `audit`.
     pub kind: String,

@@ -50,6 +50,8 @@ pub struct NewProject {
     pub account_id: i64,
     /// Shown to people.
     pub name: String,
+    /// What it is for; may be empty.
+    pub description: String,
     /// Fixed keys with which scoring is enabled.
     pub keys: Option<ScoringKeys>,
     /// What verdicts do.
@@ -171,6 +173,8 @@ pub async fn create_project(app: &App, new: NewProject) -> Result<Project> {
         public_id: public_id.clone(),
         account_id: new.account_id,
         name: new.name.clone(),
+        description: new.description.clone(),
+        is_active: true,
         scoring: Scoring {
             is_enabled: new.keys.is_some(),
             site_key: new.keys.as_ref().map(|keys| keys.site_key.clone()),

@@ -7,7 +7,8 @@ use quivive_core::crypto::hmac_sha256;
 use quivive_core::encoding;
 use serde::{Deserialize, Serialize};
 
-use super::{Observed, user_agent};
+use super::Observed;
+use super::row::user_agent;
 use crate::app::App;
 use crate::storage::{self, Record};
 
