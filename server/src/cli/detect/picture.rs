@@ -54,15 +54,15 @@ impl Page {
     fn shares(&mut self, summary: &Summary) {
         self.text.push('\n');
         for (group, name, colour, note) in [
-            (Group::People, "People", Colour::Person, "browsers, as far as a log can tell"),
+            (Group::People, "People", Colour::Person, "browsers, as far as a log tells"),
             (Group::Ai, "AI", Colour::Ai, "agents and crawlers of AI"),
-            (Group::Bots, "Bots", Colour::Bot, "everything else that is automated"),
+            (Group::Bots, "Bots", Colour::Bot, "everything else automated"),
             (Group::Unclear, "Unclear", Colour::Faint, "neither browser nor known bot"),
         ] {
             let count = summary.of_group(group);
             if count > 0 || group != Group::Unclear {
                 let note = self.style.paint(Colour::Faint, note);
-                self.bar(name, count, 30, colour, &note);
+                self.bar(name, count, 24, colour, &note);
             }
         }
     }
@@ -85,7 +85,7 @@ impl Page {
                 (_, Group::Ai) => Colour::Ai,
                 _ => Colour::Bot,
             };
-            self.bar(name_of(kind), count, 30, colour, "");
+            self.bar(name_of(kind), count, 24, colour, "");
         }
     }
 
@@ -103,8 +103,8 @@ impl Page {
         let head = format!(
             "{:>10}  {}  {}  {}  ADDRESSES",
             "REQUESTS",
-            column("NAME", 26),
-            column("OPERATOR", 16),
+            column("NAME", 22),
+            column("OPERATOR", 14),
             column("PURPOSE", 15)
         );
         self.line(&self.style.paint(Colour::Faint, head));
@@ -113,13 +113,13 @@ impl Page {
             let row = format!(
                 "{:>10}  {}  {}  {}",
                 number(visits.total),
-                column(&name.name, 26),
-                column(name.operator.as_deref().unwrap_or("-"), 16),
+                column(&name.name, 22),
+                column(name.operator.as_deref().unwrap_or("-"), 14),
                 column(name.purpose.name(), 15)
             );
             has_old |= visits.own + visits.other > 0 && !visits.is_proof;
             let addresses = self.addresses(visits);
-            self.line(&format!("{row}  {addresses}"));
+            self.line(format!("{row}  {addresses}").trim_end());
         }
         if let Some(rest) = all.len().checked_sub(MOST_NAMES).filter(|rest| *rest > 0) {
             let sum = all.iter().skip(MOST_NAMES).map(|(_, visits)| visits.total).sum();
@@ -207,7 +207,7 @@ impl Page {
             (u128::from(count) * 1000 + u128::from(self.total) / 2) / u128::from(self.total.max(1));
         let share = format!("{:>3}.{} %", thousandths / 10, thousandths % 10);
         let bar = self.style.paint(colour, format!("{bar:width$}"));
-        let line = format!("{}  {bar}  {share}  {:>11}  {note}", column(name, 18), number(count));
+        let line = format!("{}  {bar}  {share}  {:>10}  {note}", column(name, 18), number(count));
         self.line(line.trim_end());
     }
 
