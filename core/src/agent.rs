@@ -20,22 +20,29 @@ mod classification;
 pub mod fusion;
 mod headers;
 mod kind;
+mod known;
 mod network;
+mod purpose;
 mod ranges;
 mod request;
+mod robots;
 pub mod signals;
 #[cfg(test)]
 mod tests;
 mod user_agent;
 mod verification;
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 pub use catalogue::{Agent, Feed, Verify};
 pub use classification::*;
+pub use known::*;
 pub use network::IpSet;
+pub use purpose::Purpose;
 pub use ranges::{RangeTable, published_ranges};
 pub use request::*;
+pub use robots::{AgentPolicy, AgentPolicyResult, RobotsTxt, RobotsTxtText, agent_policy, robots_txt};
 pub use signals::Group;
 pub use user_agent::{BrowserShape, Platform, Tool, UserAgentClass};
 pub use verification::is_in_domain;
@@ -57,6 +64,7 @@ pub struct Classifier {
     agents: Vec<Agent>,
     tools: Vec<Tool>,
     feeds: Vec<Feed>,
+    origins: BTreeMap<String, Source>,
     ai_headers: Vec<String>,
     ja4: Vec<Ja4Entry>,
     current: CurrentVersions,
@@ -83,6 +91,7 @@ impl Classifier {
             agents: rules.agents.into_iter().map(Agent::from_entry).collect(),
             tools,
             feeds: rules.feeds,
+            origins: rules.origins,
             ai_headers: rules.ai_headers,
             ja4: rules.ja4,
             current: rules.current,

@@ -44,7 +44,7 @@ pub(crate) fn write_package(root: &Path, out: &Path) -> Result<()> {
     for name in SHARED_DECLARATIONS {
         write(&out.join(name), &typed_module(&read(&node_folder(root).join(name))?))?;
     }
-    for name in ["LICENSE-APACHE", "LICENSE-MIT"] {
+    for name in ["LICENSE-APACHE", "LICENSE-MIT", "LICENSE-THIRD-PARTY"] {
         copy(&root.join(name), &out.join(name))?;
     }
     let own = package_folder(root);

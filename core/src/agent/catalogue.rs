@@ -1,10 +1,11 @@
 //! The rule set as data: known agents, tools, words and fingerprints.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::{AgentInfo, BotType, SubType, Trigger};
+use super::{AgentInfo, BotType, Purpose, Source, SubType, Trigger};
 use crate::{Error, ErrorKind, Result};
 
 /// The rule set that is built in.
@@ -28,6 +29,9 @@ pub(super) struct RuleSet {
     pub current: CurrentVersions,
     /// Where the feeds that entries name are published.
     pub feeds: Vec<Feed>,
+    /// The sources that entries name.
+    #[serde(default)]
+    pub origins: BTreeMap<String, Source>,
 }
 
 impl RuleSet {
@@ -85,6 +89,12 @@ pub(super) struct AgentEntry {
     /// A name for robots files that its vendor never sends: a request that shows it is false unless proven.
     #[serde(default)]
     pub never_sent: bool,
+    /// Since when it is listed, `YYYY-MM-DD`.
+    #[serde(default)]
+    pub since: Option<String>,
+    /// Names of the sources that list it.
+    #[serde(default)]
+    pub origins: Vec<String>,
 }
 
 /// How an agent's identity can be proven.
@@ -151,7 +161,8 @@ pub(super) struct CurrentVersions {
 }
 
 /// A published list of an operator's address ranges.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "AgentFeed"))]
 #[serde(deny_unknown_fields)]
 pub struct Feed {
     /// The name that catalogue entries use.
@@ -174,6 +185,12 @@ pub struct Agent {
     pub confidence: f64,
     /// How its identity can be proven.
     pub verify: Verify,
+    /// Texts that tell it in a user agent, in lower case.
+    pub tokens: Vec<String>,
+    /// Since when it is listed, `YYYY-MM-DD`.
+    pub since: Option<String>,
+    /// Names of the sources that list it.
+    pub origins: Vec<String>,
     pub(super) never_sent: bool,
     pub(super) ua_must: Vec<String>,
     pub(super) ua_must_not: Vec<String>,
@@ -193,12 +210,16 @@ impl Agent {
                 }),
                 robots_token: entry.robots_token,
                 info_url: entry.info_url,
+                purpose: Purpose::of(sub_type),
                 category: category_for_people(bot_type, sub_type).to_owned(),
             }),
             bot_type,
             sub_type,
             confidence: entry.confidence,
             verify: entry.verify,
+            tokens: lower_case(entry.tokens),
+            since: entry.since,
+            origins: entry.origins,
             never_sent: entry.never_sent,
             ua_must: lower_case(entry.ua_must),
             ua_must_not: lower_case(entry.ua_must_not),
