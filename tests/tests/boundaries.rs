@@ -5,11 +5,13 @@ use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
-const CORE_DEPENDENCIES: [&str; 16] = [
+const CORE_DEPENDENCIES: [&str; 18] = [
+    "aes-gcm",
     "aho-corasick",
     "aws-lc-rs",
     "base64ct",
     "ed25519-dalek",
+    "hkdf",
     "hmac",
     "icu_normalizer",
     "p256",
