@@ -125,18 +125,28 @@ impl DetectionGuard {
         Ok(())
     }
 
+    /// Whether the guard looks at a request at all.
+    pub fn covers(&self, request: &Incoming<'_>) -> bool {
+        self.decider.covers(request.path())
+    }
+
+    /// The client's address, behind trusted proxies.
+    pub fn client_ip(&self, request: &Incoming<'_>) -> Option<IpAddr> {
+        request.client_ip(&self.proxies, &self.address_header)
+    }
+
     /// Checks a request. It is counted among its visitor's; everything else stays as it is.
     pub fn check(&self, request: &Incoming<'_>) -> GuardOutcome {
-        let ip = request.client_ip(&self.proxies, &self.address_header);
+        let ip = self.client_ip(request);
         let path = request.path();
         let mut facts = DecisionFacts {
             path: Some(path.to_owned()),
-            method: Some(request.method.to_owned()),
+            method: Some(request.method.clone().into_owned()),
             ip,
             unavailable: request.unavailable,
             ..DecisionFacts::default()
         };
-        if !self.decider.covers(path) {
+        if !self.covers(request) {
             return self.outcome(request, self.decider.decide(&facts), None, ip, Vec::new());
         }
         let is_https = request.is_https(&self.proxies);
@@ -179,7 +189,7 @@ impl DetectionGuard {
             ip,
             headers: Some(request.joined()),
             url: url.or_else(|| Some(request.target.clone().into_owned())),
-            method: Some(request.method.to_owned()),
+            method: Some(request.method.clone().into_owned()),
             tls: request.tls.clone(),
             feeds: ip.map(|ip| self.feeds().answers(ip, request.now)).unwrap_or_default(),
             behavior: Some(behavior),

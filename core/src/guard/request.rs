@@ -57,17 +57,17 @@ pub struct RemoteDetection {
     pub bot_type: BotType,
 }
 
-/// A request in borrowed parts: what the adapters of Rust hand over.
+/// A request in parts that may be borrowed: what the adapters of Rust hand over.
 #[derive(Clone, Debug, Default)]
 pub struct Incoming<'a> {
     /// The method.
-    pub method: &'a str,
+    pub method: Cow<'a, str>,
     /// Path and query as the client sent them.
     pub target: Cow<'a, str>,
     /// The scheme of the connection.
-    pub scheme: Option<&'a str>,
+    pub scheme: Option<Cow<'a, str>>,
     /// The authority of the request target; the header `Host` when absent.
-    pub authority: Option<&'a str>,
+    pub authority: Option<Cow<'a, str>>,
     /// All header lines in their order.
     pub headers: Vec<(Cow<'a, str>, Cow<'a, [u8]>)>,
     /// The address of the connection.
@@ -98,10 +98,10 @@ impl GuardRequest {
                 .with("limit", MOST_HEADERS));
         }
         Ok(Incoming {
-            method: &self.method,
+            method: Cow::Borrowed(&self.method),
             target: Cow::Borrowed(&self.target),
-            scheme: self.scheme.as_deref(),
-            authority: self.authority.as_deref(),
+            scheme: self.scheme.as_deref().map(Cow::Borrowed),
+            authority: self.authority.as_deref().map(Cow::Borrowed),
             headers: self
                 .headers
                 .iter()
@@ -144,7 +144,7 @@ impl Incoming<'_> {
 
     /// The host that the client asked for, in lower case.
     pub(super) fn host(&self) -> Option<String> {
-        let authority = self.authority.or_else(|| self.header("host"))?.trim();
+        let authority = self.authority.as_deref().or_else(|| self.header("host"))?.trim();
         (!authority.is_empty()).then(|| authority.to_ascii_lowercase())
     }
 
@@ -153,7 +153,7 @@ impl Incoming<'_> {
         let is_trusted = self.peer.is_some_and(|peer| proxies.contains(peer));
         let told = self.header("x-forwarded-proto").filter(|_| is_trusted);
         let nearest = told.and_then(|told| told.rsplit(',').next()).map(str::trim);
-        nearest.or(self.scheme).map(|scheme| scheme.eq_ignore_ascii_case("https"))
+        nearest.or(self.scheme.as_deref()).map(|scheme| scheme.eq_ignore_ascii_case("https"))
     }
 
     /// The client's address: the peer, or, behind trusted proxies, the last address of the header that is not one of
@@ -164,7 +164,7 @@ impl Incoming<'_> {
     }
 
     /// All headers but those with secrets by lower-case name, repeated ones joined by `, `; of each, 8 KiB.
-    pub(super) fn joined(&self) -> BTreeMap<String, String> {
+    pub fn joined(&self) -> BTreeMap<String, String> {
         let mut joined = BTreeMap::<String, String>::new();
         for (name, value) in self.headers.iter().take(MOST_HEADERS) {
             let name = name.to_ascii_lowercase();
@@ -183,7 +183,7 @@ impl Incoming<'_> {
     }
 
     /// The user agent; empty when none was sent. Of a longer one, 4 KiB.
-    pub(super) fn user_agent(&self) -> String {
+    pub fn user_agent(&self) -> String {
         let value = self.all("user-agent").next().unwrap_or_default();
         let beginning = value.get(..LONGEST_USER_AGENT).unwrap_or(value);
         String::from_utf8_lossy(beginning).into_owned()
