@@ -28,6 +28,7 @@ mod ids;
 mod options;
 mod request;
 mod session;
+mod signatures;
 #[cfg(test)]
 mod tests;
 mod visitors;
@@ -37,7 +38,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
 
-pub use answer::ACCEPT_SIGNATURE;
 pub use options::{BlockedResponse, ClientIp, GuardOptions, RedirectMode, SessionTracking};
 pub use request::{GuardRequest, Incoming, RemoteDetection, nearest_client};
 
@@ -45,13 +45,15 @@ use crate::agent::{
     BehaviorFacts, Classification, Classifier, FeedAnswer, IpSet, RangeTable, RequestFacts,
     default_classifier,
 };
-use crate::decision::{Action, Decider, Decision, DecisionFacts};
+use crate::decision::{Action, Decider, Decision, DecisionFacts, Require};
 use crate::evidence::{Evidence, EvidenceKind};
 use crate::score::is_static_resource;
+use crate::signature::{KeyDirectory, KeyLocation};
 use crate::{Error, Result, Timestamp};
 use answer::{Answers, Course, name_of};
 use ids::Ids;
 use session::Sessions;
+use signatures::Signatures;
 use visitors::Visitors;
 
 /// A detection guard, prepared once for many requests; it may be used by many threads at once.
@@ -60,7 +62,7 @@ pub struct DetectionGuard {
     decider: Decider,
     proxies: IpSet,
     address_header: String,
-    authorities: Vec<String>,
+    signatures: Signatures,
     answers: Answers,
     sessions: Option<Sessions>,
     visitors: Option<Visitors>,
@@ -100,7 +102,7 @@ impl DetectionGuard {
             decider: Decider::new(policy)?,
             proxies: IpSet::parse(&options.client_ip.trusted_proxies)?,
             address_header: options.client_ip.header.to_ascii_lowercase(),
-            authorities: options.authorities.iter().map(|name| name.to_ascii_lowercase()).collect(),
+            signatures: Signatures::new(&options)?,
             sessions: tracking.enabled.then(sessions).transpose()?,
             visitors: options.count_requests.then(|| Visitors::new(options.most_visitors)),
             feeds: RwLock::new(Arc::new(Feeds::built_in())),
@@ -123,6 +125,23 @@ impl DetectionGuard {
         let feeds = Feeds::new(table, false)?;
         *self.feeds.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(feeds);
         Ok(())
+    }
+
+    /// Puts the keys that an agent publishes in the place of those fetched before; they count until then, and each key
+    /// within its own times. Of 1,000 agents the keys are kept, those of further ones are not.
+    pub fn set_directory(&self, location: &KeyLocation, directory: KeyDirectory, until: Timestamp) {
+        self.signatures.set_directory(location, directory, until);
+    }
+
+    /// Where the keys are that a request's signatures need and that this guard does not know: for a host that fetches
+    /// them, from agents that it trusts, before the check or for the next one.
+    pub fn wanted_directories(&self, request: &Incoming<'_>) -> Vec<KeyLocation> {
+        self.signatures.wanted(request, request.is_https(&self.proxies))
+    }
+
+    /// Whether the policy lets nobody in without a signature, so that it is worth waiting for keys.
+    pub fn requires_signature(&self) -> bool {
+        self.decider.policy().require == Require::Signed
     }
 
     /// Whether the guard looks at a request at all.
@@ -191,6 +210,7 @@ impl DetectionGuard {
             url: url.or_else(|| Some(request.target.clone().into_owned())),
             method: Some(request.method.clone().into_owned()),
             tls: request.tls.clone(),
+            signature: self.signatures.verify(request, is_https),
             feeds: ip.map(|ip| self.feeds().answers(ip, request.now)).unwrap_or_default(),
             behavior: Some(behavior),
             now: request.now,

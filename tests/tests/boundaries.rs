@@ -5,21 +5,24 @@ use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
-const CORE_DEPENDENCIES: [&str; 18] = [
+const CORE_DEPENDENCIES: [&str; 21] = [
     "aes-gcm",
     "aho-corasick",
     "aws-lc-rs",
     "base64ct",
     "ed25519-dalek",
+    "form_urlencoded",
     "hkdf",
     "hmac",
     "icu_normalizer",
     "p256",
+    "p384",
     "pkcs1",
     "rsa",
     "schemars",
     "serde",
     "serde_json",
+    "sfv",
     "sha2",
     "spki",
     "strsim",

@@ -6,11 +6,8 @@ use serde_json::{Value, json};
 use super::request::Incoming;
 use super::{GuardOptions, GuardResponse, RedirectMode};
 use crate::decision::{Action, Decision, Policy, Reason};
+use crate::signature::accept_signature;
 use crate::{Error, Result};
-
-/// How to ask for a Web Bot Auth signature (RFC 9421 section 5.1).
-pub const ACCEPT_SIGNATURE: &str =
-    r#"sig1=("@authority" "signature-agent";key="sig1");created;expires;keyid;tag="web-bot-auth""#;
 
 /// What a decision comes to.
 pub(super) enum Course {
@@ -210,7 +207,7 @@ fn identification() -> Value {
     json!([{
         "method": "http_message_signature",
         "tag": "web-bot-auth",
-        "acceptSignature": ACCEPT_SIGNATURE,
+        "acceptSignature": accept_signature(None),
         "specification": "https://www.rfc-editor.org/rfc/rfc9421",
     }])
 }
@@ -224,7 +221,7 @@ fn asking(status: u16, body: &Value, scheme: &str) -> GuardResponse {
 fn asking_headers(scheme: &str) -> [(String, String); 2] {
     [
         ("WWW-Authenticate".to_owned(), scheme.to_owned()),
-        ("Accept-Signature".to_owned(), ACCEPT_SIGNATURE.to_owned()),
+        ("Accept-Signature".to_owned(), accept_signature(None)),
     ]
 }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::crypto::Seed;
 use crate::decision::{Action, ListEntry, Policy};
+use crate::signature::DatedJwk;
 use crate::{Error, Result};
 
 /// The options of a detection guard; every one has a default but `seed`. Names are also read in camel case.
@@ -66,6 +67,12 @@ pub struct GuardOptions {
     /// How the client's address is found.
     #[serde(alias = "clientIp")]
     pub client_ip: ClientIp,
+    /// The keys of agents by their origin (`https://agent.example`), or by the URL of their directory; keys that the
+    /// host fetches come in addition.
+    pub keys: BTreeMap<String, Vec<DatedJwk>>,
+    /// Whether keys count whose private half was published with a specification; never where visitors come from.
+    #[serde(alias = "allowTestKeys")]
+    pub allow_test_keys: bool,
     /// The names under which the site is served, for example `shop.example`: a signature for any other is not
     /// accepted. When empty, a signature counts for whatever name the request gives.
     pub authorities: Vec<String>,
@@ -103,6 +110,8 @@ impl Default for GuardOptions {
             blocked_response: BlockedResponse::default(),
             session_tracking: SessionTracking::default(),
             client_ip: ClientIp::default(),
+            keys: BTreeMap::new(),
+            allow_test_keys: false,
             authorities: Vec::new(),
             count_requests: true,
             most_visitors: 20_000,
