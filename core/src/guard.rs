@@ -48,7 +48,7 @@ use crate::agent::{
 use crate::decision::{Action, Decider, Decision, DecisionFacts, Require};
 use crate::evidence::{Evidence, EvidenceKind};
 use crate::score::is_static_resource;
-use crate::signature::{KeyDirectory, KeyLocation};
+use crate::signature::{KeyDirectory, KeyLocation, LocationKind};
 use crate::{Error, Result, Timestamp};
 use answer::{Answers, Course, name_of};
 use ids::Ids;
@@ -120,9 +120,10 @@ impl DetectionGuard {
     /// Puts the published address ranges in the place of those known so far.
     ///
     /// # Errors
-    /// `INVALID_INPUT` for a date or range that cannot be read; the ranges known so far stay then.
+    /// As [`RangeTable::parse`], and `INVALID_INPUT` for a date that cannot be read; the ranges known so far stay then.
     pub fn set_feeds(&self, table: &RangeTable) -> Result<()> {
-        let feeds = Feeds::new(table, false)?;
+        let checked = RangeTable::parse(&serde_json::to_string(table)?)?;
+        let feeds = Feeds::new(&checked, false)?;
         *self.feeds.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(feeds);
         Ok(())
     }
@@ -131,6 +132,21 @@ impl DetectionGuard {
     /// within its own times. Of 1,000 agents the keys are kept, those of further ones are not.
     pub fn set_directory(&self, location: &KeyLocation, directory: KeyDirectory, until: Timestamp) {
         self.signatures.set_directory(location, directory, until);
+    }
+
+    /// As [`set_directory`](Self::set_directory), from the document as it was fetched.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` for an address that is no `https` URL, otherwise as [`KeyDirectory::parse`]; the keys known so
+    /// far stay then.
+    pub fn set_fetched(&self, fetched: &FetchedDirectory) -> Result<()> {
+        let location = [LocationKind::Directory, LocationKind::JwksUri];
+        let location = location
+            .into_iter()
+            .find_map(|kind| KeyLocation::read(&fetched.url, kind))
+            .ok_or_else(|| Error::invalid_input("url is no https URL").with("field", "url"))?;
+        self.set_directory(&location, KeyDirectory::parse(fetched.document.as_bytes())?, fetched.until);
+        Ok(())
     }
 
     /// Where the keys are that a request's signatures need and that this guard does not know: for a host that fetches
@@ -314,6 +330,19 @@ pub struct Upstream {
     pub remove: Vec<String>,
     /// What the guard found out, to be set after that.
     pub set: Vec<(String, String)>,
+}
+
+/// A directory of an agent's keys as it was fetched.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct FetchedDirectory {
+    /// The agent's origin (`https://agent.example`), or the URL that was fetched.
+    pub url: String,
+    /// The JSON text.
+    pub document: String,
+    /// Until when its keys count, at most a day from the fetch.
+    pub until: Timestamp,
 }
 
 /// The input of [`guard_request`].
