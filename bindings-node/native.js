@@ -1,5 +1,7 @@
 "use strict";
 
+const { randomBytes } = require("node:crypto");
+
 const { attempt, decode, encode, invalid, wrap } = require("./error.js");
 
 const native = load();
@@ -48,7 +50,36 @@ class RuleSet {
   }
 }
 
-module.exports = { Classifier, RuleSet, Verifier, operations };
+class DetectionGuard {
+  #native;
+
+  constructor(options = {}) {
+    const text = encode({ seed: randomBytes(32).toString("hex"), ...options });
+    this.#native = attempt(() => new native.DetectionGuard(text));
+  }
+
+  check(request = {}) {
+    return decode(() => this.#native.check(encode({ now: Date.now(), ...request })));
+  }
+
+  setDirectory(fetched = {}) {
+    attempt(() => this.#native.setDirectory(encode(fetched)));
+  }
+
+  setFeeds(table = {}) {
+    attempt(() => this.#native.setFeeds(encode(table)));
+  }
+
+  wantedDirectories(request = {}) {
+    return decode(() => this.#native.wantedDirectories(encode({ now: Date.now(), ...request })));
+  }
+
+  get hasOwnKey() {
+    return this.#native.hasOwnKey;
+  }
+}
+
+module.exports = { Classifier, DetectionGuard, RuleSet, Verifier, operations };
 
 function load() {
   const file = `./quivive.${process.platform}-${process.arch}.node`;

@@ -80,7 +80,7 @@ def pruned(schema: object) -> object:
 def stub(document: dict) -> str:
     functions = document["functions"]
     handles = {name: name_of(schema) for name, schema in document["handles"].items()}
-    names = sorted([function["name"] for function in functions] + ["Classifier", "RuleSet", "Verifier"])
+    names = sorted([function["name"] for function in functions] + ["Classifier", "DetectionGuard", "RuleSet", "Verifier"])
     used = sorted({name_of(function[side]) for function in functions for side in ("input", "output")} | {*handles.values()})
     parts = [
         BANNER,
@@ -138,6 +138,26 @@ class RuleSet:
     def __new__(cls, **options: Unpack[{rules}]) -> RuleSet: ...
     def matches(self, **facts: Unpack[{rule_facts}]) -> list[{rule_match}]:
         """The rules that match, in order."""
+
+@final
+class DetectionGuard:
+    """Decides about every request of a site, in this process; options are checked and prepared once.
+
+    A `seed` is drawn when none is given.
+    """
+
+    def __new__(cls, **options: Unpack[{guard_options}]) -> DetectionGuard: ...
+    def check(self, **request: Unpack[{guard_request}]) -> {guard_outcome}:
+        """What is to be done with a request; `now` is the present when it is left out."""
+    def set_directory(self, **fetched: Unpack[{fetched_directory}]) -> None:
+        """Take the keys that an agent publishes."""
+    def set_feeds(self, **table: Unpack[{range_table}]) -> None:
+        """Take the address ranges that operators publish."""
+    def wanted_directories(self, **request: Unpack[{guard_request}]) -> list[{key_location}]:
+        """Where keys are that a request needs and that are not known."""
+    @property
+    def has_own_key(self) -> bool:
+        """Whether the cookie's key is a random one of this guard alone."""
 '''
 
 

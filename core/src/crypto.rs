@@ -14,6 +14,7 @@
 #[cfg(all(feature = "aws-lc", not(target_arch = "wasm32")))]
 pub mod aws_lc;
 pub mod rustcrypto;
+mod sealed;
 mod seed;
 mod stream;
 
@@ -23,6 +24,7 @@ use aws_lc as backend;
 use rustcrypto as backend;
 
 pub use backend::{Ed25519Key, Ed25519SigningKey, P384Key, RsaKey, SigningKey, VerifyingKey};
+pub use sealed::{NONCE_BYTES, SealingKey};
 pub use seed::Seed;
 pub use stream::RandomStream;
 

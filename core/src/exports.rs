@@ -13,6 +13,7 @@ pub use crate::first_party::{
     SignedSessionCookie, VerifiedSessionCookie, VerifyPageToken, VerifySessionCookie, hash_page_path,
     sign_page_token, sign_session_cookie, verify_page_token, verify_session_cookie,
 };
+pub use crate::guard::{CheckRequest, GuardOutcome, guard_request};
 pub use crate::rules::{CheckRule, CheckedRule, EvaluateRules, RuleMatches, check_rule, evaluate_rules};
 pub use crate::score::{
     Aggregate, AggregateSession, CheckEvents, CheckedEvents, MotionScore, ResolveAction, Score, ScoreMotion,
@@ -108,6 +109,10 @@ macro_rules! for_each_export {
             parse_key_directory(ParseKeyDirectory) -> ParsedKeyDirectory, js = "parseKeyDirectory";
             /// Decide what to do with a request by a policy and everything that is known about it.
             decide(Decide) -> Decision, js = "decide";
+            /// Check one request as a detection guard does: who asks, whether it passes, and what it is answered.
+            ///
+            /// A site keeps a `DetectionGuard` instead, which also counts each visitor's requests.
+            guard_request(CheckRequest) -> GuardOutcome, js = "guardRequest";
             /// Sign the cookie by which a site knows a visitor's session again.
             sign_session_cookie(SignSessionCookie) -> SignedSessionCookie, js = "signSessionCookie";
             /// Verify a session cookie and return its session token.

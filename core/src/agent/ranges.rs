@@ -17,6 +17,7 @@ use crate::{Error, ErrorKind, Result, Timestamp};
 
 /// Lists of ranges by the name of their feed, with their date.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RangeTable {
     /// When they were fetched, `YYYY-MM-DD`.
