@@ -5,6 +5,9 @@ import type {
   RuleFacts,
   RuleMatch,
   RuleSetOptions,
+  SignatureVerifierOptions,
+  SignedRequest,
+  VerifiedSignatures,
   VerifierOptions,
 } from "./operations";
 
@@ -31,4 +34,11 @@ export class RuleSet {
   constructor(options: RuleSetOptions);
   /** The rules that match, in order. */
   matches(facts: RuleFacts): RuleMatch[];
+}
+
+/** Verifies message signatures with one set of keys, under one policy; both are read once. */
+export class SignatureVerifier {
+  constructor(options: SignatureVerifierOptions);
+  /** Verifies every signature of a request; `now` is in milliseconds since the Unix epoch, by default the present. */
+  verify(request: SignedRequest, now?: number): VerifiedSignatures;
 }

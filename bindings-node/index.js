@@ -2,6 +2,6 @@
 
 const { Client } = require("./client.js");
 const { ApiError, QuiviveError } = require("./error.js");
-const { Classifier, RuleSet, Verifier, operations } = require("./native.js");
+const { Classifier, RuleSet, SignatureVerifier, Verifier, operations } = require("./native.js");
 
-module.exports = { ...operations, ApiError, Classifier, Client, QuiviveError, RuleSet, Verifier };
+module.exports = { ...operations, ApiError, Classifier, Client, QuiviveError, RuleSet, SignatureVerifier, Verifier };

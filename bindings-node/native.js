@@ -48,7 +48,23 @@ class RuleSet {
   }
 }
 
-module.exports = { Classifier, RuleSet, Verifier, operations };
+class SignatureVerifier {
+  #native;
+
+  constructor(options = {}) {
+    const text = encode(options);
+    this.#native = attempt(() => new native.SignatureVerifier(text));
+  }
+
+  verify(request, now = Date.now()) {
+    if (!Number.isSafeInteger(now)) {
+      throw invalid("`now` is a whole number of milliseconds");
+    }
+    return decode(() => this.#native.verify(encode(request), now));
+  }
+}
+
+module.exports = { Classifier, RuleSet, SignatureVerifier, Verifier, operations };
 
 function load() {
   const file = `./quivive.${process.platform}-${process.arch}.node`;

@@ -28,6 +28,7 @@ macro_rules! python_exports {
             $(module.add_function(wrap_pyfunction!($name, module)?)?;)*
             module.add_class::<handles::Classifier>()?;
             module.add_class::<handles::RuleSet>()?;
+            module.add_class::<handles::SignatureVerifier>()?;
             module.add_class::<handles::Verifier>()
         }
     };

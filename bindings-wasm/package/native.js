@@ -57,3 +57,20 @@ export class RuleSet {
     return decode(() => this.#native.matches(encode(facts)));
   }
 }
+
+/** Verifies message signatures with one set of keys, under one policy; both are read once. */
+export class SignatureVerifier {
+  #native;
+
+  constructor(options = {}) {
+    const text = encode(options);
+    this.#native = attempt(() => new core.SignatureVerifier(text));
+  }
+
+  verify(request, now = Date.now()) {
+    if (!Number.isSafeInteger(now)) {
+      throw invalid("`now` is a whole number of milliseconds");
+    }
+    return decode(() => this.#native.verify(encode(request), now));
+  }
+}

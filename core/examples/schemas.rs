@@ -5,7 +5,7 @@
 //! `input` and `output` are JSON Schemas that refer to `$defs`.
 #![expect(clippy::print_stdout, reason = "the document is what this program is for")]
 
-use quivive_core::{Result, agent, exports, rules, score, token};
+use quivive_core::{Result, agent, exports, rules, score, signature, token};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
@@ -20,6 +20,9 @@ fn main() {
         "classification": types.outputs.subschema_for::<agent::Classification>(),
         "rules": types.inputs.subschema_for::<rules::RuleSetOptions>(),
         "rule_facts": types.inputs.subschema_for::<rules::Facts>(),
+        "signature_options": types.inputs.subschema_for::<signature::SignatureVerifierOptions>(),
+        "signed_request": types.inputs.subschema_for::<signature::SignedRequest>(),
+        "signatures": types.outputs.subschema_for::<signature::VerifiedSignatures>(),
         "rule_match": types.outputs.subschema_for::<score::RuleMatch>(),
     });
     let codes: Vec<_> = quivive_core::ErrorKind::ALL.iter().map(|kind| kind.code()).collect();
