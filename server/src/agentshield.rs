@@ -1,8 +1,19 @@
 //! The AgentShield-compatible API: classification of single requests.
 
+pub mod agents;
+pub mod analytics;
 pub mod auth;
+pub mod body;
+pub mod dates;
 pub mod detect;
+pub mod detections;
+pub mod export;
+pub mod include;
 pub mod limits;
+pub mod paging;
+pub mod projects;
+pub mod query;
+pub mod reader;
 pub mod request;
 pub mod wire;
 
@@ -18,7 +29,13 @@ use crate::telemetry::RequestId;
 
 /// The routes.
 pub fn router(_app: &App) -> OpenApiRouter<App> {
-    OpenApiRouter::new().merge(detect::router())
+    OpenApiRouter::new()
+        .merge(detect::router())
+        .merge(projects::router())
+        .merge(detections::router())
+        .merge(export::router())
+        .merge(analytics::router())
+        .merge(agents::router())
 }
 
 /// Layer around every answer of this family: who is calling, whether there is room for the request, and the headers

@@ -139,6 +139,12 @@ pub struct Project {
     pub account_id: i64,
     /// Shown to people.
     pub name: String,
+    /// What it is for, in the owner's words; may be empty.
+    #[serde(default)]
+    pub description: String,
+    /// Whether it is in use; an inactive one is listed as such, and its pixels and keys make no rows.
+    #[serde(default = "yes")]
+    pub is_active: bool,
     /// Session scoring and its keys.
     pub scoring: Scoring,
     /// Detection of single requests.
@@ -174,17 +180,51 @@ pub struct ScoringSettings {
 
 /// A project's detection of single requests.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Detection {
     /// When off, every request is answered as unknown and nothing is recorded.
     pub is_enabled: bool,
+    /// Whether middleware enforces what the policy says; otherwise it only notes it.
+    pub is_blocking: bool,
     /// Confidence from which a request counts as a bot; 0 to 1.
     pub threshold: f64,
+    /// What is kept of visitors' addresses.
+    pub ip_mode: IpMode,
+    /// Days that rows of detections are kept; the server's own setting when absent.
+    pub retention_days: Option<u32>,
+    /// Share of rows of people that are kept, 0 to 1; counters count all.
+    pub human_rows: f64,
+    /// Whether query strings of addresses are kept.
+    pub keep_query: bool,
 }
 
 impl Default for Detection {
     fn default() -> Self {
-        Self { is_enabled: true, threshold: 0.5 }
+        Self {
+            is_enabled: true,
+            is_blocking: false,
+            threshold: 0.5,
+            ip_mode: IpMode::Full,
+            retention_days: None,
+            human_rows: 1.0,
+            keep_query: false,
+        }
     }
+}
+
+/// What is kept of visitors' addresses.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IpMode {
+    /// The address.
+    #[default]
+    Full,
+    /// Its network: 24 bits of IPv4, 48 of IPv6.
+    Truncated,
+    /// A keyed hash that changes every day.
+    Hashed,
+    /// Nothing.
+    None,
 }
 
 /// Index: the project of a site key.
@@ -308,4 +348,8 @@ impl Record for LastId {
 /// The id under which a membership is stored.
 pub fn membership_id(account_id: i64, user_id: i64) -> String {
     format!("{account_id}/{user_id}")
+}
+
+fn yes() -> bool {
+    true
 }

@@ -74,19 +74,33 @@ impl ApiKey {
     /// # Errors
     /// `NOT_FOUND` for a project of another account, `FORBIDDEN` for one that the key may not see.
     pub async fn project(&self, app: &App, headers: &HeaderMap) -> Result<Project> {
-        let Some(id) = header_text(headers, PROJECT_HEADER) else { return Ok(self.0.project.clone()) };
-        let missing = || Failure(Error::not_found("There is no such project.").with("resource", "project"));
+        match header_text(headers, PROJECT_HEADER) {
+            Some(id) => self.project_at(app, id).await,
+            None => Ok(self.0.project.clone()),
+        }
+    }
+
+    /// The project of a `proj_` id.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` for a project of another account or none, `FORBIDDEN` for one that the key may not see.
+    pub async fn project_at(&self, app: &App, id: &str) -> Result<Project> {
         let project = match directory::project_by_public_id(app, id).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Err(missing()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(Failure::not_found("project")),
             other => other?,
         };
         if project.account_id != self.0.account.id {
-            return Err(missing());
+            return Err(Failure::not_found("project"));
         }
         if !self.0.key.sees(project.id) {
             return Err(Failure::forbidden("project"));
         }
         Ok(project)
+    }
+
+    /// The key with its account and its own project.
+    pub fn holder(&self) -> &KeyHolder {
+        &self.0
     }
 }
 

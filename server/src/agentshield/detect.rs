@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use quivive_core::agent::{Classification, Group, RequestFacts};
+use quivive_core::decision::Action;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -15,12 +15,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{ApiKey, CREDENTIAL_HEADERS};
+use super::body;
 use super::request::DetectRequest;
 use super::wire::{ErrorBody, Failure, Fault, Result};
 use crate::app::App;
 use crate::config::Profile;
 use crate::extract::ClientIp;
-use crate::flows::detection::{self, Observed, Outcome};
+use crate::flows::detection::{self, Observed, Outcome, Source};
 use crate::tenant::Project;
 use crate::tenant::detection_key::Scope;
 
@@ -162,7 +163,7 @@ async fn detect(State(app): State<App>, key: ApiKey, request: Request) -> Result
     let include = Include::read(parts.uri.query().unwrap_or_default())?;
     key.require(Scope::Detect)?;
     let project = key.project(&app, &parts.headers).await?;
-    let body = read_body(body).await?;
+    let body = body::collect(body, BODY_LIMIT).await?;
     let described = DetectRequest::read(&body, project.detection.threshold, app.now())?;
     Ok(Json(answer(&app, &key, &project, described, include)))
 }
@@ -232,7 +233,17 @@ fn answer(
     };
     if is_recorded {
         let (project_id, is_test) = (project.id, key.is_test());
-        app.detection.record(Observed { id, project_id, is_test, facts, session_id, classification });
+        let (source, action) = (Source::Api, Action::Allow);
+        app.detection.record(Observed {
+            id,
+            project_id,
+            is_test,
+            source,
+            action,
+            facts,
+            session_id,
+            classification,
+        });
     }
     detection
 }
@@ -369,14 +380,6 @@ fn facts_of(app: &App, parts: &Parts, ClientIp(ip): ClientIp, threshold: f64) ->
         threshold: Some(threshold),
         now: app.now(),
         ..RequestFacts::default()
-    }
-}
-
-async fn read_body(body: axum::body::Body) -> Result<bytes::Bytes> {
-    match Limited::new(body, BODY_LIMIT).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Failure::body_too_large(BODY_LIMIT)),
-        Err(_) => Err(Failure::invalid(&[Fault::new("body", "body_not_json")])),
     }
 }
 

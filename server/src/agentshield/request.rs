@@ -1,13 +1,11 @@
 //! Reading of the body of a detection: strict about types, silent about unknown members.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
-
 use quivive_core::Timestamp;
-use quivive_core::agent::{ClientFacts, RequestFacts, TlsFingerprints};
+use quivive_core::agent::RequestFacts;
 use serde_json::{Map, Value};
 
-use super::wire::{Failure, Fault, Result};
+use super::body::{self, Reader};
+use super::wire::Result;
 
 /// A checked body.
 #[derive(Debug, PartialEq)]
@@ -26,179 +24,35 @@ impl DetectRequest {
     /// # Errors
     /// `INVALID_REQUEST` with every fault that was found.
     pub fn read(body: &[u8], threshold: f64, now: Timestamp) -> Result<Self> {
-        let body: Value = crate::extract::parse_json(body)
-            .map_err(|_| Failure::invalid(&[Fault::new("body", "body_not_json")]))?;
-        let Value::Object(body) = body else { return Err(Failure::invalid(&[Fault::new("body", "type")])) };
-        let mut reader = Reader { faults: Vec::new() };
-        let request = reader.request(&body, threshold, now);
-        if reader.faults.is_empty() { Ok(request) } else { Err(Failure::invalid(&reader.faults)) }
+        let body = body::object(body)?;
+        let mut reader = Reader::default();
+        let request = request(&mut reader, &body, threshold, now);
+        reader.finish(request)
     }
 }
 
-/// Collects faults while it reads.
-struct Reader {
-    faults: Vec<Fault>,
-}
-
-impl Reader {
-    fn request(&mut self, body: &Map<String, Value>, threshold: f64, now: Timestamp) -> DetectRequest {
-        if !["userAgent", "headers", "ip"].iter().any(|name| body.contains_key(*name)) {
-            self.fault("userAgent", "required");
-        }
-        let facts = RequestFacts {
-            user_agent: self.text(body, "userAgent", "userAgent", 4_096),
-            ip: self.ip(body),
-            headers: self.headers(body),
-            url: self.url(body),
-            method: self.method(body),
-            tls: self.tls(body),
-            client: self.client(body),
-            threshold: Some(threshold),
-            now,
-            ..RequestFacts::default()
-        };
-        DetectRequest {
-            facts,
-            session_id: self.text(body, "sessionId", "sessionId", 128),
-            is_recorded: self.truth(body, "record", "record").unwrap_or(true),
-        }
+fn request(reader: &mut Reader, body: &Map<String, Value>, threshold: f64, now: Timestamp) -> DetectRequest {
+    if !["userAgent", "headers", "ip"].iter().any(|name| body.contains_key(*name)) {
+        reader.fault("userAgent", "required");
     }
-
-    fn ip(&mut self, body: &Map<String, Value>) -> Option<IpAddr> {
-        let text = self.text(body, "ip", "ip", 64)?;
-        let Ok(ip) = text.parse::<IpAddr>() else {
-            self.fault("ip", "format");
-            return None;
-        };
-        Some(ip.to_canonical())
-    }
-
-    fn headers(&mut self, body: &Map<String, Value>) -> Option<BTreeMap<String, String>> {
-        let headers = self.object(body, "headers")?;
-        if headers.len() > MOST_HEADERS {
-            self.faults.push(Fault::new("headers", "too_many").with("max", MOST_HEADERS));
-            return None;
-        }
-        let mut read = BTreeMap::new();
-        for name in headers.keys() {
-            if name.len() > MOST_NAME_BYTES {
-                self.faults.push(Fault::new("headers", "too_long").with("max", MOST_NAME_BYTES));
-            } else if let Some(value) = self.text(headers, name, &format!("headers.{name}"), MOST_VALUE_BYTES)
-            {
-                // Names that differ in case only are one header; its values are joined as HTTP does.
-                read.entry(name.to_ascii_lowercase())
-                    .and_modify(|known: &mut String| {
-                        known.push_str(", ");
-                        known.push_str(&value);
-                    })
-                    .or_insert(value);
-            }
-        }
-        Some(read)
-    }
-
-    fn url(&mut self, body: &Map<String, Value>) -> Option<String> {
-        let url = self.text(body, "url", "url", 8_192)?;
-        let is_path = url.starts_with('/');
-        let is_absolute = url.parse::<http::Uri>().is_ok_and(|uri| {
-            matches!(uri.scheme_str(), Some("http" | "https"))
-                && uri.host().is_some_and(|host| !host.is_empty())
-        });
-        if is_path || is_absolute || is_loose_absolute(&url) {
-            return Some(url);
-        }
-        self.fault("url", "format");
-        None
-    }
-
-    fn method(&mut self, body: &Map<String, Value>) -> Option<String> {
-        let method = self.text(body, "method", "method", 16)?;
-        let is_token = !method.is_empty()
-            && method.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
-        if !is_token {
-            self.fault("method", "format");
-            return None;
-        }
-        Some(method)
-    }
-
-    /// The core ignores malformed fingerprints; only their type is checked.
-    fn tls(&mut self, body: &Map<String, Value>) -> Option<TlsFingerprints> {
-        let tls = self.object(body, "tls")?;
-        Some(TlsFingerprints {
-            ja3: self.text(tls, "ja3", "tls.ja3", MOST_FINGERPRINT_BYTES),
-            ja4: self.text(tls, "ja4", "tls.ja4", MOST_FINGERPRINT_BYTES),
-        })
-    }
-
-    fn client(&mut self, body: &Map<String, Value>) -> Option<ClientFacts> {
-        let client = self.object(body, "client")?;
-        Some(ClientFacts {
-            webdriver: self.truth(client, "webdriver", "client.webdriver"),
-            headless_artifacts: self.count(client, "headlessArtifacts"),
-            visible_ms: self.count(client, "visibleMs"),
-            interactions: self.count(client, "interactions"),
-            human: self.truth(client, "human", "client.human"),
-        })
-    }
-
-    fn text(&mut self, object: &Map<String, Value>, name: &str, path: &str, most: usize) -> Option<String> {
-        match object.get(name)? {
-            Value::String(text) if text.len() > most => {
-                self.faults.push(Fault::new(path, "too_long").with("max", most));
-                None
-            }
-            Value::String(text) => Some(text.clone()),
-            _ => {
-                self.fault(path, "type");
-                None
-            }
-        }
-    }
-
-    fn truth(&mut self, object: &Map<String, Value>, name: &str, path: &str) -> Option<bool> {
-        let value = object.get(name)?.as_bool();
-        if value.is_none() {
-            self.fault(path, "type");
-        }
-        value
-    }
-
-    fn count(&mut self, client: &Map<String, Value>, name: &str) -> Option<u32> {
-        let value = client.get(name)?;
-        let Some(number) = value.as_u64() else {
-            self.fault(&format!("client.{name}"), if value.is_number() { "out_of_range" } else { "type" });
-            return None;
-        };
-        Some(u32::try_from(number).unwrap_or(u32::MAX))
-    }
-
-    fn object<'a>(&mut self, body: &'a Map<String, Value>, name: &str) -> Option<&'a Map<String, Value>> {
-        let object = body.get(name)?.as_object();
-        if object.is_none() {
-            self.fault(name, "type");
-        }
-        object
-    }
-
-    fn fault(&mut self, path: &str, reason: &'static str) {
-        self.faults.push(Fault::new(path, reason));
+    let facts = RequestFacts {
+        user_agent: reader.text(body, "userAgent", "userAgent", 4_096),
+        ip: reader.ip(body),
+        headers: reader.headers(body),
+        url: reader.url(body),
+        method: reader.method(body),
+        tls: reader.tls(body),
+        client: reader.client(body),
+        threshold: Some(threshold),
+        now,
+        ..RequestFacts::default()
+    };
+    DetectRequest {
+        facts,
+        session_id: reader.text(body, "sessionId", "sessionId", 128),
+        is_recorded: reader.truth(body, "record", "record").unwrap_or(true),
     }
 }
-
-/// Browsers send characters in paths that a strict reader refuses; scheme and host must be there all the same.
-fn is_loose_absolute(url: &str) -> bool {
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-    rest.is_some_and(|rest| {
-        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        !host.is_empty() && !host.chars().any(char::is_whitespace)
-    })
-}
-
-const MOST_HEADERS: usize = 100;
-const MOST_NAME_BYTES: usize = 256;
-const MOST_VALUE_BYTES: usize = 8_192;
-const MOST_FINGERPRINT_BYTES: usize = 256;
 
 #[cfg(test)]
 mod tests {

@@ -96,6 +96,11 @@ impl Failure {
         Self(Error::forbidden("The API key may not do this.").with_code("FORBIDDEN").with("reason", reason))
     }
 
+    /// 404 with what is missing: `project`, `detection`, `webhook`, `pixel`, `key`, `delivery`.
+    pub fn not_found(resource: &'static str) -> Self {
+        Self(Error::not_found(format!("There is no such {resource}.")).with("resource", resource))
+    }
+
     /// 413 with the largest size.
     pub fn body_too_large(most: usize) -> Self {
         Self(Error::too_large("The body is too large.").with("reason", "body_too_large").with("max", most))

@@ -3,21 +3,28 @@
 //! A detection is a read: its record goes through a bounded queue and is written in batches, so that it never adds
 //! to an answer's time. At most a second of records is lost in a crash; records that find no room are counted.
 
+pub mod figures;
+pub mod period;
+pub mod retention;
+pub mod row;
 pub mod visitor;
 
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use quivive_core::Timestamp;
-use quivive_core::agent::{Classification, Classifier, RequestFacts, UserAgentClass};
-use serde::Serialize;
+use quivive_core::agent::{AgentInfo, Classification, Classifier, RequestFacts, UserAgentClass};
+use quivive_core::decision::Action;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use self::visitor::Visitors;
 use crate::app::App;
 use crate::jobs::Stop;
-use crate::storage::Event;
+use crate::storage::{self, Event};
+use crate::tenant::{self, Project};
 
 /// The stream of detections.
 pub const STREAM: &str = "detection";
@@ -25,6 +32,7 @@ pub const STREAM: &str = "detection";
 /// What detection keeps in the process.
 pub struct Detection {
     classifier: Classifier,
+    identity_key: OnceLock<[u8; 32]>,
     sender: Sender<Observed>,
     receiver: Mutex<Receiver<Observed>>,
 }
@@ -32,7 +40,8 @@ pub struct Detection {
 impl Default for Detection {
     fn default() -> Self {
         let (sender, receiver) = mpsc::channel(CAPACITY);
-        Self { classifier: Classifier::new(), sender, receiver: Mutex::new(receiver) }
+        let (classifier, identity_key) = (Classifier::new(), OnceLock::new());
+        Self { classifier, identity_key, sender, receiver: Mutex::new(receiver) }
     }
 }
 
@@ -53,12 +62,28 @@ pub struct Observed {
     pub project_id: i64,
     /// Whether it is a test that analytics leave out.
     pub is_test: bool,
+    /// How the request was seen.
+    pub source: Source,
+    /// What the project's policy says to do.
+    pub action: Action,
     /// What was known.
     pub facts: RequestFacts,
     /// What the caller called the visitor's session.
     pub session_id: Option<String>,
     /// What it was classified as.
     pub classification: Classification,
+}
+
+/// How a request was seen.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// A server described it.
+    Api,
+    /// It carried an event.
+    Event,
+    /// It asked for the pixel.
+    Pixel,
 }
 
 impl Detection {
@@ -72,6 +97,16 @@ impl Detection {
     /// What a user agent says by itself.
     pub fn class_of_user_agent(&self, user_agent: &str) -> UserAgentClass<'_> {
         self.classifier.class_of_user_agent(user_agent)
+    }
+
+    /// The catalogued agent of an id.
+    pub fn agent(&self, id: &str) -> Option<&AgentInfo> {
+        self.classifier.agents().iter().map(|agent| &*agent.info).find(|agent| agent.id == id)
+    }
+
+    /// The key of the hashes by which bots are counted, so that nobody outside can aim at a value.
+    fn identity_key(&self, app: &App) -> [u8; 32] {
+        *self.identity_key.get_or_init(|| app.keys.derive("detection identity"))
     }
 
     /// Puts a detection up for recording.
@@ -112,9 +147,10 @@ async fn run(app: App, mut stop: Stop) {
 async fn write(app: &App, visitors: &mut Visitors, observed: Vec<Observed>) {
     let count = observed.len() as u64;
     let mut events = Vec::with_capacity(observed.len());
+    let mut projects = BTreeMap::new();
     for observed in observed {
-        match visitors.key(app, &observed).await {
-            Ok(visitor_key) => events.push(event(observed, visitor_key)),
+        match event(app, visitors, &mut projects, observed).await {
+            Ok(event) => events.extend(event),
             Err(error) => tracing::error!(%error, "a detection could not be recorded"),
         }
     }
@@ -127,88 +163,24 @@ async fn write(app: &App, visitors: &mut Visitors, observed: Vec<Observed>) {
     }
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Row<'a> {
-    source: &'static str,
-    is_bot: bool,
-    confidence: f64,
-    bot_type: quivive_core::agent::BotType,
-    sub_type: Option<quivive_core::agent::SubType>,
-    agent_id: Option<&'a str>,
-    verification: quivive_core::agent::VerificationStatus,
-    user_agent: Option<String>,
-    ip: Option<String>,
-    url: Option<String>,
-    method: Option<&'a str>,
-    visitor_key: String,
-    policy_action: &'static str,
-    test: bool,
-}
-
-fn event(observed: Observed, visitor_key: String) -> Event {
-    let Observed { id, project_id, is_test, facts, classification, .. } = observed;
-    let row = Row {
-        source: "api",
-        is_bot: classification.is_bot,
-        confidence: classification.confidence,
-        bot_type: classification.bot_type,
-        sub_type: classification.sub_type,
-        agent_id: classification.agent.as_ref().map(|agent| agent.id.as_str()),
-        verification: classification.verification.status,
-        user_agent: user_agent(&facts).map(|text| shortened(text, MOST_USER_AGENT_BYTES)),
-        ip: facts.ip.map(|ip| ip.to_canonical().to_string()),
-        url: facts.url.as_deref().map(|url| shortened(&stored_url(url), MOST_URL_BYTES)),
-        method: facts.method.as_deref(),
-        visitor_key,
-        policy_action: "allow",
-        test: is_test,
-    };
-    let text = |value: serde_json::Result<String>| value.unwrap_or_else(|_| "{}".to_owned());
-    let label = serde_json::to_value(classification.bot_type).ok();
-    Event {
-        kind: STREAM.to_owned(),
-        project: project_id.to_string(),
-        id,
-        at: facts.now,
-        label: label.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default().to_owned(),
-        score: Some(classification.confidence),
-        body: text(serde_json::to_string(&row)),
-    }
-}
-
-/// The user agent of the facts, from the header map when it was not given by itself.
-fn user_agent(facts: &RequestFacts) -> Option<&str> {
-    let from_headers = || {
-        let headers = facts.headers.as_ref()?;
-        headers
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case("user-agent"))
-            .map(|(_, value)| value.as_str())
-    };
-    facts.user_agent.as_deref().or_else(from_headers)
-}
-
-/// The address as it is stored: without user information, query and fragment.
-fn stored_url(url: &str) -> String {
-    let bare = url.split(['?', '#']).next().unwrap_or_default();
-    match bare.split_once("://") {
-        Some((scheme, rest)) => {
-            let (authority, path) =
-                rest.split_once('/').map_or((rest, None), |(host, path)| (host, Some(path)));
-            let host = authority.rsplit('@').next().unwrap_or_default();
-            let mut url = format!("{scheme}://{host}");
-            if let Some(path) = path {
-                let _ = write!(url, "/{path}");
-            }
-            url
+/// The row of a detection; nothing for a project that is gone.
+async fn event(
+    app: &App,
+    visitors: &mut Visitors,
+    projects: &mut BTreeMap<i64, Option<tenant::Detection>>,
+    observed: Observed,
+) -> storage::Result<Option<Event>> {
+    let id = observed.project_id;
+    let settings = match projects.get(&id) {
+        Some(known) => *known,
+        None => {
+            let project = app.storage.get::<Project>(&id.to_string()).await?;
+            *projects.entry(id).or_insert(project.map(|project| project.value.detection))
         }
-        None => bare.to_owned(),
-    }
-}
-
-fn shortened(text: &str, most: usize) -> String {
-    text.get(..text.floor_char_boundary(most)).unwrap_or_default().to_owned()
+    };
+    let Some(settings) = settings else { return Ok(None) };
+    let visitor = visitors.identify(app, &observed).await?;
+    Ok(Some(row::event(observed, visitor, &settings)))
 }
 
 fn ulid(at: Timestamp, random: [u8; 10]) -> String {
@@ -223,8 +195,6 @@ fn ulid(at: Timestamp, random: [u8; 10]) -> String {
 
 const CAPACITY: usize = 16_384;
 const MOST_AT_ONCE: usize = 512;
-const MOST_USER_AGENT_BYTES: usize = 1_024;
-const MOST_URL_BYTES: usize = 2_048;
 const CROCKFORD: &[u8] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 #[cfg(test)]
@@ -238,23 +208,5 @@ mod tests {
         assert_eq!(ulid(at(1_469_918_176_385), [0; 10]), "01ARYZ6S410000000000000000");
         assert_eq!(ulid(at(0), [255; 10]), "0000000000ZZZZZZZZZZZZZZZZ");
         assert!(ulid(at(1), [0; 10]) > ulid(at(0), [255; 10]));
-    }
-
-    #[test]
-    fn stored_urls_hold_no_secrets() {
-        for (url, stored) in [
-            ("https://ada:secret@example.org/a?token=1#x", "https://example.org/a"),
-            ("https://example.org?q=a/b", "https://example.org"),
-            ("/a/b?c=d", "/a/b"),
-            ("https://example.org/mail@example.net", "https://example.org/mail@example.net"),
-        ] {
-            assert_eq!(stored_url(url), stored);
-        }
-    }
-
-    #[test]
-    fn texts_are_cut_between_characters() {
-        assert_eq!(shortened("aé", 2), "a");
-        assert_eq!(shortened("aé", 3), "aé");
     }
 }

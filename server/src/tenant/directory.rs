@@ -50,6 +50,8 @@ pub struct NewProject {
     pub account_id: i64,
     /// Shown to people.
     pub name: String,
+    /// What it is for; may be empty.
+    pub description: String,
     /// Fixed keys with which scoring is enabled.
     pub keys: Option<ScoringKeys>,
     /// What verdicts do.
@@ -171,6 +173,8 @@ pub async fn create_project(app: &App, new: NewProject) -> Result<Project> {
         public_id: public_id.clone(),
         account_id: new.account_id,
         name: new.name.clone(),
+        description: new.description.clone(),
+        is_active: true,
         scoring: Scoring {
             is_enabled: new.keys.is_some(),
             site_key: new.keys.as_ref().map(|keys| keys.site_key.clone()),
@@ -372,6 +376,22 @@ pub async fn projects_of(app: &App, account_id: i64) -> Result<Vec<Project>> {
     let mut projects: Vec<Project> = found.into_iter().map(|project| project.value).collect();
     projects.sort_by_key(|project| project.id);
     Ok(projects)
+}
+
+/// All projects of an account.
+///
+/// # Errors
+/// When storage does not answer.
+pub async fn all_projects_of(app: &App, account_id: i64) -> Result<Vec<Project>> {
+    let mut projects: Vec<Project> = Vec::new();
+    loop {
+        let after = projects.last().map(Record::id);
+        let found = app.storage.list::<Project>(&account_id.to_string(), after.as_deref(), 1_000).await?;
+        if found.is_empty() {
+            return Ok(projects);
+        }
+        projects.extend(found.into_iter().map(|project| project.value));
+    }
 }
 
 /// The user that a text names: by his integer id, or by an e-mail address that only one user has.

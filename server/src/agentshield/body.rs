@@ -1,0 +1,208 @@
+//! Reading of JSON bodies: strict about types, silent about unknown members, and every fault at once.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use quivive_core::agent::{ClientFacts, TlsFingerprints};
+use serde_json::{Map, Value};
+
+use super::wire::{Failure, Fault, Result};
+
+/// Collects a body of at most `most` bytes.
+///
+/// # Errors
+/// `INVALID_REQUEST` with status 413 for a longer one, with status 400 for one that cannot be read.
+pub async fn collect(body: Body, most: usize) -> Result<Bytes> {
+    match Limited::new(body, most).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Failure::body_too_large(most)),
+        Err(_) => Err(Failure::invalid(&[Fault::new("body", "body_not_json")])),
+    }
+}
+
+/// Reads a body that is a JSON object, whatever its `Content-Type` says.
+///
+/// # Errors
+/// `INVALID_REQUEST` with the reason `body_not_json` or `type`.
+pub fn object(body: &[u8]) -> Result<Map<String, Value>> {
+    match crate::extract::parse_json(body) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(Failure::invalid(&[Fault::new("body", "type")])),
+        Err(_) => Err(Failure::invalid(&[Fault::new("body", "body_not_json")])),
+    }
+}
+
+/// Collects faults while it reads members; a member with a fault reads as absent.
+#[derive(Debug, Default)]
+pub struct Reader {
+    faults: Vec<Fault>,
+}
+
+impl Reader {
+    /// What was read, if there was no fault.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` with every fault that was found.
+    pub fn finish<T>(self, read: T) -> Result<T> {
+        if self.faults.is_empty() { Ok(read) } else { Err(Failure::invalid(&self.faults)) }
+    }
+
+    /// Notes a fault by one of the fixed reasons.
+    pub fn fault(&mut self, path: &str, reason: &'static str) {
+        self.push(Fault::new(path, reason));
+    }
+
+    /// Notes a fault.
+    pub fn push(&mut self, fault: Fault) {
+        self.faults.push(fault);
+    }
+
+    /// A text of at most `most` bytes.
+    pub fn text(
+        &mut self,
+        object: &Map<String, Value>,
+        name: &str,
+        path: &str,
+        most: usize,
+    ) -> Option<String> {
+        match object.get(name)? {
+            Value::String(text) if text.len() > most => {
+                self.push(Fault::new(path, "too_long").with("max", most));
+                None
+            }
+            Value::String(text) => Some(text.clone()),
+            _ => {
+                self.fault(path, "type");
+                None
+            }
+        }
+    }
+
+    /// A truth value.
+    pub fn truth(&mut self, object: &Map<String, Value>, name: &str, path: &str) -> Option<bool> {
+        let value = object.get(name)?.as_bool();
+        if value.is_none() {
+            self.fault(path, "type");
+        }
+        value
+    }
+
+    /// A whole number from 0; what is too large for 32 bits is their largest.
+    pub fn count(&mut self, object: &Map<String, Value>, name: &str, path: &str) -> Option<u32> {
+        let value = object.get(name)?;
+        let Some(number) = value.as_u64() else {
+            self.fault(path, if value.is_number() { "out_of_range" } else { "type" });
+            return None;
+        };
+        Some(u32::try_from(number).unwrap_or(u32::MAX))
+    }
+
+    /// An object.
+    pub fn object<'a>(&mut self, body: &'a Map<String, Value>, name: &str) -> Option<&'a Map<String, Value>> {
+        let object = body.get(name)?.as_object();
+        if object.is_none() {
+            self.fault(name, "type");
+        }
+        object
+    }
+
+    /// The address in `ip`: a literal without port and zone.
+    pub fn ip(&mut self, body: &Map<String, Value>) -> Option<IpAddr> {
+        let text = self.text(body, "ip", "ip", 64)?;
+        let Ok(ip) = text.parse::<IpAddr>() else {
+            self.fault("ip", "format");
+            return None;
+        };
+        Some(ip.to_canonical())
+    }
+
+    /// The header map in `headers`; names in lower case.
+    pub fn headers(&mut self, body: &Map<String, Value>) -> Option<BTreeMap<String, String>> {
+        let headers = self.object(body, "headers")?;
+        if headers.len() > MOST_HEADERS {
+            self.push(Fault::new("headers", "too_many").with("max", MOST_HEADERS));
+            return None;
+        }
+        let mut read = BTreeMap::new();
+        for name in headers.keys() {
+            if name.len() > MOST_NAME_BYTES {
+                self.push(Fault::new("headers", "too_long").with("max", MOST_NAME_BYTES));
+            } else if let Some(value) = self.text(headers, name, &format!("headers.{name}"), MOST_VALUE_BYTES)
+            {
+                // Names that differ in case only are one header; its values are joined as HTTP does.
+                read.entry(name.to_ascii_lowercase())
+                    .and_modify(|known: &mut String| {
+                        known.push_str(", ");
+                        known.push_str(&value);
+                    })
+                    .or_insert(value);
+            }
+        }
+        Some(read)
+    }
+
+    /// The address in `url`: absolute, or a path.
+    pub fn url(&mut self, body: &Map<String, Value>) -> Option<String> {
+        let url = self.text(body, "url", "url", 8_192)?;
+        let is_path = url.starts_with('/');
+        let is_absolute = url.parse::<http::Uri>().is_ok_and(|uri| {
+            matches!(uri.scheme_str(), Some("http" | "https"))
+                && uri.host().is_some_and(|host| !host.is_empty())
+        });
+        if is_path || is_absolute || is_loose_absolute(&url) {
+            return Some(url);
+        }
+        self.fault("url", "format");
+        None
+    }
+
+    /// The method in `method`, an HTTP token.
+    pub fn method(&mut self, body: &Map<String, Value>) -> Option<String> {
+        let method = self.text(body, "method", "method", 16)?;
+        let is_token = !method.is_empty()
+            && method.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
+        if !is_token {
+            self.fault("method", "format");
+            return None;
+        }
+        Some(method)
+    }
+
+    /// The fingerprints in `tls`; the core ignores malformed ones, so only their type is checked.
+    pub fn tls(&mut self, body: &Map<String, Value>) -> Option<TlsFingerprints> {
+        let tls = self.object(body, "tls")?;
+        Some(TlsFingerprints {
+            ja3: self.text(tls, "ja3", "tls.ja3", MOST_FINGERPRINT_BYTES),
+            ja4: self.text(tls, "ja4", "tls.ja4", MOST_FINGERPRINT_BYTES),
+        })
+    }
+
+    /// What a script on the page saw, in `client`.
+    pub fn client(&mut self, body: &Map<String, Value>) -> Option<ClientFacts> {
+        let client = self.object(body, "client")?;
+        Some(ClientFacts {
+            webdriver: self.truth(client, "webdriver", "client.webdriver"),
+            headless_artifacts: self.count(client, "headlessArtifacts", "client.headlessArtifacts"),
+            visible_ms: self.count(client, "visibleMs", "client.visibleMs"),
+            interactions: self.count(client, "interactions", "client.interactions"),
+            human: self.truth(client, "human", "client.human"),
+        })
+    }
+}
+
+/// Browsers send characters in paths that a strict reader refuses; scheme and host must be there all the same.
+fn is_loose_absolute(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    rest.is_some_and(|rest| {
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        !host.is_empty() && !host.chars().any(char::is_whitespace)
+    })
+}
+
+const MOST_HEADERS: usize = 100;
+const MOST_NAME_BYTES: usize = 256;
+const MOST_VALUE_BYTES: usize = 8_192;
+const MOST_FINGERPRINT_BYTES: usize = 256;
