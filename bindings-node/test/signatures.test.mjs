@@ -1,3 +1,5 @@
+// Message signatures: made, verified, and taken by classification.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

@@ -188,7 +188,8 @@ fn signatures(criterion: &mut Criterion) {
     let p256 = MessageSigner::from_jwk(&Jwk::generate(&[9; 32], None).expect("key")).expect("key");
     for (name, signer) in [("Ed25519", ed25519), ("ECDSA P-256", p256)] {
         let agent: Line = ("signature-agent", br#"sig1="https://agent.example""#);
-        let unsigned = Request { method: Some("GET"), headers: &[agent], ..Request::default() }
+        let alone = [agent];
+        let unsigned = Request { method: Some("GET"), headers: &alone, ..Request::default() }
             .with_url("https://shop.example/cart?id=5");
         let components = ["@method", "@authority", "@path", "@query", r#""signature-agent";key="sig1""#];
         let nonce = Some("e8N7S2MFd/qrd6T2R3tdfAuuANngKI7LFtKYI/vowzk4lAZYadIX6wW25MwG7DCT".to_owned());
