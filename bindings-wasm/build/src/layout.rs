@@ -84,7 +84,7 @@ fn function_module(glue: &str) -> String {
         "// Generated from the export table; each operation takes and returns one object.\n\
          import {{ operations }} from \"./native.js\";\n\n\
          export {{ ApiError, QuiviveError }} from \"./error.js\";\n\
-         export {{ Classifier, DetectionGuard, RuleSet, Verifier }} from \"./native.js\";\n\n\
+         export {{ Classifier, DetectionGuard, RuleSet, SignatureVerifier, Verifier }} from \"./native.js\";\n\n\
          export const {{\n{names}}} = operations;\n"
     )
 }
