@@ -112,6 +112,7 @@ fn steps(verb: &Verb) -> Vec<Step> {
             ("node", bench::node),
             ("collector", bench::collector),
             ("load", bench::load),
+            ("analytics", bench::analytics::run),
         ],
         Verb::Check => vec![("browser files", wasm::files), ("check", rust::check)],
         Verb::Declarations => vec![("declarations", declarations::write)],
