@@ -45,7 +45,7 @@ use crate::agent::{
     BehaviorFacts, Classification, Classifier, FeedAnswer, IpSet, RangeTable, RequestFacts,
     default_classifier,
 };
-use crate::decision::{Action, Decider, Decision, DecisionFacts, Require};
+use crate::decision::{Action, Decider, Decision, DecisionFacts, Policy};
 use crate::evidence::{Evidence, EvidenceKind};
 use crate::score::is_static_resource;
 use crate::signature::{KeyDirectory, KeyLocation, LocationKind};
@@ -155,9 +155,9 @@ impl DetectionGuard {
         self.signatures.wanted(request, request.is_https(&self.proxies))
     }
 
-    /// Whether the policy lets nobody in without a signature, so that it is worth waiting for keys.
-    pub fn requires_signature(&self) -> bool {
-        self.decider.policy().require == Require::Signed
+    /// The policy that the options make; where it demands a signature, it is worth waiting for keys.
+    pub fn policy(&self) -> &Policy {
+        self.decider.policy()
     }
 
     /// Whether the guard looks at a request at all.

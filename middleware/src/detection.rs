@@ -4,18 +4,23 @@ mod hooks;
 mod service;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::{HeaderName, HeaderValue};
 use quivive::agentshield::AgentShield;
+use quivive::directories::KeyDirectories;
 use quivive_core::crypto::Seed;
+use quivive_core::decision::Require;
 use quivive_core::guard::{DetectionGuard, GuardOptions, GuardOutcome, Incoming};
+use quivive_core::signature::KeyLocation;
 use quivive_core::{Error, Result};
 
 use crate::known::now;
 use hooks::Hooks;
 use service::Service;
+use tokio::runtime::Handle;
 
 /// Detects who asks, acts on it as the options say, and tells the site behind: by the headers `X-AgentShield-*`, which
 /// no client can send itself, and by the extension [`Detected`].
@@ -44,6 +49,7 @@ use service::Service;
 pub struct DetectAgents {
     guard: Arc<DetectionGuard>,
     service: Option<Service>,
+    directories: Option<KeyDirectories>,
     hooks: Hooks,
 }
 
@@ -84,7 +90,7 @@ impl DetectAgents {
                 "no encryption key for the session cookie: a random one serves until this process ends"
             );
         }
-        Ok(Self { guard: Arc::new(guard), service: None, hooks: Hooks::default() })
+        Ok(Self { guard: Arc::new(guard), service: None, directories: None, hooks: Hooks::default() })
     }
 
     /// As [`new`](Self::new), after what is not set was taken from the variables of earlier packages:
@@ -117,6 +123,14 @@ impl DetectAgents {
         Self { service: Some(Service::hybrid(service)), ..self }
     }
 
+    /// Fetches the keys of agents that sign their requests, and renews them, off the request: the first request of an
+    /// agent whose keys are not known yet is only called unproven. Where the policy demands a signature, that request
+    /// waits for them, for its `timeout_ms` or a second.
+    #[must_use]
+    pub fn directories(self, directories: KeyDirectories) -> Self {
+        Self { directories: Some(directories), ..self }
+    }
+
     /// Calls this with every bot that is detected. Hooks run in threads of their own, in order; a hook that falls 1,000
     /// calls behind misses the next ones.
     #[must_use]
@@ -136,7 +150,7 @@ impl DetectAgents {
         self.with(|hooks| hooks.result = Some(hooks::start(hook)))
     }
 
-    /// Calls this when the service cannot be reached; as [`on_detection`](Self::on_detection).
+    /// Calls this when the service or a key directory cannot be reached; as [`on_detection`](Self::on_detection).
     #[must_use]
     pub fn on_error(self, hook: impl Fn(&quivive::Error) + Send + 'static) -> Self {
         self.with(|hooks| hooks.error = Some(hooks::start(hook)))
@@ -153,29 +167,69 @@ impl DetectAgents {
     }
 
     pub(crate) fn check(&self, request: Incoming<'static>) -> Checking {
-        let asks = self.service.as_ref().filter(|service| service.is_remote() && self.guard.covers(&request));
-        let Some(service) = asks.cloned() else {
-            let detected = self.conclude(&request);
-            if let Some(service) = &self.service
-                && detected.classification.is_some()
-            {
-                service.report(&request, &detected, self.hooks.clone());
-            }
-            return Checking::Done(detected);
-        };
+        if !self.guard.covers(&request) {
+            return Checking::Done(self.conclude(&request));
+        }
+        let remote = self.service.clone().filter(Service::is_remote);
+        let keys = self.directories.clone().and_then(|directories| self.keys(directories, &request));
+        if remote.is_none() && keys.is_none() {
+            return Checking::Done(self.conclude(&request));
+        }
         let this = self.clone();
         Checking::Waiting(
             async move {
-                let request = service.ask(request, &this.guard, &this.hooks).await;
+                if let Some((directories, wanted)) = keys {
+                    this.load(&directories, &wanted, this.patience()).await;
+                }
+                let request = match remote {
+                    Some(service) => service.ask(request, &this.guard, &this.hooks).await,
+                    None => request,
+                };
                 this.conclude(&request)
             }
             .boxed(),
         )
     }
 
+    /// The keys for which the request waits; others that are wanted or due are fetched meanwhile.
+    fn keys(
+        &self,
+        directories: KeyDirectories,
+        request: &Incoming<'_>,
+    ) -> Option<(KeyDirectories, Vec<KeyLocation>)> {
+        let mut wanted = self.guard.wanted_directories(request);
+        let is_wanted = directories.is_worth_waiting(&wanted);
+        if is_wanted && self.guard.policy().require == Require::Signed {
+            return Some((directories, wanted));
+        }
+        wanted.retain(|_| is_wanted);
+        wanted.extend(directories.due());
+        if let Some(runtime) = Handle::try_current().ok().filter(|_| !wanted.is_empty()) {
+            let this = self.clone();
+            runtime.spawn(async move { this.load(&directories, &wanted, LONGEST_FETCH).await });
+        }
+        None
+    }
+
+    async fn load(&self, directories: &KeyDirectories, wanted: &[KeyLocation], patience: Duration) {
+        let loading = directories.load(&self.guard, wanted, now());
+        let failures = tokio::time::timeout(patience, loading).await.unwrap_or_default();
+        failures.into_iter().for_each(|error| self.hooks.fail(error));
+    }
+
+    fn patience(&self) -> Duration {
+        let milliseconds = self.guard.policy().timeout_ms.unwrap_or(1_000);
+        Duration::from_millis(milliseconds.into())
+    }
+
     fn conclude(&self, request: &Incoming<'_>) -> Detected {
         let detected = Detected(Arc::new(self.guard.check(request)));
         self.hooks.tell(&detected);
+        if let Some(service) = self.service.as_ref().filter(|service| !service.is_remote())
+            && detected.classification.is_some()
+        {
+            service.report(request, &detected, self.hooks.clone());
+        }
         detected
     }
 
@@ -221,3 +275,6 @@ pub(crate) fn pairs(headers: &[(String, String)]) -> impl Iterator<Item = (Heade
         Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_str(value).ok()?))
     })
 }
+
+/// Longer than any fetch takes.
+const LONGEST_FETCH: Duration = Duration::from_secs(10);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::ErrorKind;
 use crate::agent::{BotType, VerificationStatus};
-use crate::decision::MatchType;
+use crate::decision::{MatchType, Require};
 use crate::signature::{Line, LocationKind, MessageSigner, Request, SigningPlan, accept_signature};
 use crate::token::Jwk;
 
@@ -755,7 +755,7 @@ fn fetched_keys_count_for_their_own_location_and_until_they_are_old() {
     let request = signed(&signer(), COMPONENTS, None);
     let incoming = request.incoming().unwrap();
     let home = KeyLocation::read(AGENT, LocationKind::Directory).unwrap();
-    assert!(guard.requires_signature());
+    assert_eq!(guard.policy().require, Require::Signed);
     assert_eq!(guard.wanted_directories(&incoming), [home.clone()]);
     assert!(guard.wanted_directories(&crawler("/").incoming().unwrap()).is_empty());
     let directory = || KeyDirectory::parse(json!({"keys": [key()]}).to_string().as_bytes()).unwrap();

@@ -31,7 +31,7 @@ impl Hooks {
 
     /// Tells about a failure.
     pub fn fail(&self, error: quivive::Error) {
-        tracing::warn!(code = error.code(), "the detection service cannot be asked");
+        tracing::warn!(code = error.code(), "detection goes on without what could not be fetched");
         if let Some(hook) = &self.error {
             let _ = hook.try_send(Arc::new(error));
         }

@@ -16,16 +16,16 @@ use serde_json::{Value, json};
 const CHROME: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36";
 const CRAWLER: &str = "Mozilla/5.0 (compatible; GPTBot/1.2; +https://openai.com/gptbot)";
 
-fn agents(options: Value) -> DetectAgents {
+pub fn agents(options: Value) -> DetectAgents {
     DetectAgents::new(serde_json::from_value::<GuardOptions>(options).unwrap()).unwrap()
 }
 
 /// A request; `https` with host `shop.example`.
 #[derive(Clone)]
-struct Ask {
+pub struct Ask {
     method: &'static str,
     target: &'static str,
-    headers: Vec<(String, Vec<u8>)>,
+    pub headers: Vec<(String, Vec<u8>)>,
     peer: IpAddr,
 }
 
@@ -35,7 +35,7 @@ impl Ask {
         Self { method: "GET", target, headers: vec![("host".to_owned(), b"shop.example".to_vec())], peer }
     }
 
-    fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.headers.push((name.to_owned(), value.as_ref().to_vec()));
         self
     }
@@ -48,7 +48,7 @@ impl Ask {
         Self::new(target).header("user-agent", CRAWLER).header("accept", "*/*")
     }
 
-    fn browser(target: &'static str) -> Self {
+    pub fn browser(target: &'static str) -> Self {
         Self::new(target)
             .header("user-agent", CHROME)
             .header("accept", "text/html,application/xhtml+xml")
@@ -64,10 +64,10 @@ impl Ask {
 
 /// An answer; a body that is no JSON is a text.
 #[derive(Debug)]
-struct Got {
-    status: u16,
+pub struct Got {
+    pub status: u16,
     headers: Vec<(String, String)>,
-    body: Value,
+    pub body: Value,
 }
 
 impl Got {
@@ -109,11 +109,11 @@ fn seen<'a>(
     })
 }
 
-trait Framework {
+pub trait Framework {
     fn ask(agents: &DetectAgents, ask: Ask) -> impl Future<Output = Got>;
 }
 
-struct Tower;
+pub struct Tower;
 
 impl Framework for Tower {
     async fn ask(agents: &DetectAgents, ask: Ask) -> Got {
@@ -147,7 +147,7 @@ impl Framework for Tower {
     }
 }
 
-struct Actix;
+pub struct Actix;
 
 impl Framework for Actix {
     async fn ask(agents: &DetectAgents, ask: Ask) -> Got {

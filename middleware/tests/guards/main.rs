@@ -7,4 +7,5 @@ mod detection;
 mod first_party;
 mod frameworks;
 mod service;
+mod signed;
 mod visitors;
