@@ -15,6 +15,7 @@ import {
   type RuleMatch,
   type SessionVerdict,
 } from "quivive";
+import { AgentShield, type Analytics, type BatchAnswer } from "quivive/compat/agentshield";
 
 const options: ClientOptions = { url: "https://door.example", tokenOrigins: new Set(["https://shop.example"]) };
 const client = new Client(options);
@@ -23,6 +24,12 @@ const token: string = await client.botcha.token();
 const proof: string = await client.botcha.prove(async ({ id, question, category }) => `${id}${question}${category}`);
 const verdict: SessionVerdict = await client.botect.verdict("sess_1", { path: "/", loggedIn: false });
 const detection: Detection = await client.agentshield.detect({ userAgent: "GPTBot" });
+
+const shield = new AgentShield({ apiKey: "as_test_key", cacheTtl: 0, onError: ({ message }) => message });
+const seen: Detection = await shield.detect({ userAgent: "GPTBot" });
+const sent: { eventId: string } = await shield.event({ event: "click", url: "https://shop.example" }, { wait: true });
+const batch: BatchAnswer = await shield.batch([{ event: "click", url: "https://shop.example" }]);
+const analytics: Analytics = await shield.projects.analytics("proj_1", { period: "day", metrics: ["summary"] });
 
 const verifier = new Verifier({ keys: { keys: [] }, audience: "shop", issuer: null });
 const claims: Claims = verifier.verify(token);
@@ -50,4 +57,4 @@ function codeOf(error: unknown): ErrorCode | string {
   return error instanceof QuiviveError ? error.code : "unknown";
 }
 
-export { claims, classification, codeOf, detection, later, proof, response, verdict };
+export { analytics, batch, claims, classification, codeOf, detection, later, proof, response, seen, sent, verdict };

@@ -1,5 +1,5 @@
-//! Cryptography behind one module: SHA-256, HMAC-SHA-256, ECDSA with P-256 (ES256), and the verifying halves of
-//! Ed25519 and RSASSA-PSS with SHA-256 (PS256).
+//! Cryptography behind one module: SHA-2, HMAC-SHA-256, ECDSA with P-256 (ES256), Ed25519, and the verifying halves
+//! of ECDSA with P-384 and of RSA.
 //!
 //! Two interchangeable backends pass the same tests: [`rustcrypto`] (WebAssembly, and where a C compiler is
 //! missing) and `aws_lc` (feature `aws-lc`, the native default).
@@ -22,7 +22,7 @@ use aws_lc as backend;
 #[cfg(not(all(feature = "aws-lc", not(target_arch = "wasm32"))))]
 use rustcrypto as backend;
 
-pub use backend::{Ed25519Key, RsaPssKey, SigningKey, VerifyingKey};
+pub use backend::{Ed25519Key, Ed25519SigningKey, P384Key, RsaKey, SigningKey, VerifyingKey};
 pub use seed::Seed;
 pub use stream::RandomStream;
 
@@ -36,6 +36,11 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     backend::sha256(bytes)
 }
 
+/// SHA-512 (FIPS 180-4).
+pub fn sha512(bytes: &[u8]) -> [u8; 64] {
+    backend::sha512(bytes)
+}
+
 /// HMAC with SHA-256 (RFC 2104).
 pub fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
     backend::hmac_sha256(key, message)
@@ -44,6 +49,19 @@ pub fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
 /// Whether `tag` is the whole HMAC-SHA-256 of `message`; compares in constant time.
 pub fn verify_hmac_sha256(key: &[u8], message: &[u8], tag: &[u8]) -> bool {
     crate::encoding::equal_in_constant_time(&hmac_sha256(key, message), tag)
+}
+
+/// The ways of RSA that are verified (RFC 8017 section 8).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RsaScheme {
+    /// RSASSA-PSS with SHA-256, MGF1 with SHA-256 and 32 bytes of salt (PS256 of RFC 7518 section 3.5).
+    PssSha256,
+    /// As [`RsaScheme::PssSha256`], with whatever length of salt the signature shows.
+    PssSha256AnySalt,
+    /// RSASSA-PSS with SHA-512, MGF1 with SHA-512 and 64 bytes of salt.
+    PssSha512,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Pkcs1Sha256,
 }
 
 impl SigningKey {
@@ -306,16 +324,30 @@ mod tests {
         let [modulus, exponent, signature] =
             [MODULUS, "010001", PSS_SIGNATURE].map(|text| decode_hex(text).unwrap());
         let (own, other) = (
-            RsaPssKey::from_components(&modulus, &exponent).unwrap(),
-            rustcrypto::RsaPssKey::from_components(&modulus, &exponent).unwrap(),
+            RsaKey::from_components(&modulus, &exponent).unwrap(),
+            rustcrypto::RsaKey::from_components(&modulus, &exponent).unwrap(),
         );
-        assert!(own.verify(b"Test", &signature) && other.verify(b"Test", &signature));
-        assert!(!own.verify(b"test", &signature) && !other.verify(b"test", &signature));
+        assert!(
+            own.verify(RsaScheme::PssSha256, b"Test", &signature)
+                && other.verify(RsaScheme::PssSha256, b"Test", &signature)
+        );
+        assert!(
+            !own.verify(RsaScheme::PssSha256, b"test", &signature)
+                && !other.verify(RsaScheme::PssSha256, b"test", &signature)
+        );
         for bad in damaged(&signature) {
-            assert!(!own.verify(b"Test", &bad) && !other.verify(b"Test", &bad), "{}", hex(&bad));
+            assert!(
+                !own.verify(RsaScheme::PssSha256, b"Test", &bad)
+                    && !other.verify(RsaScheme::PssSha256, b"Test", &bad),
+                "{}",
+                hex(&bad)
+            );
         }
         for number in [vec![0; 256], [vec![0; 255], vec![1]].concat(), modulus.clone(), vec![255; 256]] {
-            assert!(!own.verify(b"Test", &number) && !other.verify(b"Test", &number));
+            assert!(
+                !own.verify(RsaScheme::PssSha256, b"Test", &number)
+                    && !other.verify(RsaScheme::PssSha256, b"Test", &number)
+            );
         }
     }
 
@@ -340,8 +372,8 @@ mod tests {
             (&padded, good),
             (&long, good),
         ] {
-            assert!(RsaPssKey::from_components(modulus, exponent).is_err(), "{}", hex(exponent));
-            assert!(rustcrypto::RsaPssKey::from_components(modulus, exponent).is_err(), "{}", hex(exponent));
+            assert!(RsaKey::from_components(modulus, exponent).is_err(), "{}", hex(exponent));
+            assert!(rustcrypto::RsaKey::from_components(modulus, exponent).is_err(), "{}", hex(exponent));
         }
     }
 

@@ -15,6 +15,10 @@ pub use crate::score::{
     Aggregate, AggregateSession, CheckEvents, CheckedEvents, MotionScore, ResolveAction, Score, ScoreMotion,
     ScoreSession, Verdict, aggregate_session, check_events, resolve_action, score_motion, score_session,
 };
+pub use crate::signature::{
+    ParseKeyDirectory, ParsedKeyDirectory, SignHttpRequest, SignedHttpRequest, VerifiedSignatures,
+    VerifyHttpSignature, parse_key_directory, sign_http_request, verify_http_signature,
+};
 
 pub use crate::challenge::{
     CheckHybrid, CheckHybridSpeed, CheckReasoning, CheckSolution, GenerateChallenge, GenerateHybrid,
@@ -87,6 +91,12 @@ macro_rules! for_each_export {
             evaluate_rules(EvaluateRules) -> RuleMatches, js = "evaluateRules";
             /// Classify one request: person, bot or agent, and how far its identity is proven.
             classify_request(RequestFacts) -> Classification, js = "classifyRequest";
+            /// Verify the HTTP message signatures (RFC 9421) of a request: Web Bot Auth and the Trusted Agent Protocol.
+            verify_http_signature(VerifyHttpSignature) -> VerifiedSignatures, js = "verifyHttpSignature";
+            /// Sign a request by Web Bot Auth and give the headers to add to it.
+            sign_http_request(SignHttpRequest) -> SignedHttpRequest, js = "signHttpRequest";
+            /// Read and check the document in which a signer publishes its keys.
+            parse_key_directory(ParseKeyDirectory) -> ParsedKeyDirectory, js = "parseKeyDirectory";
             /// Decide what to do with a request by a policy and everything that is known about it.
             decide(Decide) -> Decision, js = "decide";
             /// Sign the cookie by which a site knows a visitor's session again.

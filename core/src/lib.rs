@@ -18,6 +18,7 @@ pub mod motion;
 pub mod public_key;
 pub mod rules;
 pub mod score;
+pub mod signature;
 pub mod time;
 pub mod token;
 

@@ -11,7 +11,7 @@ use spki::der::Decode;
 use spki::der::asn1::AnyRef;
 use spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
 
-use crate::crypto::{Ed25519Key, RsaPssKey, VerifyingKey, ecdsa_signature_from_der};
+use crate::crypto::{Ed25519Key, P384Key, RsaKey, RsaScheme, VerifyingKey, ecdsa_signature_from_der};
 use crate::encoding::{base64url, decode_base64, decode_base64url};
 use crate::token::Jwk;
 use crate::{Error, ErrorKind, Result};
@@ -26,15 +26,31 @@ pub enum SignatureAlgorithm {
     RsaPssSha256,
     /// `ed25519`.
     Ed25519,
+    /// `ecdsa-p384-sha384`.
+    EcdsaP384Sha384,
+    /// `rsa-pss-sha512`, with 64 bytes of salt.
+    RsaPssSha512,
+    /// `rsa-v1_5-sha256`.
+    RsaV15Sha256,
 }
 
 impl SignatureAlgorithm {
-    /// All of them, in the order in which documents list them.
-    pub const ALL: [Self; 3] = [Self::EcdsaP256Sha256, Self::RsaPssSha256, Self::Ed25519];
+    /// Those for which agents register keys, in the order in which documents list them.
+    pub const REGISTRABLE: [Self; 3] = [Self::EcdsaP256Sha256, Self::RsaPssSha256, Self::Ed25519];
 
-    /// The algorithm of that name.
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::EcdsaP256Sha256,
+        Self::RsaPssSha256,
+        Self::Ed25519,
+        Self::EcdsaP384Sha384,
+        Self::RsaPssSha512,
+        Self::RsaV15Sha256,
+    ];
+
+    /// The algorithm of that name for which agents register keys.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+        Self::REGISTRABLE.into_iter().find(|algorithm| algorithm.name() == name)
     }
 
     /// The name.
@@ -43,7 +59,14 @@ impl SignatureAlgorithm {
             Self::EcdsaP256Sha256 => "ecdsa-p256-sha256",
             Self::RsaPssSha256 => "rsa-pss-sha256",
             Self::Ed25519 => "ed25519",
+            Self::EcdsaP384Sha384 => "ecdsa-p384-sha384",
+            Self::RsaPssSha512 => "rsa-pss-sha512",
+            Self::RsaV15Sha256 => "rsa-v1_5-sha256",
         }
+    }
+
+    fn is_rsa(self) -> bool {
+        matches!(self, Self::RsaPssSha256 | Self::RsaPssSha512 | Self::RsaV15Sha256)
     }
 
     /// The name in JSON Web Keys (RFC 7518 section 3.1, RFC 8037 section 3.1).
@@ -52,6 +75,9 @@ impl SignatureAlgorithm {
             Self::EcdsaP256Sha256 => "ES256",
             Self::RsaPssSha256 => "PS256",
             Self::Ed25519 => "EdDSA",
+            Self::EcdsaP384Sha384 => "ES384",
+            Self::RsaPssSha512 => "PS512",
+            Self::RsaV15Sha256 => "RS256",
         }
     }
 }
@@ -60,6 +86,7 @@ impl SignatureAlgorithm {
 #[derive(Clone, Debug)]
 pub struct PublicKey {
     key: Key,
+    algorithm: SignatureAlgorithm,
     jwk: Jwk,
     thumbprint: String,
 }
@@ -67,7 +94,8 @@ pub struct PublicKey {
 #[derive(Clone, Debug)]
 enum Key {
     Ecdsa(VerifyingKey),
-    RsaPss(RsaPssKey),
+    EcdsaP384(P384Key),
+    Rsa(RsaKey),
     Ed25519(Ed25519Key),
 }
 
@@ -110,12 +138,12 @@ impl PublicKey {
         let allows = |given: Option<&str>, wanted: &[&str]| given.is_none_or(|given| wanted.contains(&given));
         let is_to_verify = jwk.key_ops.as_ref().is_none_or(|list| list.iter().any(|one| one == "verify"));
         // RFC 9864 names Ed25519 what RFC 8037 calls EdDSA.
-        let names: &[&str] = match algorithm {
-            SignatureAlgorithm::EcdsaP256Sha256 => &["ES256"],
-            SignatureAlgorithm::RsaPssSha256 => &["PS256"],
-            SignatureAlgorithm::Ed25519 => &["EdDSA", "Ed25519"],
-        };
-        if !allows(jwk.alg.as_deref(), names) || !allows(jwk.key_use.as_deref(), &["sig"]) || !is_to_verify {
+        let other_name =
+            if algorithm == SignatureAlgorithm::Ed25519 { "Ed25519" } else { algorithm.jws_name() };
+        if !allows(jwk.alg.as_deref(), &[algorithm.jws_name(), other_name])
+            || !allows(jwk.key_use.as_deref(), &["sig"])
+            || !is_to_verify
+        {
             return Err(invalid("key is for another algorithm or use"));
         }
         let member = |text: &Option<String>| {
@@ -126,8 +154,11 @@ impl PublicKey {
             (SignatureAlgorithm::EcdsaP256Sha256, "EC", Some("P-256")) => {
                 Self::from_p256(&member(&jwk.x)?, &member(&jwk.y)?)
             }
-            (SignatureAlgorithm::RsaPssSha256, "RSA", _) => {
-                Self::from_rsa(&member(&jwk.n)?, &member(&jwk.e)?)
+            (SignatureAlgorithm::EcdsaP384Sha384, "EC", Some("P-384")) => {
+                Self::from_p384(&member(&jwk.x)?, &member(&jwk.y)?)
+            }
+            (_, "RSA", _) if algorithm.is_rsa() => {
+                Self::from_rsa(algorithm, &member(&jwk.n)?, &member(&jwk.e)?)
             }
             (SignatureAlgorithm::Ed25519, "OKP", Some("Ed25519")) => Self::from_ed25519(&member(&jwk.x)?),
             _ => Err(invalid("key is not of the algorithm's type")),
@@ -151,11 +182,11 @@ impl PublicKey {
                 }
                 _ => Err(invalid("point is not in uncompressed form")),
             },
-            (SignatureAlgorithm::RsaPssSha256, RSA_KEY | RSA_PSS_KEY)
-                if parameters.is_none_or(|parameters| parameters.is_null()) =>
+            (_, RSA_KEY | RSA_PSS_KEY)
+                if algorithm.is_rsa() && parameters.is_none_or(|parameters| parameters.is_null()) =>
             {
                 let key = RsaPublicKeyRef::from_der(bits).map_err(|_| unreadable())?;
-                Self::from_rsa(key.modulus.as_bytes(), key.public_exponent.as_bytes())
+                Self::from_rsa(algorithm, key.modulus.as_bytes(), key.public_exponent.as_bytes())
             }
             (SignatureAlgorithm::Ed25519, ED25519_KEY) if parameters.is_none() => Self::from_ed25519(bits),
             _ => Err(invalid("key is not of the algorithm's type")),
@@ -164,11 +195,7 @@ impl PublicKey {
 
     /// The algorithm that the key is for; it verifies by no other.
     pub fn algorithm(&self) -> SignatureAlgorithm {
-        match self.key {
-            Key::Ecdsa(_) => SignatureAlgorithm::EcdsaP256Sha256,
-            Key::RsaPss(_) => SignatureAlgorithm::RsaPssSha256,
-            Key::Ed25519(_) => SignatureAlgorithm::Ed25519,
-        }
+        self.algorithm
     }
 
     /// The key as a JWK with its required members only.
@@ -190,7 +217,15 @@ impl PublicKey {
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         match &self.key {
             Key::Ecdsa(key) => key.verify(message, signature),
-            Key::RsaPss(key) => key.verify(message, signature),
+            Key::EcdsaP384(key) => key.verify(message, signature),
+            Key::Rsa(key) => {
+                let scheme = match self.algorithm {
+                    SignatureAlgorithm::RsaPssSha512 => RsaScheme::PssSha512,
+                    SignatureAlgorithm::RsaV15Sha256 => RsaScheme::Pkcs1Sha256,
+                    _ => RsaScheme::PssSha256,
+                };
+                key.verify(scheme, message, signature)
+            }
             Key::Ed25519(key) => key.verify(message, signature),
         }
     }
@@ -201,20 +236,42 @@ impl PublicKey {
         self.verify(message, signature) || fixed.is_some_and(|fixed| self.verify(message, &fixed))
     }
 
+    /// As [`PublicKey::verify`]; takes signatures by `rsa-pss-sha256` with any length of salt.
+    pub fn verify_any_salt(&self, message: &[u8], signature: &[u8]) -> bool {
+        match (&self.key, self.algorithm) {
+            (Key::Rsa(key), SignatureAlgorithm::RsaPssSha256) => {
+                key.verify(RsaScheme::PssSha256AnySalt, message, signature)
+            }
+            _ => self.verify(message, signature),
+        }
+    }
+
     fn from_p256(x: &[u8], y: &[u8]) -> Result<Self> {
         let key = VerifyingKey::from_coordinates(x, y)?;
         let jwk = Jwk::from(&key);
-        Self::new(Key::Ecdsa(key), jwk)
+        Self::new(Key::Ecdsa(key), SignatureAlgorithm::EcdsaP256Sha256, jwk)
     }
 
-    fn from_rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self> {
+    fn from_p384(x: &[u8], y: &[u8]) -> Result<Self> {
+        let jwk = Jwk {
+            kty: "EC".to_owned(),
+            crv: Some("P-384".to_owned()),
+            x: Some(base64url(x)),
+            y: Some(base64url(y)),
+            ..Jwk::default()
+        };
+        let key = Key::EcdsaP384(P384Key::from_coordinates(x, y)?);
+        Self::new(key, SignatureAlgorithm::EcdsaP384Sha384, jwk)
+    }
+
+    fn from_rsa(algorithm: SignatureAlgorithm, modulus: &[u8], exponent: &[u8]) -> Result<Self> {
         let jwk = Jwk {
             kty: "RSA".to_owned(),
             n: Some(base64url(modulus)),
             e: Some(base64url(exponent)),
             ..Jwk::default()
         };
-        Self::new(Key::RsaPss(RsaPssKey::from_components(modulus, exponent)?), jwk)
+        Self::new(Key::Rsa(RsaKey::from_components(modulus, exponent)?), algorithm, jwk)
     }
 
     fn from_ed25519(bytes: &[u8]) -> Result<Self> {
@@ -224,12 +281,12 @@ impl PublicKey {
             x: Some(base64url(bytes)),
             ..Jwk::default()
         };
-        Self::new(Key::Ed25519(Ed25519Key::from_bytes(bytes)?), jwk)
+        Self::new(Key::Ed25519(Ed25519Key::from_bytes(bytes)?), SignatureAlgorithm::Ed25519, jwk)
     }
 
-    fn new(key: Key, jwk: Jwk) -> Result<Self> {
+    fn new(key: Key, algorithm: SignatureAlgorithm, jwk: Jwk) -> Result<Self> {
         let thumbprint = jwk.thumbprint()?;
-        Ok(Self { key, jwk, thumbprint })
+        Ok(Self { key, algorithm, jwk, thumbprint })
     }
 }
 

@@ -1,11 +1,21 @@
 //! The AgentShield-compatible API: classification of single requests.
 
+pub mod agents;
+pub mod analytics;
 pub mod auth;
 pub mod body;
+pub mod dates;
 pub mod detect;
+pub mod detections;
+pub mod export;
+pub mod include;
 pub mod keys;
 pub mod limits;
+pub mod paging;
+pub mod projects;
 pub mod projects_write;
+pub mod query;
+pub mod reader;
 pub mod request;
 pub mod webhooks;
 pub mod wire;
@@ -27,6 +37,11 @@ pub fn router(_app: &App) -> OpenApiRouter<App> {
         .merge(keys::router())
         .merge(projects_write::router())
         .merge(webhooks::router())
+        .merge(projects::router())
+        .merge(detections::router())
+        .merge(export::router())
+        .merge(analytics::router())
+        .merge(agents::router())
 }
 
 /// Layer around every answer of this family: who is calling, whether there is room for the request, and the headers

@@ -363,6 +363,7 @@ pub struct RetentionConfig {
     pub detections_days: u32,
     pub audit_days: u32,
     pub deliveries_days: u32,
+    pub rollups_months: u32,
 }
 
 /// `[outbound]`.

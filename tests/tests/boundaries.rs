@@ -5,19 +5,22 @@ use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
-const CORE_DEPENDENCIES: [&str; 16] = [
+const CORE_DEPENDENCIES: [&str; 19] = [
     "aho-corasick",
     "aws-lc-rs",
     "base64ct",
     "ed25519-dalek",
+    "form_urlencoded",
     "hmac",
     "icu_normalizer",
     "p256",
+    "p384",
     "pkcs1",
     "rsa",
     "schemars",
     "serde",
     "serde_json",
+    "sfv",
     "sha2",
     "spki",
     "strsim",

@@ -127,14 +127,14 @@ class Engine:
         if refresh:
             try:
                 reply = yield self._call("POST", "/v1/token/refresh", json={"refresh_token": refresh})
-                return self.tokens.keep(_read(reply, "access_token"))
+                return self.tokens.keep(read_body(reply, "access_token"))
             except ApiError:
                 self.tokens.refresh = None
         reply = yield self._call("GET", "/v1/token", params={"ts": _now(), **self._known()})
-        answer = _native.solve_inline_challenge(body=_read(reply, "challenge"))
+        answer = _native.solve_inline_challenge(body=read_body(reply, "challenge"))
         body = {"id": answer["id"], "answers": answer["answers"], **self._known()}
         reply = yield self._call("POST", "/v1/token/verify", json=body)
-        return self.tokens.keep(_read(reply, "access_token"))
+        return self.tokens.keep(read_body(reply, "access_token"))
 
     def prove(self) -> Flow[str]:
         """Gets a token by the hybrid challenge; the user's function answers its questions."""
@@ -159,7 +159,7 @@ class Engine:
         """Asks for a hybrid challenge and passes its speed part."""
         params = {"type": "hybrid", "ts": _now(), **self._known()}
         reply = yield self._call("GET", "/v1/challenges", params=params)
-        posed = _hybrid(_read(reply, "challenge"))
+        posed = _hybrid(read_body(reply, "challenge"))
         hashes = _native.solve_challenge(problems=posed["speed"]["problems"])["answers"]
         judged = yield from self._submit(posed["id"], {"speed_answers": hashes})
         speed = judged.get("speed")
@@ -171,7 +171,7 @@ class Engine:
     def _submit(self, challenge: str, answers: dict[str, Any]) -> Flow[dict[str, Any]]:
         body = {"type": "hybrid", **answers, **self._known()}
         path = f"/v1/challenges/{quote(challenge, safe='')}/verify"
-        return _read((yield self._call("POST", path, json=body)), "success")
+        return read_body((yield self._call("POST", path, json=body)), "success")
 
     def _known(self) -> dict[str, str]:
         """What every request for a challenge tells."""
@@ -206,7 +206,7 @@ class Engine:
             headers={"X-AgentShield-Key": self.api_key},
             seconds=_DETECT_SECONDS,
         )
-        return cast(Detection, _read(reply, "isBot"))
+        return cast(Detection, read_body(reply, "isBot"))
 
     def _look_up(
         self,
@@ -232,7 +232,7 @@ class Engine:
             seconds=_VERDICT_SECONDS,
             connect_seconds=_VERDICT_CONNECT_SECONDS,
         )
-        return read_verdict(_read(reply, "action")) or unavailable()
+        return read_verdict(read_body(reply, "action")) or unavailable()
 
     def _page(
         self, method: str, url: httpx.URL, headers: httpx.Headers, token: str | None, options: dict[str, Any]
@@ -328,7 +328,7 @@ def _is_question(question: Any) -> bool:
     return isinstance(question, dict) and all(isinstance(question.get(member), str) for member in members)
 
 
-def _read(reply: httpx.Response, member: str) -> dict[str, Any]:
+def read_body(reply: httpx.Response, member: str) -> dict[str, Any]:
     """The JSON object of a success that has the member; raises `ApiError` for anything else."""
     try:
         body = reply.json()

@@ -75,5 +75,7 @@ class ConnectionFailed(QuiviveError):
 
 
 def _sentence(status: int, code: str, body: Any) -> str:
-    text = body.get("message") if isinstance(body, dict) else None
-    return f"service answered {status}: {text if isinstance(text, str) else code}"
+    error = body.get("error") if isinstance(body, dict) else None
+    places = [place.get("message") for place in (body, error) if isinstance(place, dict)]
+    text = next((text for text in places if isinstance(text, str)), None)
+    return f"service answered {status}: {text or code}"

@@ -6,17 +6,23 @@ use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
 use aws_lc_rs::encoding::{AsBigEndian, EcPrivateKeyBin};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair, ParsedPublicKey,
-    RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED, ED25519, EcdsaKeyPair,
+    Ed25519KeyPair, KeyPair, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256,
+    RSA_PSS_2048_8192_SHA512, RsaPublicKeyComponents,
 };
 use aws_lc_rs::{digest, hmac};
 
-use super::{SIGNATURE_BYTES, check_rsa, invalid_key, rustcrypto};
+use super::{RsaScheme, SIGNATURE_BYTES, check_rsa, invalid_key, rustcrypto};
 use crate::Result;
 
 /// SHA-256 (FIPS 180-4).
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     array(digest::digest(&digest::SHA256, bytes).as_ref())
+}
+
+/// SHA-512 (FIPS 180-4).
+pub fn sha512(bytes: &[u8]) -> [u8; 64] {
+    array(digest::digest(&digest::SHA512, bytes).as_ref())
 }
 
 /// HMAC with SHA-256 (RFC 2104).
@@ -132,18 +138,81 @@ impl Ed25519Key {
         array((*self.0).as_ref())
     }
 
-    /// Whether `signature` (64 bytes) holds for `message`.
+    /// Whether `signature` (64 bytes) holds for `message`; its point must not be of small order either.
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        // This backend takes every point that fits; the other one looks at its order.
+        self.0.verify_sig(message, signature).is_ok()
+            && signature.get(..32).is_some_and(|point| rustcrypto::Ed25519Key::from_bytes(point).is_ok())
+    }
+}
+
+/// A private Ed25519 key (RFC 8032).
+#[derive(Clone)]
+pub struct Ed25519SigningKey(Arc<Ed25519KeyPair>);
+
+impl Ed25519SigningKey {
+    /// From the 32 bytes of the private key.
+    ///
+    /// # Errors
+    /// `INVALID_KEY` for another length.
+    pub fn from_seed(seed: &[u8]) -> Result<Self> {
+        let seed: [u8; 32] =
+            seed.try_into().map_err(|_| invalid_key("Ed25519 private key is not 32 bytes long"))?;
+        let pair = Ed25519KeyPair::from_seed_unchecked(&seed);
+        pair.map(|pair| Self(Arc::new(pair))).map_err(|_| invalid_key("Ed25519 private key cannot be used"))
+    }
+
+    /// The 32 bytes of the public key.
+    pub fn public_bytes(&self) -> [u8; 32] {
+        array(self.0.public_key().as_ref())
+    }
+
+    /// Signs `message`; the same message gives the same signature.
+    ///
+    /// # Errors
+    /// `INVALID_KEY` when the backend cannot sign.
+    pub fn sign(&self, message: &[u8]) -> Result<[u8; SIGNATURE_BYTES]> {
+        let signature = self.0.try_sign(message).map_err(|_| invalid_key("key cannot sign"))?;
+        Ok(array(signature.as_ref()))
+    }
+}
+
+impl std::fmt::Debug for Ed25519SigningKey {
+    /// Shows nothing of the key.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Ed25519SigningKey")
+    }
+}
+
+/// A public P-384 key for ECDSA with SHA-384, parsed and checked.
+#[derive(Clone, Debug)]
+pub struct P384Key(Arc<ParsedPublicKey>);
+
+impl P384Key {
+    /// From the two affine coordinates of 48 bytes each.
+    ///
+    /// # Errors
+    /// `INVALID_KEY` for another length or a point that is not on the curve.
+    pub fn from_coordinates(x: &[u8], y: &[u8]) -> Result<Self> {
+        if x.len() != 48 || y.len() != 48 {
+            return Err(invalid_key("coordinate is not 48 bytes long"));
+        }
+        ParsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, [&[4], x, y].concat())
+            .map(|key| Self(Arc::new(key)))
+            .map_err(|_| invalid_key("point is not on the curve P-384"))
+    }
+
+    /// Whether `signature` (`r` then `s`) holds for the SHA-384 of `message`.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         self.0.verify_sig(message, signature).is_ok()
     }
 }
 
-/// A public RSA key for RSASSA-PSS with SHA-256, MGF1 with SHA-256 and 32 bytes of salt (RFC 8017 section 8.1.2,
-/// PS256 of RFC 7518 section 3.5).
+/// A public RSA key (RFC 8017).
 #[derive(Clone, Debug)]
-pub struct RsaPssKey(RsaPublicKeyComponents<Vec<u8>>);
+pub struct RsaKey(RsaPublicKeyComponents<Vec<u8>>);
 
-impl RsaPssKey {
+impl RsaKey {
     /// From modulus and exponent, most significant byte first and without leading zeros.
     ///
     /// # Errors
@@ -154,9 +223,19 @@ impl RsaPssKey {
         Ok(Self(RsaPublicKeyComponents { n: modulus.to_vec(), e: exponent.to_vec() }))
     }
 
-    /// Whether `signature` holds for the SHA-256 of `message`.
-    pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.0.verify(&RSA_PSS_2048_8192_SHA256, message, signature).is_ok()
+    /// Whether `signature` holds for `message`.
+    pub fn verify(&self, scheme: RsaScheme, message: &[u8], signature: &[u8]) -> bool {
+        let parameters = match scheme {
+            RsaScheme::PssSha256 => &RSA_PSS_2048_8192_SHA256,
+            RsaScheme::PssSha512 => &RSA_PSS_2048_8192_SHA512,
+            RsaScheme::Pkcs1Sha256 => &RSA_PKCS1_2048_8192_SHA256,
+            // This backend knows one length of salt only.
+            RsaScheme::PssSha256AnySalt => {
+                return rustcrypto::RsaKey::from_components(&self.0.n, &self.0.e)
+                    .is_ok_and(|key| key.verify(scheme, message, signature));
+            }
+        };
+        self.0.verify(parameters, message, signature).is_ok()
     }
 }
 
@@ -166,8 +245,8 @@ fn parse(point: &[u8]) -> Result<VerifyingKey> {
         .map_err(|_| invalid_key("point is not on the curve P-256"))
 }
 
-fn array(bytes: &[u8]) -> [u8; 32] {
-    let mut array = [0; 32];
+fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let mut array = [0; N];
     for (to, from) in array.iter_mut().zip(bytes) {
         *to = *from;
     }

@@ -1,19 +1,23 @@
 //! RustCrypto backend; signs deterministically (RFC 6979).
 
-use ed25519_dalek::VerifyingKey as Ed25519VerifyingKey;
+use ed25519_dalek::{SigningKey as DalekSigningKey, VerifyingKey as Ed25519VerifyingKey};
 use hmac::{Hmac, KeyInit, Mac};
 use p256::ecdsa::signature::{Signer, Verifier};
 use p256::ecdsa::{Signature, SigningKey as EcdsaSigningKey, VerifyingKey as EcdsaVerifyingKey};
-use rsa::pss::VerifyingKey as PssVerifyingKey;
-use rsa::{BoxedUint, RsaPublicKey};
-use sha2::{Digest, Sha256};
+use rsa::{BoxedUint, Pkcs1v15Sign, Pss, RsaPublicKey};
+use sha2::{Digest, Sha256, Sha512};
 
-use super::{SIGNATURE_BYTES, canonical_ed25519, check_rsa, invalid_key};
+use super::{RsaScheme, SIGNATURE_BYTES, canonical_ed25519, check_rsa, invalid_key};
 use crate::Result;
 
 /// SHA-256 (FIPS 180-4).
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
+}
+
+/// SHA-512 (FIPS 180-4).
+pub fn sha512(bytes: &[u8]) -> [u8; 64] {
+    Sha512::digest(bytes).into()
 }
 
 /// HMAC with SHA-256 (RFC 2104).
@@ -122,19 +126,81 @@ impl Ed25519Key {
         self.0.to_bytes()
     }
 
-    /// Whether `signature` (64 bytes) holds for `message`.
+    /// Whether `signature` (64 bytes) holds for `message`; its point must not be of small order either.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         ed25519_dalek::Signature::from_slice(signature)
+            .is_ok_and(|signature| self.0.verify_strict(message, &signature).is_ok())
+    }
+}
+
+/// A private Ed25519 key (RFC 8032).
+#[derive(Clone)]
+pub struct Ed25519SigningKey(DalekSigningKey);
+
+impl Ed25519SigningKey {
+    /// From the 32 bytes of the private key.
+    ///
+    /// # Errors
+    /// `INVALID_KEY` for another length.
+    pub fn from_seed(seed: &[u8]) -> Result<Self> {
+        let seed = seed.try_into().map_err(|_| invalid_key("Ed25519 private key is not 32 bytes long"))?;
+        Ok(Self(DalekSigningKey::from_bytes(&seed)))
+    }
+
+    /// The 32 bytes of the public key.
+    pub fn public_bytes(&self) -> [u8; 32] {
+        self.0.verifying_key().to_bytes()
+    }
+
+    /// Signs `message`; the same message gives the same signature.
+    ///
+    /// # Errors
+    /// `INVALID_KEY` when the backend cannot sign.
+    pub fn sign(&self, message: &[u8]) -> Result<[u8; SIGNATURE_BYTES]> {
+        self.0
+            .try_sign(message)
+            .map(|signature| signature.to_bytes())
+            .map_err(|_| invalid_key("key cannot sign"))
+    }
+}
+
+impl std::fmt::Debug for Ed25519SigningKey {
+    /// Shows nothing of the key.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Ed25519SigningKey")
+    }
+}
+
+/// A public P-384 key for ECDSA with SHA-384, parsed and checked.
+#[derive(Clone, Debug)]
+pub struct P384Key(p384::ecdsa::VerifyingKey);
+
+impl P384Key {
+    /// From the two affine coordinates of 48 bytes each.
+    ///
+    /// # Errors
+    /// `INVALID_KEY` for another length or a point that is not on the curve.
+    pub fn from_coordinates(x: &[u8], y: &[u8]) -> Result<Self> {
+        if x.len() != 48 || y.len() != 48 {
+            return Err(invalid_key("coordinate is not 48 bytes long"));
+        }
+        p384::ecdsa::VerifyingKey::from_sec1_bytes(&[&[4], x, y].concat())
+            .map(Self)
+            .map_err(|_| invalid_key("point is not on the curve P-384"))
+    }
+
+    /// Whether `signature` (`r` then `s`) holds for the SHA-384 of `message`.
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        p384::ecdsa::Signature::from_slice(signature)
             .is_ok_and(|signature| self.0.verify(message, &signature).is_ok())
     }
 }
 
-/// A public RSA key for RSASSA-PSS with SHA-256, MGF1 with SHA-256 and 32 bytes of salt (RFC 8017 section 8.1.2,
-/// PS256 of RFC 7518 section 3.5).
+/// A public RSA key (RFC 8017).
 #[derive(Clone, Debug)]
-pub struct RsaPssKey(PssVerifyingKey<Sha256>);
+pub struct RsaKey(RsaPublicKey);
 
-impl RsaPssKey {
+impl RsaKey {
     /// From modulus and exponent, most significant byte first and without leading zeros.
     ///
     /// # Errors
@@ -143,14 +209,22 @@ impl RsaPssKey {
     pub fn from_components(modulus: &[u8], exponent: &[u8]) -> Result<Self> {
         check_rsa(modulus, exponent)?;
         let [modulus, exponent] = [modulus, exponent].map(BoxedUint::from_be_slice_vartime);
-        RsaPublicKey::new(modulus, exponent)
-            .map(|key| Self(PssVerifyingKey::new(key)))
-            .map_err(|_| invalid_key("RSA key cannot be used"))
+        RsaPublicKey::new(modulus, exponent).map(Self).map_err(|_| invalid_key("RSA key cannot be used"))
     }
 
-    /// Whether `signature` holds for the SHA-256 of `message`.
-    pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        rsa::pss::Signature::try_from(signature)
-            .is_ok_and(|signature| self.0.verify(message, &signature).is_ok())
+    /// Whether `signature` holds for `message`.
+    pub fn verify(&self, scheme: RsaScheme, message: &[u8], signature: &[u8]) -> bool {
+        let (sha256, key) = (|| Sha256::digest(message), &self.0);
+        let outcome = match scheme {
+            RsaScheme::PssSha256 => key.verify(Pss::<Sha256>::new(), &sha256(), signature),
+            RsaScheme::PssSha256AnySalt => {
+                let key = rsa::pss::VerifyingKey::<Sha256>::new_with_auto_salt_len(key.clone());
+                return rsa::pss::Signature::try_from(signature)
+                    .is_ok_and(|signature| key.verify(message, &signature).is_ok());
+            }
+            RsaScheme::PssSha512 => key.verify(Pss::<Sha512>::new(), &Sha512::digest(message), signature),
+            RsaScheme::Pkcs1Sha256 => key.verify(Pkcs1v15Sign::new::<Sha256>(), &sha256(), signature),
+        };
+        outcome.is_ok()
     }
 }

@@ -152,7 +152,7 @@ pub async fn delete(app: &App, id: &str) -> Result<()> {
     app.webhooks.watches.invalidate_all();
     app.webhooks.queues.forget(id);
     erasure::records_under::<Pending>(app, &format!("{id}/")).await?;
-    erasure::events(app, STREAM, id).await?;
+    app.storage.events().erase(STREAM, id).await?;
     Ok(())
 }
 

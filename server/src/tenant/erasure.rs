@@ -101,19 +101,7 @@ async fn erase(app: &App, project_id: i64) -> Result<()> {
     records_where::<DueSession>(app, |due| due.project_id == project_id).await?;
     records_where::<BatchOwner>(app, |batch| batch.project_id == project_id).await?;
     for stream in STREAMS {
-        events(app, stream, &project).await?;
-    }
-    Ok(())
-}
-
-/// Erases a tenant's events and rollups in one stream.
-///
-/// # Errors
-/// When storage does not answer.
-pub async fn events(app: &App, stream: &str, tenant: &str) -> Result<()> {
-    while app.storage.events().erase(stream, tenant, MOST_AT_ONCE).await? == MOST_AT_ONCE as u64 {
-        // The one writer serves others in between.
-        tokio::task::yield_now().await;
+        app.storage.events().erase(stream, &project).await?;
     }
     Ok(())
 }

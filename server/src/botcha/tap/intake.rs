@@ -88,7 +88,7 @@ pub fn invalid_proof() -> Error {
 
 /// The names of the algorithms, for messages.
 pub fn algorithms() -> String {
-    SignatureAlgorithm::ALL.map(SignatureAlgorithm::name).join(", ")
+    SignatureAlgorithm::REGISTRABLE.map(SignatureAlgorithm::name).join(", ")
 }
 
 fn is_held(key: &PublicKey, app_id: &str, proof: &Value, time: Option<&Value>, now: Timestamp) -> bool {

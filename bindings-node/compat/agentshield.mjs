@@ -1,0 +1,3 @@
+import agentshield from "./agentshield.js";
+
+export const { AgentShield } = agentshield;

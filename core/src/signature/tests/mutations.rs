@@ -1,0 +1,1 @@
+//! Changed signatures and requests.
