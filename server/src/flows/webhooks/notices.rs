@@ -162,6 +162,7 @@ pub async fn day_limit_reached(app: &App, account_id: i64, limit: i64, reset: Ti
     app.webhooks.limited.insert(account_id, reset);
     if let Err(error) = tell_day_limit(app, account_id, limit, reset).await {
         error.log();
+        app.webhooks.limited.invalidate(&account_id);
     }
 }
 
