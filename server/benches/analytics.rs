@@ -150,12 +150,6 @@ async fn sent(count: u64) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let site = Site::start(folder.path(), START).await;
     jobs::start(&site.app);
-    let mut agents = Vec::new();
-    for user_agent in USER_AGENTS {
-        let body = json!({ "userAgent": user_agent, "record": false }).to_string();
-        let answer = site.call("POST", "/api/v1/detect?include=agent", body).await;
-        agents.push(answer["extended"]["agent"]["id"].as_str().map(str::to_owned));
-    }
     let mut random = Random(1);
     let mut all = Vec::with_capacity(count as usize);
     let mut identities: HashMap<(i64, Option<String>, usize, u64, u64), u64> = HashMap::new();
@@ -165,10 +159,13 @@ async fn sent(count: u64) -> Value {
         let ip = format!("198.18.{network}.{}", random.below(256));
         let body = json!({ "userAgent": USER_AGENTS[agent], "ip": ip, "sessionId": session.to_string() });
         let at = site.app.now().milliseconds();
-        let answer = site.call("POST", "/api/v1/detect", body.to_string()).await;
-        // Agents are known by name and network, others as visitors of a day.
-        let identity = match &agents[agent] {
-            Some(id) => (0, Some(id.clone()), 0, network, 0),
+        let answer = site.call("POST", "/api/v1/detect?include=agent,verification", body.to_string()).await;
+        let known = answer["extended"]["agent"]["id"].as_str().map(str::to_owned);
+        let is_verified = answer["extended"]["verification"]["status"] == "verified";
+        // Agents are known by name, and by network unless that is proven; others as visitors of a day.
+        let identity = match known {
+            Some(id) if is_verified => (0, Some(id), 0, 0, 1),
+            Some(id) => (0, Some(id), 0, network, 0),
             None => (at.div_euclid(DAY), None, agent, network, session),
         };
         let next = identities.len() as u64;
