@@ -74,8 +74,8 @@ impl Classifier {
     /// # Errors
     /// `INVALID_INPUT` when it cannot be read, `LIMIT_EXCEEDED` when it is larger than 1 MiB.
     pub fn from_rules(json: &str) -> Result<Self> {
-        let rules = RuleSet::parse(json)?;
-        let (matcher, tools) = Matcher::new(&rules)?;
+        let mut rules = RuleSet::parse(json)?;
+        let (matcher, tools) = Matcher::new(&mut rules)?;
         Ok(Self {
             version: rules.version,
             date: rules.date,
@@ -164,6 +164,7 @@ impl Classifier {
             claimed: class.agent,
             owner: owner.map(|(agent, _)| agent),
             tool: class.tool.map(|tool| tool.sub_type),
+            words: class.kind,
             status: verification.status,
         }
         .kind();
@@ -223,6 +224,15 @@ impl Classifier {
         }
         if class.has_bot_word {
             found.push(signals::UA_GENERIC_BOT.seen_in("user-agent"));
+        }
+        if class.is_program {
+            found.push(signals::UA_PROGRAM.seen_in("user-agent"));
+        }
+        if class.has_foreign_part {
+            found.push(signals::UA_FOREIGN_PART.seen_in("user-agent"));
+        }
+        if class.has_unknown_product {
+            found.push(signals::UA_UNKNOWN_PRODUCT.seen_in("user-agent"));
         }
         if class.is_malformed && class.agent.is_none() && class.tool.is_none() {
             found.push(signals::UA_MALFORMED.seen_in("user-agent"));

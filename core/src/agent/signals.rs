@@ -110,6 +110,9 @@ signals! {
     UA_HEADLESS = "ua.headless", List, 0.95, "user agent of a driven browser";
     UA_FRAMEWORK = "ua.framework", List, 0.95, "user agent of a scraping framework";
     UA_GENERIC_BOT = "ua.generic_bot", Signal, 0.85, "user agent with a bot word or a contact address";
+    UA_PROGRAM = "ua.program", Signal, 0.80, "user agent without anything of a browser or device";
+    UA_FOREIGN_PART = "ua.foreign_part", Signal, 0.60, "browser user agent with a program's name or host in it";
+    UA_UNKNOWN_PRODUCT = "ua.unknown_product", Signal, 0.45, "desktop browser user agent with an unknown product";
     UA_MISSING = "ua.missing", Signal, 0.70, "no user agent";
     UA_MALFORMED = "ua.malformed", Signal, 0.55, "user agent is malformed";
     UA_STALE_BROWSER = "ua.stale_browser", Signal, 0.15, "browser version is long out of date";
