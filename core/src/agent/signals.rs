@@ -119,6 +119,12 @@ signals! {
 
     HDR_AI_HEADER = "hdr.ai_header", Signal, 0.85, "header that AI tools and bots send";
     HDR_BROWSER_BARE = "hdr.browser_bare", Signal, 0.75, "browser user agent without any Accept header";
+    HDR_HTTP2_SETTINGS = "hdr.http2_settings", Signal, 0.70, "offer of HTTP/2 without encryption, which no browser makes";
+    HDR_NO_MODERN = "hdr.no_modern", Signal, 0.60,
+        "Chromium user agent without fetch metadata, client hints and Accept-Language";
+    HDR_ORDER = "hdr.order", Signal, 0.55, "headers in an order that no browser has";
+    HDR_LETTER_CASE = "hdr.letter_case", Signal, 0.55, "header names in mixed letter case";
+    HDR_ANY_LANGUAGE = "hdr.any_language", Signal, 0.55, "browser user agent that accepts any language";
     HDR_PLATFORM_MISMATCH = "hdr.platform_mismatch", Signal, 0.60, "platform hint and user agent disagree";
     HDR_CH_MISMATCH = "hdr.ch_mismatch", Signal, 0.60, "browser hint and user agent disagree";
     HDR_NO_FETCH_METADATA = "hdr.no_fetch_metadata", Signal, 0.45,
