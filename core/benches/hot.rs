@@ -177,6 +177,13 @@ fn classification(criterion: &mut Criterion) {
     criterion.bench_function("user agent: class", |bencher| {
         bencher.iter(|| black_box(classifier.class_of_user_agent(black_box(browser))));
     });
+    // One of each after the other: no branch of the processor learns a text.
+    let mixed: Vec<&str> = include_str!("data/user_agents.txt").lines().collect();
+    let mut next = mixed.iter().cycle();
+    criterion.bench_function("user agent: class, mixed", |bencher| {
+        bencher.iter(|| classifier.class_of_user_agent(next.next().expect("endless")).is_self_declared_bot());
+    });
+    criterion.bench_function("rule set: compile", |bencher| bencher.iter(Classifier::new));
     criterion.bench_function("request: classify", |bencher| {
         bencher.iter(|| classifier.classify(black_box(&facts)))
     });

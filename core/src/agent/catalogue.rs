@@ -24,8 +24,7 @@ pub(super) struct RuleSet {
     pub ai_headers: Vec<String>,
     #[serde(default)]
     pub ja4: Vec<Ja4Entry>,
-    /// Names of browsers that are not shaped like `Mozilla/5.0 (…)`.
-    pub browsers: Vec<String>,
+    pub browsers: Browsers,
     pub current: CurrentVersions,
     /// Where the feeds that entries name are published.
     pub feeds: Vec<Feed>,
@@ -134,14 +133,52 @@ pub(super) struct ToolEntry {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Words {
-    /// Words that count at the end of a name.
-    pub endings: Vec<String>,
-    /// Further words that count at the end of a name, where the user agent is not shaped like a browser.
-    pub programs: Vec<String>,
+    /// Kinds of bots, the more telling first.
+    pub kinds: Vec<WordKind>,
+    /// Words of artificial intelligence.
+    pub ai: Vec<String>,
     /// Names that end so and are none.
     pub excluded: Vec<String>,
     /// Texts that belong to a contact address.
     pub contacts: Vec<String>,
+}
+
+/// Words by which bots of one kind name themselves.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct WordKind {
+    pub bot_type: BotType,
+    pub sub_type: SubType,
+    /// Words that count at the end of every name.
+    #[serde(default)]
+    pub words: Vec<String>,
+    /// Words that also stand in the names of people's apps.
+    #[serde(default)]
+    pub weak: Vec<String>,
+    /// Ordinary words that count as a later part of a compound name.
+    #[serde(default)]
+    pub joined: Vec<String>,
+    /// Words that only tell what a bot does.
+    #[serde(default)]
+    pub hints: Vec<String>,
+}
+
+/// What the user agents of browsers, devices and people's apps are made of.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct Browsers {
+    /// Starts of browsers that are not shaped like `Mozilla/5.0 (…)`.
+    pub starts: Vec<String>,
+    /// Names of devices and of the systems and browsers on them.
+    pub devices: Vec<String>,
+    /// What follows `compatible;` in browsers.
+    pub compatible: Vec<String>,
+    /// Starts of the parts of a desktop browser's first comment.
+    pub parts: Vec<String>,
+    /// Products behind a desktop browser's engine.
+    pub products: Vec<String>,
+    /// Texts in the names of such products.
+    pub product_words: Vec<String>,
 }
 
 /// A TLS client fingerprint of a program that is no browser.
