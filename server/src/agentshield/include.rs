@@ -34,7 +34,7 @@ impl Include {
     /// The object `extended` with those of the members that are asked for; nothing when none is asked for at all.
     pub fn extended(&self, members: &[(&'static str, &dyn Fn() -> Value)]) -> Option<Map<String, Value>> {
         let wants = |member: &'static str| self.0.contains(&member) || self.0.contains(&"all");
-        let wanted = members.iter().filter(|(member, _)| wants(*member));
+        let wanted = members.iter().filter(|(member, _)| wants(member));
         let extended = wanted.map(|(member, value)| ((*member).to_owned(), value())).collect();
         (!self.0.is_empty()).then_some(extended)
     }

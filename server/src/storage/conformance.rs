@@ -491,6 +491,35 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn wider_rollups_of_an_older_database_are_made_from_its_hours() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.db");
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection.execute_batch(include_str!("../../migrations/sqlite/0001_tables.sql")).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        for (hour, count) in [(1, 2), (23, 3), (24, 4)] {
+            for width in [300_000, 3_600_000_i64] {
+                let values = rusqlite::params![width, hour * 3_600_000_i64, count];
+                connection
+                    .execute("INSERT INTO rollups VALUES ('k', 'p', ?1, ?2, 'x', ?3, 0.5)", values)
+                    .unwrap();
+            }
+        }
+        drop(connection);
+        let sqlite = Sqlite::open(&path, Sync::Normal, 1).unwrap();
+        let read = async |slot, to| {
+            let (kind, project) = ("k".to_owned(), "p".to_owned());
+            let query = SummaryQuery { kind, project, slot, from: at(0), to: at(to) };
+            let rows = sqlite.summarize(query).await.unwrap();
+            rows.iter().map(|row| (row.at.milliseconds(), row.count, row.score_sum)).collect::<Vec<_>>()
+        };
+        assert_eq!(read(Slot::Day, i64::MAX).await, [(0, 5, 1.0), (86_400_000, 4, 0.5)]);
+        assert_eq!(read(Slot::Ever, 1).await, [(0, 9, 1.5)]);
+        sqlite.append(vec![event("new", 1, "x", None)]).await.unwrap();
+        assert_eq!(read(Slot::Ever, 1).await, [(0, 10, 1.5)]);
+    }
+
+    #[tokio::test]
     async fn a_database_of_a_newer_program_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.db");
