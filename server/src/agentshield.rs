@@ -1,16 +1,26 @@
 //! The AgentShield-compatible API: classification of single requests, and events that pages report.
 
+pub mod agents;
+pub mod analytics;
 pub mod auth;
 pub mod batch;
 pub mod body;
 pub mod cors;
+pub mod dates;
 pub mod detect;
+pub mod detections;
 pub mod event;
+pub mod export;
+pub mod include;
 pub mod ingest;
 pub mod limits;
+pub mod paging;
 pub mod pixel;
 pub mod pixel_script;
 pub mod pixels;
+pub mod projects;
+pub mod query;
+pub mod reader;
 pub mod request;
 pub mod sender;
 pub mod wire;
@@ -36,6 +46,11 @@ pub fn router(_app: &App) -> OpenApiRouter<App> {
         .merge(pixel::router())
         .merge(pixel_script::router())
         .merge(pixels::router())
+        .merge(projects::router())
+        .merge(detections::router())
+        .merge(export::router())
+        .merge(analytics::router())
+        .merge(agents::router())
 }
 
 /// Layer around every answer of this family: who is calling, whether there is room for the request, and the headers

@@ -70,6 +70,7 @@ pub async fn record(app: &App, tenant: &str, actor: &Actor, action: &str, detail
         label: action.to_owned(),
         score: None,
         body: body.to_string(),
+        ..Event::default()
     };
     app.storage.events().append(vec![event]).await?;
     Ok(())

@@ -361,6 +361,7 @@ pub struct RetentionConfig {
     pub sessions_days: u32,
     pub detections_days: u32,
     pub audit_days: u32,
+    pub rollups_months: u32,
 }
 
 /// `[outbound]`.

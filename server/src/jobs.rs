@@ -164,7 +164,6 @@ pub async fn remove_expired(app: &App) -> storage::Result<u64> {
     let retention = &app.config.retention;
     let mut removed = app.storage.sweep().await?;
     for (stream, days) in [
-        (detection::STREAM, retention.detections_days),
         (audit::STREAM, retention.audit_days),
         (history::SESSIONS, retention.sessions_days),
         (history::BANDS, retention.sessions_days),
@@ -175,9 +174,9 @@ pub async fn remove_expired(app: &App) -> storage::Result<u64> {
         (tracking::STREAM, retention.detections_days),
     ] {
         let before = app.now().plus_milliseconds(-i64::from(days) * DAY);
-        removed += app.storage.events().forget(stream, before).await?;
+        removed += app.storage.events().forget(stream, None, before).await?;
     }
-    Ok(removed)
+    Ok(removed + detection::retention::sweep(app).await?)
 }
 
 const DAY: i64 = 86_400_000;

@@ -3,13 +3,18 @@
 //! A detection is a read: its record goes through a bounded queue and is written in batches, so that it never adds
 //! to an answer's time. At most a second of records is lost in a crash; records that find no room are counted.
 
+pub mod figures;
+pub mod period;
+pub mod retention;
 pub mod row;
 pub mod visitor;
 
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use quivive_core::Timestamp;
-use quivive_core::agent::{Classification, Classifier, RequestFacts, UserAgentClass};
+use quivive_core::agent::{AgentInfo, Classification, Classifier, RequestFacts, UserAgentClass};
 use quivive_core::decision::Action;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
@@ -18,6 +23,8 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use self::visitor::Visitors;
 use crate::app::App;
 use crate::jobs::Stop;
+use crate::storage::{self, Event};
+use crate::tenant::{self, Project};
 
 /// The stream of detections.
 pub const STREAM: &str = "detection";
@@ -25,6 +32,7 @@ pub const STREAM: &str = "detection";
 /// What detection keeps in the process.
 pub struct Detection {
     classifier: Classifier,
+    identity_key: OnceLock<[u8; 32]>,
     sender: Sender<Observed>,
     receiver: Mutex<Receiver<Observed>>,
 }
@@ -32,7 +40,8 @@ pub struct Detection {
 impl Default for Detection {
     fn default() -> Self {
         let (sender, receiver) = mpsc::channel(CAPACITY);
-        Self { classifier: Classifier::new(), sender, receiver: Mutex::new(receiver) }
+        let (classifier, identity_key) = (Classifier::new(), OnceLock::new());
+        Self { classifier, identity_key, sender, receiver: Mutex::new(receiver) }
     }
 }
 
@@ -90,6 +99,16 @@ impl Detection {
         self.classifier.class_of_user_agent(user_agent)
     }
 
+    /// The catalogued agent of an id.
+    pub fn agent(&self, id: &str) -> Option<&AgentInfo> {
+        self.classifier.agents().iter().map(|agent| &*agent.info).find(|agent| agent.id == id)
+    }
+
+    /// The key of the hashes by which bots are counted, so that nobody outside can aim at a value.
+    fn identity_key(&self, app: &App) -> [u8; 32] {
+        *self.identity_key.get_or_init(|| app.keys.derive("detection identity"))
+    }
+
     /// Puts a detection up for recording.
     pub fn record(&self, observed: Observed) {
         if self.sender.try_send(observed).is_err() {
@@ -128,9 +147,10 @@ async fn run(app: App, mut stop: Stop) {
 async fn write(app: &App, visitors: &mut Visitors, observed: Vec<Observed>) {
     let count = observed.len() as u64;
     let mut events = Vec::with_capacity(observed.len());
+    let mut projects = BTreeMap::new();
     for observed in observed {
-        match visitors.key(app, &observed).await {
-            Ok(visitor_key) => events.push(row::event(observed, visitor_key)),
+        match event(app, visitors, &mut projects, observed).await {
+            Ok(event) => events.extend(event),
             Err(error) => tracing::error!(%error, "a detection could not be recorded"),
         }
     }
@@ -141,6 +161,26 @@ async fn write(app: &App, visitors: &mut Visitors, observed: Vec<Observed>) {
         metrics::counter!("quivive_detections_dropped_total").increment(count);
         tracing::error!(%error, "detections could not be recorded");
     }
+}
+
+/// The row of a detection; nothing for a project that is gone.
+async fn event(
+    app: &App,
+    visitors: &mut Visitors,
+    projects: &mut BTreeMap<i64, Option<tenant::Detection>>,
+    observed: Observed,
+) -> storage::Result<Option<Event>> {
+    let id = observed.project_id;
+    let settings = match projects.get(&id) {
+        Some(known) => *known,
+        None => {
+            let project = app.storage.get::<Project>(&id.to_string()).await?;
+            *projects.entry(id).or_insert(project.map(|project| project.value.detection))
+        }
+    };
+    let Some(settings) = settings else { return Ok(None) };
+    let visitor = visitors.identify(app, &observed).await?;
+    Ok(Some(row::event(observed, visitor, &settings)))
 }
 
 /// A ULID: 48 bits of time, 80 of randomness, Crockford's base32.

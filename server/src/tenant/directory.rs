@@ -378,6 +378,22 @@ pub async fn projects_of(app: &App, account_id: i64) -> Result<Vec<Project>> {
     Ok(projects)
 }
 
+/// All projects of an account.
+///
+/// # Errors
+/// When storage does not answer.
+pub async fn all_projects_of(app: &App, account_id: i64) -> Result<Vec<Project>> {
+    let mut projects: Vec<Project> = Vec::new();
+    loop {
+        let after = projects.last().map(Record::id);
+        let found = app.storage.list::<Project>(&account_id.to_string(), after.as_deref(), 1_000).await?;
+        if found.is_empty() {
+            return Ok(projects);
+        }
+        projects.extend(found.into_iter().map(|project| project.value));
+    }
+}
+
 /// The user that a text names: by his integer id, or by an e-mail address that only one user has.
 ///
 /// # Errors

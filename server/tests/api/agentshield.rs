@@ -1,12 +1,17 @@
 //! The AgentShield-compatible API.
 
+mod agents;
+mod analytics;
 mod batch;
 mod detect;
+mod detections;
 mod errors;
 mod event;
 mod limits;
 mod pixel;
 mod pixel_script;
 mod pixels;
+mod projects;
+mod recorded;
 mod site;
 mod tracked;
