@@ -3,3 +3,4 @@
 pub mod detection;
 pub mod scoring;
 pub mod tracking;
+pub mod webhooks;

@@ -13,8 +13,9 @@ use tokio::task::JoinHandle;
 use crate::app::App;
 use crate::botcha::analytics::sink;
 use crate::flows::scoring::history;
-use crate::flows::{detection, scoring, tracking};
+use crate::flows::{detection, scoring, tracking, webhooks};
 use crate::keys::rotation;
+use crate::tenant::{detection_key, erasure};
 use crate::{audit, mail, storage, telemetry};
 
 /// The running tasks.
@@ -129,6 +130,9 @@ pub fn start(app: &App) {
     sink::start(app);
     mail::start(app);
     rotation::start(app);
+    webhooks::start(app);
+    detection_key::uses::start(app);
+    erasure::start(app);
 }
 
 /// Removes what has expired, once a minute.
@@ -165,6 +169,7 @@ pub async fn remove_expired(app: &App) -> storage::Result<u64> {
     let mut removed = app.storage.sweep().await?;
     for (stream, days) in [
         (audit::STREAM, retention.audit_days),
+        (webhooks::STREAM, retention.deliveries_days),
         (history::SESSIONS, retention.sessions_days),
         (history::BANDS, retention.sessions_days),
         (history::DETECTIONS, retention.sessions_days),

@@ -13,6 +13,7 @@ use super::wire::Failure;
 use crate::app::App;
 use crate::error::Error;
 use crate::extract::ClientIp;
+use crate::flows::webhooks::notices;
 use crate::storage::{Counters, Result};
 use crate::tenant::detection_key::KeyHolder;
 use crate::tenant::pixel::PixelHolder;
@@ -167,6 +168,7 @@ async fn admit_account(
         if plan.requests_per_second.is_some() {
             app.storage.windows().add(&second_key, second.start(), -1, second.ends_at).await?;
         }
+        notices::day_limit_reached(app, account.id, day.limit, day.ends_at).await;
         return Ok(Standing::full(day, policy));
     }
     let reported = if day.remaining < second.remaining { day } else { second };

@@ -117,8 +117,8 @@ impl Tracked {
 
     fn into_event(self, id: String) -> Event {
         let Self { project_id, at, keeps_query, mut row, .. } = self;
-        row.url = stored_url(&row.url, keeps_query);
-        row.referrer = row.referrer.map(|url| stored_url(&url, keeps_query));
+        row.url = row::stored_url(&row.url, keeps_query);
+        row.referrer = row.referrer.map(|url| row::stored_url(&url, keeps_query));
         Event {
             kind: STREAM.to_owned(),
             project: project_id.to_string(),
@@ -162,10 +162,6 @@ async fn remember(app: &App, events: &[Tracked]) -> Result<BTreeMap<String, Seen
 /// What events are counted by. Names are free, and a rollup of each would be without bound.
 fn label(event: &str) -> &str {
     if COUNTED.contains(&event) { event } else { "other" }
-}
-
-fn stored_url(url: &str, keeps_query: bool) -> String {
-    row::shortened(&row::stored_url(url, keeps_query), row::MOST_URL_BYTES)
 }
 
 const COUNTED: [&str; 8] =

@@ -262,7 +262,7 @@ async fn check_rollups<B: Events>(backend: &B) -> Result<(), Deviation> {
         equal(&format!("{what}, paths"), &top, &paths)?;
         let set = backend.distinct("bot", query.clone()).await?;
         equal(&format!("{what}, distinct"), &set.count(), &total)?;
-        equal(&format!("{what}, classes"), &set.by_class(&["agent", "crawler"]), &classes)?;
+        equal(&format!("{what}, classes"), &set.by_class(&["agent", "crawler"]), &named(&classes))?;
         equal(&format!("{what}, another set"), &backend.distinct("other", query.clone()).await?.count(), &0)?;
         let count: i64 = backend.summarize(query).await?.iter().map(|row| row.count).sum();
         let tallied: u64 = paths.iter().map(|(_, count)| count).sum();
@@ -425,6 +425,10 @@ fn event(id: &str, time: i64, label: &str, score: Option<f64>) -> Event {
         body: "{}".to_owned(),
         ..Event::default()
     }
+}
+
+fn named(counts: &[(&str, u64)]) -> Vec<(String, u64)> {
+    counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
 }
 
 fn at(milliseconds: i64) -> Timestamp {

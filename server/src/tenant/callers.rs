@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 
+use super::detection_key::uses::Uses;
 use super::detection_key::{self, KeyHolder};
 use super::pixel::{self, PixelHolder};
 use super::{Account, Project, credentials, directory};
@@ -27,6 +28,8 @@ pub struct Callers {
     site_keys: Remembered<Site>,
     private_keys: Remembered<Site>,
     detection_keys: Remembered<KeyHolder>,
+    /// When keys for request detection were used last.
+    pub uses: Uses,
     pixels: Remembered<PixelHolder>,
 }
 
@@ -37,6 +40,7 @@ impl Default for Callers {
             site_keys: Remembered::new(changes.clone()),
             private_keys: Remembered::new(changes.clone()),
             detection_keys: Remembered::new(changes.clone()),
+            uses: Uses::default(),
             pixels: Remembered::new(changes.clone()),
             changes,
         }

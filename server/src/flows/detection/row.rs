@@ -96,7 +96,7 @@ pub fn event(observed: Observed, visitor: Visitor, settings: &Detection) -> Even
         verification: classification.verification.status,
         user_agent: user_agent(&facts).map(|text| shortened(text, MOST_USER_AGENT_BYTES)),
         ip,
-        url: url.map(|url| shortened(&stored_url(url, settings.keep_query), MOST_URL_BYTES)),
+        url: url.map(|url| stored_url(url, settings.keep_query)),
         method: facts.method,
         visitor_key: visitor.key,
         bot_key: visitor.bot.map(|bot| format!("{bot:016x}")),
@@ -177,8 +177,9 @@ pub const VISITORS: &str = "visitor";
 /// Set: bots, by type.
 pub const BOTS: &str = "bot";
 
-/// The address as it is stored: without user information and fragment, and without query unless that is kept.
-pub(crate) fn stored_url(url: &str, keeps_query: bool) -> String {
+/// The address as it is stored, at most 2,048 bytes: without user information and fragment, and without query
+/// unless that is kept.
+pub fn stored_url(url: &str, keeps_query: bool) -> String {
     let whole = url.split('#').next().unwrap_or_default();
     let (bare, query) = whole.split_once('?').map_or((whole, None), |(bare, query)| (bare, Some(query)));
     let mut stored = match bare.split_once("://") {
@@ -197,7 +198,7 @@ pub(crate) fn stored_url(url: &str, keeps_query: bool) -> String {
     if let Some(query) = query.filter(|_| keeps_query) {
         let _ = write!(stored, "?{query}");
     }
-    stored
+    shortened(&stored, MOST_URL_BYTES)
 }
 
 /// The path of a stored address; empty when no address is known.
@@ -210,12 +211,12 @@ fn path(url: &str) -> String {
     shortened(path, MOST_PATH_BYTES)
 }
 
-pub(crate) fn shortened(text: &str, most: usize) -> String {
+fn shortened(text: &str, most: usize) -> String {
     text.get(..text.floor_char_boundary(most)).unwrap_or_default().to_owned()
 }
 
 const MOST_USER_AGENT_BYTES: usize = 1_024;
-pub(crate) const MOST_URL_BYTES: usize = 2_048;
+const MOST_URL_BYTES: usize = 2_048;
 const MOST_PATH_BYTES: usize = 256;
 
 #[cfg(test)]

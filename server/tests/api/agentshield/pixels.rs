@@ -196,13 +196,8 @@ async fn other_tenants_pixels_are_not_there() {
     let scopes = Some(vec![Scope::Read, Scope::Write]);
     let their_key = NewKey { project_id: theirs.id, scopes: scopes.clone(), ..NewKey::default() };
     let their_key = owner.site.key(their_key).await;
-    let narrow = NewKey {
-        project_id: sibling.id,
-        projects: Some(vec![sibling.id]),
-        scopes,
-        key: None,
-        valid_until: None,
-    };
+    let narrow =
+        NewKey { project_id: sibling.id, projects: Some(vec![sibling.id]), scopes, ..NewKey::default() };
     let narrow = owner.site.key(narrow).await;
     let through = |project: &str| format!("/api/v1/projects/{project}/pixels/{id}");
     for (key, path, status, code, details) in [
