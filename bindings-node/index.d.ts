@@ -11,6 +11,9 @@ import type {
   RuleFacts,
   RuleMatch,
   RuleSetOptions,
+  SignatureVerifierOptions,
+  SignedRequest,
+  VerifiedSignatures,
   VerifierOptions,
 } from "./operations";
 
@@ -53,4 +56,11 @@ export class DetectionGuard {
   setFeeds(table: RangeTable): void;
   /** Where keys are that a request needs and that are not known. */
   wantedDirectories(request: Omit<GuardRequest, "now"> & { now?: number }): KeyLocation[];
+}
+
+/** Verifies message signatures with one set of keys, under one policy; both are read once. */
+export class SignatureVerifier {
+  constructor(options: SignatureVerifierOptions);
+  /** Verifies every signature of a request; `now` is in milliseconds since the Unix epoch, by default the present. */
+  verify(request: SignedRequest, now?: number): VerifiedSignatures;
 }

@@ -79,7 +79,23 @@ class DetectionGuard {
   }
 }
 
-module.exports = { Classifier, DetectionGuard, RuleSet, Verifier, operations };
+class SignatureVerifier {
+  #native;
+
+  constructor(options = {}) {
+    const text = encode(options);
+    this.#native = attempt(() => new native.SignatureVerifier(text));
+  }
+
+  verify(request, now = Date.now()) {
+    if (!Number.isSafeInteger(now)) {
+      throw invalid("`now` is a whole number of milliseconds");
+    }
+    return decode(() => this.#native.verify(encode(request), now));
+  }
+}
+
+module.exports = { Classifier, DetectionGuard, RuleSet, SignatureVerifier, Verifier, operations };
 
 function load() {
   const file = `./quivive.${process.platform}-${process.arch}.node`;

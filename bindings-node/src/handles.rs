@@ -2,7 +2,7 @@
 
 use napi::Result;
 use napi_derive::napi;
-use quivive_core::{Timestamp, agent, guard, rules, token};
+use quivive_core::{Timestamp, agent, guard, rules, signature, token};
 
 use crate::{decode, encode};
 
@@ -114,5 +114,30 @@ impl DetectionGuard {
     #[napi(getter)]
     pub fn has_own_key(&self) -> bool {
         self.0.has_own_key()
+    }
+}
+
+/// Verifies message signatures with one set of keys, under one policy.
+///
+/// A handle, because `verifyHttpSignature` reads its keys anew in each call.
+#[napi]
+pub struct SignatureVerifier(signature::SignatureVerifier);
+
+#[napi]
+impl SignatureVerifier {
+    /// Reads the keys and the policy.
+    #[napi(constructor)]
+    pub fn new(options: String) -> Result<Self> {
+        decode(&options)
+            .and_then(signature::SignatureVerifierOptions::verifier)
+            .map(Self)
+            .map_err(crate::raise)
+    }
+
+    /// Verifies every signature of a request; `now` is in milliseconds since the Unix epoch.
+    #[napi]
+    pub fn verify(&self, request: String, now: i64) -> Result<String> {
+        let now = Timestamp::from_milliseconds(now);
+        encode(decode(&request).and_then(|request| self.0.verify(&request, now)))
     }
 }

@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use quivive_core::{Timestamp, agent, guard, rules, token};
+use quivive_core::{Timestamp, agent, guard, rules, signature, token};
 
 /// Verifies tokens with one set of keys, under one policy.
 ///
@@ -158,6 +158,38 @@ fn guard_request<'py>(
         request.set_item("now", present().milliseconds())?;
     }
     crate::decode(request.as_any())
+}
+
+/// Verifies message signatures with one set of keys, under one policy.
+///
+/// A handle, because `verify_http_signature` reads its keys anew in each call.
+#[pyclass(frozen, module = "quivive")]
+pub struct SignatureVerifier(signature::SignatureVerifier);
+
+#[pymethods]
+impl SignatureVerifier {
+    #[new]
+    #[pyo3(signature = (**options))]
+    fn new(py: Python<'_>, options: Option<Bound<'_, PyDict>>) -> PyResult<Self> {
+        let options: signature::SignatureVerifierOptions =
+            crate::decode(options.unwrap_or_else(|| PyDict::new(py)).as_any())?;
+        options.verifier().map(Self).map_err(|failure| crate::error::raise(py, &failure))
+    }
+
+    /// Verify every signature of a request.
+    ///
+    /// `now` is in milliseconds since the Unix epoch; the present when it is left out.
+    #[pyo3(signature = (request, now=None))]
+    fn verify<'py>(
+        &self,
+        py: Python<'py>,
+        request: Bound<'py, PyDict>,
+        now: Option<i64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let now = now.map_or_else(present, Timestamp::from_milliseconds);
+        let request: signature::SignedRequest = crate::decode(request.as_any())?;
+        crate::encode(py, py.detach(|| self.0.verify(&request, now)))
+    }
 }
 
 fn present() -> Timestamp {

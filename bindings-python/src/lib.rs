@@ -29,6 +29,7 @@ macro_rules! python_exports {
             module.add_class::<handles::Classifier>()?;
             module.add_class::<handles::DetectionGuard>()?;
             module.add_class::<handles::RuleSet>()?;
+            module.add_class::<handles::SignatureVerifier>()?;
             module.add_class::<handles::Verifier>()
         }
     };

@@ -93,3 +93,20 @@ function seed() {
   const bytes = crypto.getRandomValues(new Uint8Array(32));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
+
+/** Verifies message signatures with one set of keys, under one policy; both are read once. */
+export class SignatureVerifier {
+  #native;
+
+  constructor(options = {}) {
+    const text = encode(options);
+    this.#native = attempt(() => new core.SignatureVerifier(text));
+  }
+
+  verify(request, now = Date.now()) {
+    if (!Number.isSafeInteger(now)) {
+      throw invalid("`now` is a whole number of milliseconds");
+    }
+    return decode(() => this.#native.verify(encode(request), now));
+  }
+}

@@ -1,6 +1,6 @@
 //! Objects that are prepared once and called often, for hot paths.
 
-use quivive_core::{Timestamp, agent, guard, rules, token};
+use quivive_core::{Timestamp, agent, guard, rules, signature, token};
 use wasm_bindgen::prelude::*;
 
 use crate::exports::{decode, encode, raise};
@@ -19,12 +19,7 @@ impl Verifier {
 
     /// Verifies a token; `now` is in milliseconds since the Unix epoch.
     pub fn verify(&self, token: &str, now: f64) -> Result<String, JsError> {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "JavaScript has no other number; the cast saturates"
-        )]
-        let now = Timestamp::from_milliseconds(now as i64);
-        encode(self.0.verify(token, now))
+        encode(self.0.verify(token, timestamp(now)))
     }
 }
 
@@ -106,4 +101,27 @@ impl DetectionGuard {
     pub fn has_own_key(&self) -> bool {
         self.0.has_own_key()
     }
+}
+
+/// Verifies message signatures with one set of keys, under one policy.
+#[wasm_bindgen]
+pub struct SignatureVerifier(signature::SignatureVerifier);
+
+#[wasm_bindgen]
+impl SignatureVerifier {
+    /// Reads the keys and the policy.
+    #[wasm_bindgen(constructor)]
+    pub fn new(options: &str) -> Result<Self, JsError> {
+        decode(options).and_then(signature::SignatureVerifierOptions::verifier).map(Self).map_err(raise)
+    }
+
+    /// Verifies every signature of a request; `now` is in milliseconds since the Unix epoch.
+    pub fn verify(&self, request: &str, now: f64) -> Result<String, JsError> {
+        encode(decode(request).and_then(|request| self.0.verify(&request, timestamp(now))))
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "JavaScript has no other number; the cast saturates")]
+fn timestamp(now: f64) -> Timestamp {
+    Timestamp::from_milliseconds(now as i64)
 }

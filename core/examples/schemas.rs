@@ -26,6 +26,9 @@ fn main() {
         "key_location": types.outputs.subschema_for::<signature::KeyLocation>(),
         "rules": types.inputs.subschema_for::<rules::RuleSetOptions>(),
         "rule_facts": types.inputs.subschema_for::<rules::Facts>(),
+        "signature_options": types.inputs.subschema_for::<signature::SignatureVerifierOptions>(),
+        "signed_request": types.inputs.subschema_for::<signature::SignedRequest>(),
+        "signatures": types.outputs.subschema_for::<signature::VerifiedSignatures>(),
         "rule_match": types.outputs.subschema_for::<score::RuleMatch>(),
     });
     let codes: Vec<_> = quivive_core::ErrorKind::ALL.iter().map(|kind| kind.code()).collect();

@@ -8,9 +8,12 @@ mod facts;
 mod list;
 mod path;
 mod policy;
+mod wire;
 
 pub use facts::*;
+pub use path::PathSet;
 pub use policy::*;
+pub use wire::{PolicyFault, read_policy, write_policy};
 
 use serde::{Deserialize, Serialize};
 
@@ -52,10 +55,10 @@ impl Decider {
     /// Checks and compiles a policy.
     ///
     /// # Errors
-    /// `INVALID_INPUT` for a confidence outside 0 to 1, a list entry that names nobody, an unreadable range, a
-    /// value that does not fit its operator, or a redirection without an address; `LIMIT_EXCEEDED` for more than
-    /// 200 rules, 32 conditions of one rule, 1,000 list entries or too long texts; `UNSUPPORTED_OPERATOR` for
-    /// `matches`.
+    /// `INVALID_INPUT` for a confidence outside 0 to 1, a list entry that names nobody, an unreadable range or
+    /// regular expression, a value that does not fit its operator, or a redirection without an address;
+    /// `LIMIT_EXCEEDED` for more than 200 rules, 32 conditions of one rule, 16 regular expressions, 1,000 list
+    /// entries or too long texts.
     pub fn new(policy: Policy) -> Result<Self> {
         check(&policy)?;
         let patterns =
@@ -531,6 +534,7 @@ fn check(policy: &Policy) -> Result<()> {
     let sizes = [
         ("rules", policy.rules.len() + policy.path_rules.len(), 200),
         ("conditions", policy.rules.iter().map(|rule| rule.conditions.len()).max().unwrap_or(0), 32),
+        ("regular expressions", regular_expressions(policy), MOST_REGULAR_EXPRESSIONS),
         ("allow_list", policy.allow_list.len(), 1_000),
         ("deny_list", policy.deny_list.len(), 1_000),
         ("paths", policy.excluded_paths.len() + policy.included_paths.len(), 1_000),
@@ -545,6 +549,11 @@ fn check(policy: &Policy) -> Result<()> {
             .try_for_each(|condition| condition::Compiled::new(condition.clone()).map(|_| ()))?;
     }
     check_addresses(policy)
+}
+
+fn regular_expressions(policy: &Policy) -> usize {
+    let conditions = policy.rules.iter().flat_map(|rule| &rule.conditions);
+    conditions.filter(|condition| condition.operator == Operator::Matches).count()
 }
 
 fn check_addresses(policy: &Policy) -> Result<()> {
@@ -565,6 +574,9 @@ fn check_addresses(policy: &Policy) -> Result<()> {
     }
     Ok(())
 }
+
+/// Each may take long on a long text, however linear.
+const MOST_REGULAR_EXPRESSIONS: usize = 16;
 
 /// The confidence from which a bot is refused and not asked to prove itself a person.
 const SURE_CONFIDENCE: f64 = 0.95;

@@ -155,8 +155,6 @@ error_kinds! {
     UnknownKey => "UNKNOWN_KEY", Unverified;
     /// The algorithm is not accepted.
     UnsupportedAlgorithm => "UNSUPPORTED_ALGORITHM", Unsupported;
-    /// The operator of a condition is not evaluated here.
-    UnsupportedOperator => "UNSUPPORTED_OPERATOR", Unsupported;
     /// An answer is wrong or missing.
     WrongAnswer => "WRONG_ANSWER", Unverified;
 }

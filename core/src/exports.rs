@@ -3,7 +3,10 @@
 //! Each line names a function of this module with one input struct and one output; bindings, declarations and
 //! vector runners are all expanded from it.
 
-pub use crate::agent::{Classification, RequestFacts, classify_request};
+pub use crate::agent::{
+    AgentPolicy, AgentPolicyResult, Classification, FindAgents, FoundAgents, RequestFacts, RobotsTxt,
+    RobotsTxtText, agent_policy, classify_request, find_agents, robots_txt,
+};
 pub use crate::decision::{Decide, Decision, decide};
 pub use crate::first_party::{
     HashPagePath, PageClaims, PagePathHash, SignPageToken, SignSessionCookie, SignedPageToken,
@@ -92,6 +95,12 @@ macro_rules! for_each_export {
             evaluate_rules(EvaluateRules) -> RuleMatches, js = "evaluateRules";
             /// Classify one request: person, bot or agent, and how far its identity is proven.
             classify_request(RequestFacts) -> Classification, js = "classifyRequest";
+            /// Find agents in the catalogue: who runs them, what for, and how they can be verified.
+            find_agents(FindAgents) -> FoundAgents, js = "findAgents";
+            /// Write a robots file from a choice of purposes and agents.
+            robots_txt(RobotsTxt) -> RobotsTxtText, js = "robotsTxt";
+            /// Make a policy from a choice of purposes and agents.
+            agent_policy(AgentPolicy) -> AgentPolicyResult, js = "agentPolicy";
             /// Verify the HTTP message signatures (RFC 9421) of a request: Web Bot Auth and the Trusted Agent Protocol.
             verify_http_signature(VerifyHttpSignature) -> VerifiedSignatures, js = "verifyHttpSignature";
             /// Sign a request by Web Bot Auth and give the headers to add to it.

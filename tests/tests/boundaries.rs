@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
-const CORE_DEPENDENCIES: [&str; 21] = [
+const CORE_DEPENDENCIES: [&str; 22] = [
     "aes-gcm",
     "aho-corasick",
     "aws-lc-rs",
@@ -18,6 +18,7 @@ const CORE_DEPENDENCIES: [&str; 21] = [
     "p256",
     "p384",
     "pkcs1",
+    "regex-lite",
     "rsa",
     "schemars",
     "serde",

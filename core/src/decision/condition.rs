@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use regex_lite::{Regex, RegexBuilder};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -14,6 +15,7 @@ use crate::{Error, ErrorKind, Result};
 pub(super) struct Compiled {
     condition: Condition,
     ranges: Option<IpSet>,
+    pattern: Option<Regex>,
 }
 
 /// A fact that was observed.
@@ -40,7 +42,11 @@ impl Compiled {
         } else {
             None
         };
-        Ok(Self { condition, ranges })
+        let pattern = match condition.operator {
+            Operator::Matches => Some(pattern(&condition)?),
+            _ => None,
+        };
+        Ok(Self { condition, ranges, pattern })
     }
 
     /// Whether the condition holds; a fact that was not observed makes it false, whatever the operator.
@@ -81,8 +87,14 @@ impl Compiled {
             Operator::LessThanOrEquals => number(f64::le),
             Operator::In => is_one_of(),
             Operator::NotIn => !is_one_of(),
-            Operator::Matches => false,
+            Operator::Matches => fact.text().is_some_and(|fact| self.matches(&fact)),
         }
+    }
+
+    /// Of longer texts the beginning is looked at: the time grows with text and pattern.
+    fn matches(&self, text: &str) -> bool {
+        let looked_at = text.get(..text.floor_char_boundary(MOST_MATCHED_BYTES)).unwrap_or(text);
+        self.pattern.as_ref().is_some_and(|pattern| pattern.is_match(looked_at))
     }
 
     fn equals(&self, fact: &Fact, value: &Value) -> bool {
@@ -168,10 +180,17 @@ fn check(condition: &Condition) -> Result<()> {
     }
     match operator {
         Operator::Matches => {
-            return Err(Error::new(
-                ErrorKind::UnsupportedOperator,
-                format!("condition on {field:?}: operator matches is not done here"),
-            ));
+            if !value.is_string() {
+                return invalid("the operator needs a regular expression");
+            }
+            if text_length(value) > LONGEST_PATTERN {
+                return Err(Error::new(
+                    ErrorKind::LimitExceeded,
+                    format!(
+                        "condition on {field:?}: a regular expression is longer than {LONGEST_PATTERN} bytes"
+                    ),
+                ));
+            }
         }
         Operator::GreaterThan
         | Operator::LessThan
@@ -204,6 +223,15 @@ fn check(condition: &Condition) -> Result<()> {
     Ok(())
 }
 
+/// The expression, on an engine whose time is linear in the text.
+fn pattern(condition: &Condition) -> Result<Regex> {
+    RegexBuilder::new(condition.value.as_str().unwrap_or_default())
+        .case_insensitive(condition.case_insensitive)
+        .size_limit(LARGEST_PATTERN)
+        .build()
+        .map_err(|error| Error::invalid_input(format!("condition on {:?}: {error}", condition.field)))
+}
+
 fn is_scalar(value: &Value) -> bool {
     value.is_string() || value.is_number() || value.is_boolean()
 }
@@ -218,3 +246,7 @@ fn text_length(value: &Value) -> usize {
 
 const LONGEST_TEXT: usize = 1_024;
 const LONGEST_LIST: usize = 256;
+const LONGEST_PATTERN: usize = 256;
+/// Bytes that a compiled expression may take; repetitions of repetitions grow fast.
+const LARGEST_PATTERN: usize = 16 * 1024;
+const MOST_MATCHED_BYTES: usize = 8 * 1024;

@@ -8,6 +8,40 @@
 
 use crate::{Error, ErrorKind, Result};
 
+/// Compiled path patterns.
+///
+/// ```
+/// use quivive_core::decision::PathSet;
+/// let traps = PathSet::new(["/wp-login.php", "/trap/**"]).unwrap();
+/// assert!(traps.contains("/trap/a/b?c=d"));
+/// assert!(!traps.contains("/trapped"));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PathSet(Vec<PathPattern>);
+
+impl PathSet {
+    /// Compiles patterns: equality or a prefix that ends at a segment; `*` any run without `/`, `**` any run; with a
+    /// final `/` the directory and all below.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` for an empty pattern, `LIMIT_EXCEEDED` for one of more than 256 bytes.
+    pub fn new<T: AsRef<str>>(patterns: impl IntoIterator<Item = T>) -> Result<Self> {
+        patterns
+            .into_iter()
+            .map(|pattern| PathPattern::new(pattern.as_ref()))
+            .collect::<Result<_>>()
+            .map(Self)
+    }
+
+    /// Whether a raw path, which is brought to its normal form first, matches one of the patterns.
+    pub fn contains(&self, path: &str) -> bool {
+        !self.0.is_empty() && {
+            let path = normalized(path);
+            self.0.iter().any(|pattern| pattern.matches(&path))
+        }
+    }
+}
+
 /// A compiled path pattern.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct PathPattern(Vec<Part>);

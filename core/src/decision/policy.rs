@@ -301,8 +301,8 @@ pub enum Operator {
     GreaterThanOrEquals,
     /// Less or the same.
     LessThanOrEquals,
-    /// Matches a regular expression; not evaluated here, a policy that uses it is refused with
-    /// `UNSUPPORTED_OPERATOR`.
+    /// Matches a regular expression of at most 256 bytes, in time linear in the text; no look-around, no back
+    /// references, classes such as `\d` and `\w` are ASCII.
     Matches,
     /// Is one of a list.
     In,

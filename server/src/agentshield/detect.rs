@@ -1,27 +1,28 @@
 //! Classification of one request.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use quivive_core::agent::{Classification, Group, RequestFacts};
-use quivive_core::decision::Action;
+use quivive_core::agent::{Classification, RequestFacts};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{ApiKey, CREDENTIAL_HEADERS};
 use super::body;
+use super::checkpoint::{self, Checkpoint, Shape};
+use super::include::{Include, word};
 use super::request::DetectRequest;
-use super::wire::{ErrorBody, Failure, Fault, Result};
+use super::wire::{ErrorBody, Result};
 use crate::app::App;
 use crate::config::Profile;
 use crate::extract::ClientIp;
-use crate::flows::detection::{self, Observed, Outcome, Source};
+use crate::flows::detection::{self, Observed, Purpose, Seen, Source};
 use crate::tenant::Project;
 use crate::tenant::detection_key::Scope;
 
@@ -137,9 +138,20 @@ pub struct Details {
 #[serde(rename_all = "camelCase")]
 pub struct Metadata {
     /// Name and version.
-    engine: String,
+    pub engine: String,
     /// Milliseconds spent in the core.
-    processing_time: u64,
+    pub processing_time: u64,
+}
+
+/// An answer in either shape.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AgentshieldDetectAnswer)]
+#[serde(untagged)]
+pub enum Answer {
+    /// As documented.
+    Documented(Detection),
+    /// As the later members of the family answer, asked for with `shape=checkpoint`.
+    Checkpoint(Checkpoint),
 }
 
 /// Classify a request that the caller describes.
@@ -148,24 +160,26 @@ pub struct Metadata {
     params(
         ("include" = Option<String>, Query, description =
             "Comma list of agent, verification, signals, policy, class, timing, settings, all"),
+        ("shape" = Option<Shape>, Query, description =
+            "Another shape of the answer, for callers with `X-API-Key` or a Bearer token"),
         ("X-AgentShield-Project" = Option<String>, Header, description = "Another project that the key may see"),
     ),
     request_body = Detect,
     security(("api_key" = [])),
     responses(
-        (status = 200, body = Detection), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 200, body = Answer), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
         (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 413, body = ErrorBody),
         (status = 429, body = ErrorBody), (status = 500, body = ErrorBody),
     ),
 )]
-async fn detect(State(app): State<App>, key: ApiKey, request: Request) -> Result<Json<Detection>> {
+async fn detect(State(app): State<App>, key: ApiKey, request: Request) -> Result<Json<Answer>> {
     let (parts, body) = request.into_parts();
-    let include = Include::read(parts.uri.query().unwrap_or_default())?;
+    let wanted = Wanted::read(&parts)?;
     key.require(Scope::Detect)?;
     let project = key.project(&app, &parts.headers).await?;
     let body = body::collect(body, BODY_LIMIT).await?;
     let described = DetectRequest::read(&body, project.detection.threshold, app.now())?;
-    Ok(Json(answer(&app, &key, &project, described, include)))
+    Ok(Json(answer(&app, &key, &project, described, &wanted).await))
 }
 
 /// Classify the calling request itself.
@@ -174,11 +188,13 @@ async fn detect(State(app): State<App>, key: ApiKey, request: Request) -> Result
     params(
         ("include" = Option<String>, Query, description =
             "Comma list of agent, verification, signals, policy, class, timing, settings, all"),
+        ("shape" = Option<Shape>, Query, description =
+            "Another shape of the answer, for callers with `X-API-Key` or a Bearer token"),
         ("X-AgentShield-Project" = Option<String>, Header, description = "Another project that the key may see"),
     ),
     security(("api_key" = [])),
     responses(
-        (status = 200, body = Detection), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 200, body = Answer), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
         (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 429, body = ErrorBody),
         (status = 500, body = ErrorBody),
     ),
@@ -188,14 +204,14 @@ async fn detect_caller(
     key: ApiKey,
     ip: ClientIp,
     request: Request,
-) -> Result<Json<Detection>> {
+) -> Result<Json<Answer>> {
     let (parts, _) = request.into_parts();
-    let include = Include::read(parts.uri.query().unwrap_or_default())?;
+    let wanted = Wanted::read(&parts)?;
     key.require(Scope::Detect)?;
     let project = key.project(&app, &parts.headers).await?;
     let facts = facts_of(&app, &parts, ip, project.detection.threshold);
     let described = DetectRequest { facts, session_id: None, is_recorded: true };
-    Ok(Json(answer(&app, &key, &project, described, include)))
+    Ok(Json(answer(&app, &key, &project, described, &wanted).await))
 }
 
 /// The routes.
@@ -203,52 +219,93 @@ pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(detect, detect_caller))
 }
 
-fn answer(
+/// What the caller wants to have back.
+struct Wanted {
+    include: Include,
+    shape: Shape,
+}
+
+impl Wanted {
+    fn read(parts: &Parts) -> Result<Self> {
+        let query = parts.uri.query().unwrap_or_default();
+        Ok(Self { include: Include::of(&parts.uri)?, shape: Shape::of(query, &parts.headers)? })
+    }
+}
+
+async fn answer(
     app: &App,
     key: &ApiKey,
     project: &Project,
     described: DetectRequest,
-    include: Include,
-) -> Detection {
-    let DetectRequest { facts, session_id, is_recorded } = described;
+    wanted: &Wanted,
+) -> Answer {
+    let DetectRequest { mut facts, session_id, is_recorded } = described;
     if !project.detection.is_enabled {
-        return Detection::off(app);
+        return match wanted.shape {
+            Shape::Agentshield => Answer::Documented(Detection::off(app)),
+            Shape::Checkpoint => Answer::Checkpoint(Checkpoint::off(engine(app))),
+        };
     }
-    let Outcome { classification, took } = app.detection.classify(&facts);
+    let seen = detection::look(app, project, &mut facts, session_id.as_deref(), Purpose::Visit).await;
     let id = detection::new_id(app);
-    let detection = Detection {
-        is_bot: classification.is_bot,
-        confidence: classification.confidence,
-        bot_type: text_of(&classification.bot_type),
-        details: Details {
-            user_agent_bot: classification.user_agent_bot,
-            behavioral_bot: classification.behavioral_bot,
-            ip_bot: classification.ip_bot,
-        },
-        metadata: Metadata {
-            engine: engine(app),
-            processing_time: u64::try_from((took.as_micros() + 500) / 1000).unwrap_or_default(),
-        },
-        extended: include.extended(&classification, took.as_micros(), &id),
+    let answer = match wanted.shape {
+        Shape::Agentshield => {
+            let extended = wanted.include.of_seen(project, &seen, &id);
+            Answer::Documented(Detection { extended, ..Detection::of(app, &seen) })
+        }
+        Shape::Checkpoint => {
+            Answer::Checkpoint(checkpoint::answer(&seen.classification, metadata(app, &seen)))
+        }
     };
     if is_recorded {
-        let (project_id, is_test) = (project.id, key.is_test());
-        let (source, action) = (Source::Api, Action::Allow);
-        app.detection.record(Observed {
-            id,
-            project_id,
-            is_test,
-            source,
-            action,
-            facts,
-            session_id,
-            classification,
-        });
+        record(app, key, project, id, facts, session_id, seen);
     }
-    detection
+    answer
+}
+
+/// Puts a described request up for recording.
+pub fn record(
+    app: &App,
+    key: &ApiKey,
+    project: &Project,
+    id: String,
+    facts: RequestFacts,
+    session_id: Option<String>,
+    seen: Seen,
+) {
+    let (project_id, is_test) = (project.id, key.is_test());
+    let (action, classification) = (seen.ruling.action, seen.classification);
+    let source = Source::Api;
+    app.detection.record(Observed {
+        id,
+        project_id,
+        is_test,
+        source,
+        action,
+        facts,
+        session_id,
+        classification,
+    });
 }
 
 impl Detection {
+    /// The documented members.
+    pub fn of(app: &App, seen: &Seen) -> Self {
+        let classification: &Classification = &seen.classification;
+        Self {
+            is_bot: classification.is_bot,
+            confidence: classification.confidence,
+            bot_type: word(classification.bot_type),
+            details: Details {
+                user_agent_bot: classification.user_agent_bot,
+                behavioral_bot: classification.behavioral_bot,
+                ip_bot: classification.ip_bot,
+            },
+            metadata: metadata(app, seen),
+            extended: None,
+        }
+    }
+
     /// For a project whose detection is off: nothing is known, and nothing stands in the way.
     fn off(app: &App) -> Self {
         Self {
@@ -262,101 +319,8 @@ impl Detection {
     }
 }
 
-/// What of `extended` the caller asked for.
-#[derive(Debug, Default, PartialEq)]
-struct Include(BTreeSet<&'static str>);
-
-impl Include {
-    fn read(query: &str) -> Result<Self> {
-        let mut members = BTreeSet::new();
-        let values = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "include");
-        for (_, value) in values {
-            for word in value.split(',').map(str::trim).filter(|word| !word.is_empty()) {
-                let Some(member) = INCLUDABLE.iter().find(|member| **member == word) else {
-                    return Err(Failure::invalid(&[Fault::new("include", "unknown_value")]));
-                };
-                members.insert(*member);
-            }
-        }
-        Ok(Self(members))
-    }
-
-    fn extended(
-        &self,
-        classification: &Classification,
-        micros: u128,
-        id: &str,
-    ) -> Option<Map<String, Value>> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let wants = |member: &str| self.0.contains(member) || self.0.contains("all");
-        let mut extended = Map::new();
-        let mut put = |member: &str, value: Value| {
-            if wants(member) {
-                extended.insert(member.to_owned(), value);
-            }
-        };
-        put("class", class(classification));
-        put("agent", agent(classification));
-        put("verification", verification(classification));
-        put("signals", signals(classification));
-        // A project without a policy lets everything pass.
-        put(
-            "policy",
-            json!({ "action": "allow", "reason": "default", "matchType": "default", "ruleId": null }),
-        );
-        put("timing", json!({ "micros": u64::try_from(micros).unwrap_or(u64::MAX) }));
-        extended.insert("detectionId".to_owned(), json!(id));
-        Some(extended)
-    }
-}
-
-fn class(classification: &Classification) -> Value {
-    json!({
-        "detectionClass": classification.detection_class,
-        "subType": classification.sub_type,
-        "category": classification.category,
-        "confidenceLevel": classification.confidence_level,
-        "riskLevel": classification.risk_level,
-    })
-}
-
-fn agent(classification: &Classification) -> Value {
-    classification.agent.as_ref().map_or(Value::Null, |agent| {
-        json!({
-            "id": agent.id,
-            "name": agent.name,
-            "vendor": agent.vendor,
-            "trigger": agent.trigger,
-            "robotsToken": agent.robots_token,
-            "infoUrl": agent.info_url,
-        })
-    })
-}
-
-fn verification(classification: &Classification) -> Value {
-    let verification = &classification.verification;
-    json!({
-        "status": verification.status,
-        "method": verification.method,
-        "forgeability": verification.forgeability,
-        "keyid": verification.keyid,
-        "signatureAgent": verification.signature_agent,
-        "checkedAt": verification.checked_at.to_seconds_text(),
-    })
-}
-
-fn signals(classification: &Classification) -> Value {
-    let signals = classification.evidence.iter().map(|evidence| {
-        let group = Group::of(&evidence.id).map(Group::letter);
-        json!({ "id": evidence.id, "group": group, "weight": evidence.weight, "detail": evidence.source })
-    });
-    Value::Array(signals.collect())
-}
-
 /// The request itself as facts: its headers without credentials, its path, the caller's address.
-fn facts_of(app: &App, parts: &Parts, ClientIp(ip): ClientIp, threshold: f64) -> RequestFacts {
+pub(super) fn facts_of(app: &App, parts: &Parts, ClientIp(ip): ClientIp, threshold: f64) -> RequestFacts {
     let mut headers = BTreeMap::<String, String>::new();
     for (name, value) in &parts.headers {
         if CREDENTIAL_HEADERS.contains(&name.as_str()) {
@@ -391,11 +355,10 @@ fn engine(app: &App) -> String {
     })
 }
 
-fn text_of(value: &impl Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+fn metadata(app: &App, seen: &Seen) -> Metadata {
+    let processing_time = u64::try_from((seen.took.as_micros() + 500) / 1000).unwrap_or_default();
+    Metadata { engine: engine(app), processing_time }
 }
 
 static ENGINE: LazyLock<String> = LazyLock::new(|| format!("Quivive/{}", env!("CARGO_PKG_VERSION")));
 const BODY_LIMIT: usize = 65_536;
-const INCLUDABLE: [&str; 8] =
-    ["agent", "verification", "signals", "policy", "class", "timing", "settings", "all"];

@@ -26,12 +26,18 @@ impl DetectRequest {
     pub fn read(body: &[u8], threshold: f64, now: Timestamp) -> Result<Self> {
         let body = body::object(body)?;
         let mut reader = Reader::default();
-        let request = request(&mut reader, &body, threshold, now);
+        let request = described(&mut reader, &body, threshold, now);
         reader.finish(request)
     }
 }
 
-fn request(reader: &mut Reader, body: &Map<String, Value>, threshold: f64, now: Timestamp) -> DetectRequest {
+/// Reads the members that describe a request; `threshold` is the project's.
+pub fn described(
+    reader: &mut Reader,
+    body: &Map<String, Value>,
+    threshold: f64,
+    now: Timestamp,
+) -> DetectRequest {
     if !["userAgent", "headers", "ip"].iter().any(|name| body.contains_key(*name)) {
         reader.fault("userAgent", "required");
     }

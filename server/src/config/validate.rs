@@ -1,6 +1,7 @@
 //! Rules between settings, checked at start.
 
 use quivive_core::agent::default_classifier;
+use quivive_core::decision::PathSet;
 
 use super::{BotConfig, Config, ConfigError};
 use crate::mail;
@@ -48,6 +49,17 @@ impl Config {
                 self.outbound.dns_timeout_ms > 0 && self.verification.timeout_ms > 0,
                 "`outbound.dns_timeout_ms` and `verification.timeout_ms` must be at least 1",
             ),
+            (
+                PathSet::new(&self.agentshield.honeypot_paths).is_ok(),
+                "`agentshield.honeypot_paths` must be path patterns of 1 to 256 bytes",
+            ),
+            (
+                self.verification
+                    .signature_agents
+                    .iter()
+                    .all(|origin| origin.starts_with("https://") && is_origin(origin)),
+                "`verification.signature_agents` must be https origins such as https://agent.example",
+            ),
             (self.verification.concurrency > 0, "`verification.concurrency` must be at least 1"),
             (
                 self.verification.bots.iter().all(is_bot),
@@ -86,6 +98,11 @@ impl Config {
         if !self.outbound.allow_private.is_empty() || self.outbound.allow_http {
             let warning = "`outbound.allow_private` or `outbound.allow_http` is set: this server's own requests may \
                            reach private networks or go unencrypted";
+            warnings.push(warning.to_owned());
+        }
+        if self.webhooks.allow_insecure_webhooks {
+            let warning =
+                "`webhooks.allow_insecure_webhooks` is set: notices of events may go out unencrypted";
             warnings.push(warning.to_owned());
         }
         if self.agents.allow_test_keys {

@@ -3,37 +3,61 @@
 //! A detection is a read: its record goes through a bounded queue and is written in batches, so that it never adds
 //! to an answer's time. At most a second of records is lost in a crash; records that find no room are counted.
 
+pub mod behavior;
+pub mod directories;
+pub mod figures;
+pub mod network;
+pub mod period;
+pub mod policy;
+pub mod retention;
 pub mod row;
+mod signature;
 pub mod visitor;
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use quivive_core::Timestamp;
-use quivive_core::agent::{Classification, Classifier, RequestFacts, UserAgentClass};
-use quivive_core::decision::Action;
+use quivive_core::agent::{
+    AgentInfo, BehaviorFacts, Classification, Classifier, RequestFacts, UserAgentClass,
+};
+use quivive_core::decision::{Action, PathSet, Reason};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
+use self::behavior::{Behavior, Observation};
+use self::directories::Directories;
+use self::network::Networks;
+use self::policy::{Compiled, Policies, Ruling};
 use self::visitor::Visitors;
 use crate::app::App;
+use crate::config::Config;
+use crate::flows::webhooks;
 use crate::jobs::Stop;
+use crate::storage::{self, Event};
+use crate::tenant::{self, Project};
 
 /// The stream of detections.
 pub const STREAM: &str = "detection";
 
 /// What detection keeps in the process.
 pub struct Detection {
+    /// What visitors did lately.
+    pub behavior: Behavior,
+    /// The keys that agents publish.
+    pub directories: Directories,
+    /// Networks that the operator named.
+    pub networks: Networks,
+    /// Policies of projects, ready for use.
+    pub policies: Policies,
+    /// Paths that are never linked visibly, on every site.
+    traps: PathSet,
     classifier: Classifier,
+    identity_key: OnceLock<[u8; 32]>,
     sender: Sender<Observed>,
     receiver: Mutex<Receiver<Observed>>,
-}
-
-impl Default for Detection {
-    fn default() -> Self {
-        let (sender, receiver) = mpsc::channel(CAPACITY);
-        Self { classifier: Classifier::new(), sender, receiver: Mutex::new(receiver) }
-    }
 }
 
 /// A classification and how long it took.
@@ -77,7 +101,118 @@ pub enum Source {
     Pixel,
 }
 
+/// A request that was looked at with everything that the server knows.
+pub struct Seen {
+    /// What it was classified as.
+    pub classification: Classification,
+    /// Time spent in the core.
+    pub took: Duration,
+    /// What the project's policy says.
+    pub ruling: Ruling,
+    /// The project's policy, if it has one.
+    pub policy: Option<Arc<Compiled>>,
+}
+
+/// Whether a request counts as one of its visitor's.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Purpose {
+    /// It does.
+    Visit,
+    /// It is an example: nothing remembers it.
+    Trial,
+}
+
+/// Looks at a request with everything that the server knows: address, signature, behaviour, policy. Waits for nothing
+/// but storage, and for that only where the answer is not at hand. A policy that cannot be had lets everything pass.
+pub async fn look(
+    app: &App,
+    project: &Project,
+    facts: &mut RequestFacts,
+    session_id: Option<&str>,
+    purpose: Purpose,
+) -> Seen {
+    let (policy, without) = match app.detection.policies.of(app, project.id).await {
+        Ok(policy) => (policy, Reason::Default),
+        Err(error) => {
+            tracing::warn!(%error, "a policy could not be read; the request passes");
+            (None, Reason::Unavailable)
+        }
+    };
+    look_by(app, project, policy, without, facts, session_id, purpose).await
+}
+
+/// As [`look`], by a policy of the caller's; `without` is the reason to pass when there is none.
+pub async fn look_by(
+    app: &App,
+    project: &Project,
+    policy: Option<Arc<Compiled>>,
+    without: Reason,
+    facts: &mut RequestFacts,
+    session_id: Option<&str>,
+    purpose: Purpose,
+) -> Seen {
+    network::complete(app, facts);
+    facts.signature = signature::check(app, project.id, facts, purpose).await;
+    let observation = match purpose {
+        Purpose::Visit => {
+            let none = PathSet::default();
+            let traps = [&app.detection.traps, policy.as_ref().map_or(&none, |policy| &policy.traps)];
+            app.detection.behavior.observe(project.id, session_id, facts, traps)
+        }
+        Purpose::Trial => Observation::default(),
+    };
+    facts.behavior = observation.facts.clone();
+    let Outcome { classification, took } = app.detection.classify_visit(facts, &observation);
+    let ruling = policy.as_ref().map_or_else(
+        || Ruling::passing(without),
+        |policy| {
+            let rate = observation.requests_in_five_minutes;
+            policy::decide(policy, project.detection.is_blocking, facts, &classification, rate)
+        },
+    );
+    Seen { classification, took, ruling, policy }
+}
+
 impl Detection {
+    /// By the settings of `[agentshield]`, `[botect]` and `[verification]`.
+    pub fn new(config: &Config) -> Self {
+        let (sender, receiver) = mpsc::channel(CAPACITY);
+        let classifier = Classifier::new();
+        Self {
+            behavior: Behavior::default(),
+            directories: Directories::new(&config.verification, classifier.agents()),
+            networks: Networks::new(config),
+            policies: Policies::default(),
+            // Checked when the configuration was.
+            traps: PathSet::new(&config.agentshield.honeypot_paths).unwrap_or_default(),
+            classifier,
+            identity_key: OnceLock::new(),
+            sender,
+            receiver: Mutex::new(receiver),
+        }
+    }
+
+    /// An earlier verdict counts only if it was clear, and only against a request that shows nothing by itself: what
+    /// is a bot anyway is judged by what it shows, no verdict feeds on itself, and who restores five tabs at once is
+    /// not a bot for half an hour.
+    fn classify_visit(&self, facts: &mut RequestFacts, observation: &Observation) -> Outcome {
+        let outcome = self.classify(facts);
+        let confidence = outcome.classification.confidence;
+        if outcome.classification.is_bot {
+            if confidence >= CLEAR_CONFIDENCE {
+                observation.remember(confidence);
+            }
+            return outcome;
+        }
+        let Some(earlier) = observation.earlier else { return outcome };
+        facts.behavior = Some(BehaviorFacts {
+            carried_confidence: Some(earlier),
+            ..facts.behavior.take().unwrap_or_default()
+        });
+        let again = self.classify(facts);
+        Outcome { took: outcome.took + again.took, ..again }
+    }
+
     /// Classifies one request.
     pub fn classify(&self, facts: &RequestFacts) -> Outcome {
         let began = Instant::now();
@@ -90,6 +225,16 @@ impl Detection {
         self.classifier.class_of_user_agent(user_agent)
     }
 
+    /// The catalogued agent of an id.
+    pub fn agent(&self, id: &str) -> Option<&AgentInfo> {
+        self.classifier.agents().iter().map(|agent| &*agent.info).find(|agent| agent.id == id)
+    }
+
+    /// The key of the hashes by which bots are counted, so that nobody outside can aim at a value.
+    fn identity_key(&self, app: &App) -> [u8; 32] {
+        *self.identity_key.get_or_init(|| app.keys.derive("detection identity"))
+    }
+
     /// Puts a detection up for recording.
     pub fn record(&self, observed: Observed) {
         if self.sender.try_send(observed).is_err() {
@@ -98,13 +243,15 @@ impl Detection {
     }
 }
 
-/// A new id of a detection: `det_` and a ULID (48 bits of time, 80 of randomness, Crockford's base32).
+/// A new id of a detection: `det_` and a ULID.
 pub fn new_id(app: &App) -> String {
     format!("det_{}", ulid(app.now(), app.random_bytes()))
 }
 
-/// Starts the task that records detections.
+/// Starts the tasks that record detections and keep the keys of signers at hand.
 pub fn start(app: &App) {
+    let kept = app.clone();
+    app.jobs.start("key-directories", move |stop| directories::run(kept.clone(), stop));
     let recorder = app.clone();
     app.jobs.start("detections", move |stop| run(recorder.clone(), stop));
 }
@@ -127,23 +274,50 @@ async fn run(app: App, mut stop: Stop) {
 
 async fn write(app: &App, visitors: &mut Visitors, observed: Vec<Observed>) {
     let count = observed.len() as u64;
+    let seen = webhooks::Seen::of(app, &observed).await;
     let mut events = Vec::with_capacity(observed.len());
+    let mut projects = BTreeMap::new();
     for observed in observed {
-        match visitors.key(app, &observed).await {
-            Ok(visitor_key) => events.push(row::event(observed, visitor_key)),
+        match event(app, visitors, &mut projects, observed).await {
+            Ok(event) => events.extend(event),
             Err(error) => tracing::error!(%error, "a detection could not be recorded"),
         }
     }
     if events.is_empty() {
         return;
     }
-    if let Err(error) = app.storage.events().append(events).await {
-        metrics::counter!("quivive_detections_dropped_total").increment(count);
-        tracing::error!(%error, "detections could not be recorded");
+    let seen = seen.with_rows(&events);
+    match app.storage.events().append(events).await {
+        Ok(_) => seen.tell(app).await,
+        Err(error) => {
+            metrics::counter!("quivive_detections_dropped_total").increment(count);
+            tracing::error!(%error, "detections could not be recorded");
+        }
     }
 }
 
-fn ulid(at: Timestamp, random: [u8; 10]) -> String {
+/// The row of a detection; nothing for a project that is gone.
+async fn event(
+    app: &App,
+    visitors: &mut Visitors,
+    projects: &mut BTreeMap<i64, Option<tenant::Detection>>,
+    observed: Observed,
+) -> storage::Result<Option<Event>> {
+    let id = observed.project_id;
+    let settings = match projects.get(&id) {
+        Some(known) => *known,
+        None => {
+            let project = app.storage.get::<Project>(&id.to_string()).await?;
+            *projects.entry(id).or_insert(project.map(|project| project.value.detection))
+        }
+    };
+    let Some(settings) = settings else { return Ok(None) };
+    let visitor = visitors.identify(app, &observed).await?;
+    Ok(Some(row::event(observed, visitor, &settings)))
+}
+
+/// A ULID: 48 bits of time in milliseconds, 80 of randomness, in Crockford's base32.
+pub fn ulid(at: Timestamp, random: [u8; 10]) -> String {
     let milliseconds = u128::try_from(at.milliseconds()).unwrap_or_default() & 0xffff_ffff_ffff;
     let bits = random.iter().fold(milliseconds, |bits, byte| bits << 8 | u128::from(*byte));
     let digit = |index: u32| {
@@ -155,6 +329,8 @@ fn ulid(at: Timestamp, random: [u8; 10]) -> String {
 
 const CAPACITY: usize = 16_384;
 const MOST_AT_ONCE: usize = 512;
+/// The confidence from which a verdict is held against later requests.
+const CLEAR_CONFIDENCE: f64 = 0.8;
 const CROCKFORD: &[u8] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 #[cfg(test)]

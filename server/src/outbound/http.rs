@@ -1,4 +1,6 @@
-//! One guarded HTTP GET.
+//! Guarded HTTP: a GET that follows redirects, and a POST that does not.
+
+mod document;
 
 use std::error::Error as StdError;
 use std::net::{IpAddr, SocketAddr};
@@ -6,12 +8,13 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::StatusCode;
 use http::header::{ETAG, IF_NONE_MATCH};
+use http::{HeaderMap, StatusCode};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Certificate, Client, Response, Url};
 
+pub use self::document::{Document, GetDocument};
 use super::address::Guard;
 use super::dns::{Dns, DnsError, Family};
 
@@ -26,6 +29,21 @@ pub struct Get<'a> {
     pub limit: usize,
     /// The time for everything: names, connections, redirects and body.
     pub timeout: Duration,
+}
+
+/// What to send, and within which bounds. No redirect is followed, and the answer's body is not read.
+#[derive(Clone, Debug)]
+pub struct Post<'a> {
+    /// Where.
+    pub url: &'a str,
+    /// The headers, `Content-Type` included.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+    /// The time for everything: names, connection and the head of the answer.
+    pub timeout: Duration,
+    /// Whether `http` will do although the configuration of everything else does not permit it.
+    pub allow_http: bool,
 }
 
 /// What came back.
@@ -88,12 +106,13 @@ pub enum UrlError {
     Redirects,
 }
 
-/// The client; made when it is first used.
+/// The clients, one that follows redirects and one that does not; each made when it is first used.
 pub(super) struct Http {
     dns: Dns,
     rules: Rules,
     certificates: Vec<Certificate>,
-    client: OnceLock<Result<Client, String>>,
+    following: OnceLock<Result<Client, String>>,
+    direct: OnceLock<Result<Client, String>>,
 }
 
 /// What is checked of every URL, also of one that is redirected to.
@@ -105,7 +124,12 @@ struct Rules {
 
 impl Http {
     pub fn new(dns: Dns, guard: Guard, allow_http: bool, certificates: Vec<Certificate>) -> Self {
-        Self { dns, rules: Rules { guard, allow_http }, certificates, client: OnceLock::new() }
+        let (following, direct) = (OnceLock::new(), OnceLock::new());
+        Self { dns, rules: Rules { guard, allow_http }, certificates, following, direct }
+    }
+
+    pub fn permits_literal(&self, host: &str) -> bool {
+        self.rules.permits_literal(host)
     }
 
     pub async fn get(&self, request: Get<'_>) -> Result<Fetched, GetError> {
@@ -117,8 +141,7 @@ impl Http {
     async fn fetch(&self, request: Get<'_>) -> Result<Fetched, GetError> {
         let url = Url::parse(request.url).map_err(|_| GetError::Url(UrlError::Syntax))?;
         self.rules.check(&url)?;
-        let client = self.client.get_or_init(|| self.build().map_err(|error| chain(&error)));
-        let mut builder = client.as_ref().map_err(|error| GetError::Failed(error.clone()))?.get(url);
+        let mut builder = self.client(&self.following, || self.following())?.get(url);
         if let Some(etag) = request.etag {
             builder = builder.header(IF_NONE_MATCH, etag);
         }
@@ -134,9 +157,33 @@ impl Http {
         }
     }
 
-    fn build(&self) -> reqwest::Result<Client> {
+    pub async fn post(&self, request: Post<'_>) -> Result<u16, GetError> {
+        let timeout = request.timeout;
+        tokio::time::timeout(timeout, self.send(request)).await.unwrap_or(Err(GetError::Timeout(timeout)))
+    }
+
+    async fn send(&self, request: Post<'_>) -> Result<u16, GetError> {
+        let url = Url::parse(request.url).map_err(|_| GetError::Url(UrlError::Syntax))?;
+        let allow_http = self.rules.allow_http || request.allow_http;
+        Rules { allow_http, ..self.rules.clone() }.check(&url)?;
+        let builder = self.client(&self.direct, Policy::none)?.post(url);
+        let response = builder.headers(request.headers).body(request.body).send().await;
+        Ok(response.map_err(|error| reason(&error))?.status().as_u16())
+    }
+
+    fn client<'a>(
+        &self,
+        made: &'a OnceLock<Result<Client, String>>,
+        redirects: impl FnOnce() -> Policy,
+    ) -> Result<&'a Client, GetError> {
+        let client = made.get_or_init(|| self.build(redirects()).map_err(|error| chain(&error)));
+        client.as_ref().map_err(|error| GetError::Failed(error.clone()))
+    }
+
+    /// A few redirects, each to a URL that passes the same checks.
+    fn following(&self) -> Policy {
         let rules = self.rules.clone();
-        let follow = move |attempt: Attempt| {
+        Policy::custom(move |attempt: Attempt| {
             if attempt.previous().len() > MOST_REDIRECTS {
                 return attempt.error(GetError::Url(UrlError::Redirects));
             }
@@ -144,12 +191,15 @@ impl Http {
                 Ok(()) => attempt.follow(),
                 Err(error) => attempt.error(error),
             }
-        };
+        })
+    }
+
+    fn build(&self, redirects: Policy) -> reqwest::Result<Client> {
         Client::builder()
             .user_agent(concat!("Quivive/", env!("CARGO_PKG_VERSION")))
             .no_proxy()
             .referer(false)
-            .redirect(Policy::custom(follow))
+            .redirect(redirects)
             .pool_max_idle_per_host(0)
             .tls_certs_merge(self.certificates.iter().cloned())
             // The connection goes to the very addresses that were checked: nothing is resolved a second time.
@@ -170,11 +220,13 @@ impl Rules {
             return Err(GetError::Url(UrlError::Credentials));
         }
         let host = url.host_str().ok_or(GetError::Url(UrlError::Syntax))?;
-        // Any other way to write an address was brought to this one by the parser.
-        match host.trim_matches(['[', ']']).parse::<IpAddr>() {
-            Ok(address) if !self.guard.permits(address) => Err(GetError::Forbidden(host.to_owned())),
-            _ => Ok(()),
-        }
+        if self.permits_literal(host) { Ok(()) } else { Err(GetError::Forbidden(host.to_owned())) }
+    }
+
+    /// Any other way to write an address was brought to this one by the parser of the URL.
+    fn permits_literal(&self, host: &str) -> bool {
+        let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+        address.map_or(true, |address| self.guard.permits(address))
     }
 }
 

@@ -249,6 +249,25 @@ fn components_have_the_values_of_rfc_9421_section_2() {
     }
 }
 
+#[test]
+fn large_parts_are_not_parsed_or_covered_again_and_again() {
+    let long = |length: usize| format!("a=1, b={}", "b".repeat(length - 7));
+    let check = |length: usize, components: &str| {
+        let value = long(length);
+        let url = format!("/?a=1&b={}", "b".repeat(length - 6));
+        let headers = [("big", value.as_bytes()), ("cache-control", value.as_bytes())];
+        let found = values(&Request { headers: &headers, ..Request::default() }.with_url(&url), components);
+        if found.len() > 6 { "a value".to_owned() } else { found }
+    };
+    for parsed in [r#""big";key="a""#, r#""cache-control";sf"#, r#""@query-param";name="a""#] {
+        assert_eq!(check(8192, parsed), "a value", "{parsed}");
+        assert_eq!(check(8193, parsed), "Unfit", "{parsed}");
+    }
+    assert_eq!(check(60_000, r#""big""#), "a value");
+    assert_eq!(check(60_000, r#""big" "big";bs"#), "Unfit");
+    assert_eq!(check(70_000, r#""big""#), "Unfit");
+}
+
 const DICTIONARY: &str = r#"Signature-Agent: agent2="https://signature-agent.test"
 Signature-Input: sig2=("@authority" "signature-agent";key="agent2");created=1735689600;keyid="poqkLGiymh_W0uP6PZFw-dvez3QJT5SolqXBCW38r0U";alg="ed25519";expires=4889289600;nonce="n9p433xm+NJ3ph3upfBIGmsuwHw387YV7Q/F+6BSpGCVjYCqQw6rznNA8PVVLySrAWsv0hQtFioQb6E1YsauiA==";tag="web-bot-auth"
 Signature: sig2=:RdNFx5Bj6au3YgAMQL/RzmUlZE8QZLIaXGRpw985hWnwPfMxT228NMk6ehRS1PSl4e8PhbNZACSanGdhEwYCCg==:"#;

@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use std::slice;
 use std::sync::Arc;
 
+use quivive_core::agent::ReverseDnsAnswer;
 use quivive_core::score::aggregate::{Context, Outcome, Verification};
 
 use self::bots::{Bot, Bots};
@@ -85,9 +86,41 @@ pub fn verify(app: &App, session: &StoredSession, patience: Patience) -> Finding
     }
     let question = Question { bot: claimed.map(|bot| bot.key.clone()), address };
     let key = SessionKey { project_id: session.project_id, token: session.token.as_str().into() };
-    match verified.lookups.answer(app, &question, candidates, key, patience) {
+    match verified.lookups.answer(app, &question, candidates, Some(key), patience) {
         Some(answer) => known(answer.bot.as_ref().or(claimed), answer.outcome),
         None => Finding::Later,
+    }
+}
+
+/// What the name of an address says about a claim.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Named {
+    /// No name proves such a claim, or names are not asked for.
+    NotAsked,
+    /// Not known, or not yet: the look-up runs, or failed.
+    Open,
+    /// The answer.
+    Known(ReverseDnsAnswer),
+}
+
+/// What is known of the name of an address that shows itself as this agent of the catalogue's, or as nobody. Never
+/// waits: a question that is new is looked up beside.
+pub fn name_of(app: &App, agent: Option<&str>, address: IpAddr) -> Named {
+    let verified = &app.scoring.verified;
+    let candidates = match agent {
+        Some(id) => verified.bots.catalogued(id).map(slice::from_ref).unwrap_or_default(),
+        None => verified.bots.all(),
+    };
+    let is_possible = candidates.iter().any(|bot| !bot.suffixes.is_empty());
+    if !is_possible || !app.config.verification.reverse_dns || outbound::is_local(address) {
+        return Named::NotAsked;
+    }
+    let question = Question { bot: agent.map(Into::into), address };
+    let answer = verified.lookups.answer(app, &question, candidates, None, Patience::ScoreFirst);
+    match answer.map(|answer| (answer.outcome, answer.name)) {
+        Some((Outcome::Yes, name)) => Named::Known(ReverseDnsAnswer { name, forward_confirmed: true }),
+        Some((Outcome::No, _)) => Named::Known(ReverseDnsAnswer { name: None, forward_confirmed: false }),
+        Some((Outcome::Unknown, _)) | None => Named::Open,
     }
 }
 

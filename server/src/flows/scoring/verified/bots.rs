@@ -61,6 +61,11 @@ impl Bots {
         })
     }
 
+    /// The bot of this id in the catalogue, unless nothing can prove it.
+    pub fn catalogued(&self, id: &str) -> Option<&Arc<Bot>> {
+        self.catalogued.get(id)
+    }
+
     /// All of them: the operator's, then the catalogue's from search engines to link previews.
     pub fn all(&self) -> &[Arc<Bot>] {
         &self.all

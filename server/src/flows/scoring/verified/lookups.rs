@@ -36,6 +36,8 @@ pub(super) struct Answer {
     pub outcome: Outcome,
     /// Whom the address belongs to.
     pub bot: Option<Arc<Bot>>,
+    /// The name that leads back to the address.
+    pub name: Option<String>,
     /// How long it holds.
     until: Timestamp,
 }
@@ -70,13 +72,13 @@ impl Lookups {
         }
     }
 
-    /// The answer if it is known, or if the session shall not wait for it; else the session comes back to the queue.
+    /// The answer if it is known, or if nobody waits for it; else the session comes back to the queue.
     pub fn answer(
         &self,
         app: &App,
         question: &Question,
         candidates: &[Arc<Bot>],
-        session: SessionKey,
+        session: Option<SessionKey>,
         patience: Patience,
     ) -> Option<Answer> {
         let now = app.now();
@@ -84,7 +86,7 @@ impl Lookups {
         if let Some(answer) = self.known.get(question).filter(|answer| answer.until > now) {
             return Some(answer);
         }
-        let unknown = Some(Answer { outcome: Outcome::Unknown, bot: None, until: now });
+        let unknown = Some(Answer { outcome: Outcome::Unknown, bot: None, name: None, until: now });
         let is_new = !all.contains_key(question);
         if patience == Patience::NoQuestions || (is_new && all.len() >= MOST_RUNNING) {
             return unknown;
@@ -94,9 +96,9 @@ impl Lookups {
             let ticket = Ticket { app: app.clone(), question: question.clone(), answer: None };
             tokio::spawn(look_up(ticket, candidates.to_vec()));
         }
-        if running.sessions.len() >= MOST_SESSIONS {
+        let Some(session) = session.filter(|_| running.sessions.len() < MOST_SESSIONS) else {
             return unknown;
-        }
+        };
         running.sessions.insert(session);
         if running.is_slow || patience == Patience::ScoreFirst { unknown } else { None }
     }
@@ -134,8 +136,12 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         let now = self.app.now();
         let soon = now.plus_milliseconds(AGAIN_MILLISECONDS);
-        let answer =
-            self.answer.take().unwrap_or(Answer { outcome: Outcome::Unknown, bot: None, until: soon });
+        let answer = self.answer.take().unwrap_or(Answer {
+            outcome: Outcome::Unknown,
+            bot: None,
+            name: None,
+            until: soon,
+        });
         let lookups = self.lookups();
         let mut running = lookups.running();
         lookups.known.insert(self.question.clone(), answer);
@@ -171,23 +177,28 @@ async fn ask(app: &App, address: IpAddr, candidates: &[Arc<Bot>]) -> Option<Answ
     };
     let _places = timeout(limit, places).await.ok()??;
     let owner = timeout(limit, owner_of(app.outbound.dns(), address, candidates)).await;
-    let (outcome, bot, kept) = match owner {
-        Ok(Ok(Some(bot))) => (Outcome::Yes, Some(bot), YES_MILLISECONDS),
+    let (outcome, owner, kept) = match owner {
+        Ok(Ok(Some(owner))) => (Outcome::Yes, Some(owner), YES_MILLISECONDS),
         Ok(Ok(None)) => (Outcome::No, None, NO_MILLISECONDS),
         Ok(Err(DnsError::Suspended)) => return None,
         Ok(Err(_)) | Err(_) => (Outcome::Unknown, None, UNKNOWN_MILLISECONDS),
     };
+    let (bot, host) = owner.unzip();
     let name = match outcome {
         Outcome::Yes => "yes",
         Outcome::No => "no",
         Outcome::Unknown => "unknown",
     };
     metrics::counter!("quivive_bot_lookups_total", "outcome" => name).increment(1);
-    Some(Answer { outcome, bot, until: app.now().plus_milliseconds(kept) })
+    Some(Answer { outcome, bot, name: host, until: app.now().plus_milliseconds(kept) })
 }
 
-/// The bot in whose domain a name of the address lies that leads back to the address.
-async fn owner_of(dns: &Dns, address: IpAddr, candidates: &[Arc<Bot>]) -> Result<Option<Arc<Bot>>, DnsError> {
+/// The bot in whose domain a name of the address lies that leads back to the address, and that name.
+async fn owner_of(
+    dns: &Dns,
+    address: IpAddr,
+    candidates: &[Arc<Bot>],
+) -> Result<Option<(Arc<Bot>, String)>, DnsError> {
     let names = dns.names(address).await?;
     let in_domain = names
         .iter()
@@ -196,7 +207,7 @@ async fn owner_of(dns: &Dns, address: IpAddr, candidates: &[Arc<Bot>]) -> Result
     for (name, bot) in in_domain.take(MOST_NAMES) {
         match dns.addresses(name, Family::of(address)).await {
             Ok(found) if found.iter().any(|found| found.to_canonical() == address) => {
-                return Ok(Some(bot.clone()));
+                return Ok(Some((bot.clone(), name.clone())));
             }
             Ok(_) => {}
             Err(error) => failure = Some(error),

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use futures::{StreamExt, stream};
 use ipnet::IpNet;
 use quivive_core::Timestamp;
-use quivive_core::agent::{IpSet, RangeTable, default_classifier, published_ranges};
+use quivive_core::agent::{FeedAnswer, IpSet, RangeTable, default_classifier, published_ranges};
 use serde::{Deserialize, Serialize};
 
 use super::bots::Bot;
@@ -51,6 +51,8 @@ pub struct List {
     /// The ranges as they were published.
     pub ranges: Vec<String>,
     set: IpSet,
+    /// Whether it came with the product or from a file, and was not fetched.
+    is_snapshot: bool,
 }
 
 impl Ranges {
@@ -68,6 +70,24 @@ impl Ranges {
             && bot.feeds.iter().all(|feed| lists.get(feed).is_some_and(|list| !list.is_old(app)))
     }
 
+    /// What lists say about an address: those that hold it, and the `asked` ones also if they do not.
+    pub fn answers(&self, address: IpAddr, asked: &[String]) -> Vec<FeedAnswer> {
+        let lists = self.0.load();
+        let answer = |(feed, list): (&String, &List)| {
+            let contains = list.set.contains(address);
+            let (as_of, bundled) = (list.as_of, list.is_snapshot);
+            (contains || asked.contains(feed)).then(|| FeedAnswer {
+                feed: feed.clone(),
+                contains,
+                as_of,
+                bundled,
+            })
+        };
+        let mut answers: Vec<FeedAnswer> = lists.iter().filter_map(answer).collect();
+        answers.sort_by(|left, right| left.feed.cmp(&right.feed));
+        answers
+    }
+
     /// A list by its name.
     pub fn list(&self, feed: &str) -> Option<List> {
         self.0.load().get(feed).cloned()
@@ -81,8 +101,8 @@ impl List {
         app.now().milliseconds_since(self.as_of) > limit
     }
 
-    fn new(as_of: Timestamp, ranges: Vec<String>) -> quivive_core::Result<Self> {
-        Ok(Self { as_of, set: IpSet::parse(&ranges)?, ranges })
+    fn new(as_of: Timestamp, is_snapshot: bool, ranges: Vec<String>) -> quivive_core::Result<Self> {
+        Ok(Self { as_of, set: IpSet::parse(&ranges)?, ranges, is_snapshot })
     }
 }
 
@@ -242,11 +262,14 @@ async fn stored(app: &App) -> storage::Result<Vec<Versioned<StoredRanges>>> {
 fn put_to_use(app: &App, stored: Vec<Versioned<StoredRanges>>) {
     let built_in = RangeTable::built_in();
     let as_of = date(&built_in.date).unwrap_or_default();
-    let built_in = built_in.feeds.into_iter().map(|(feed, ranges)| (feed, as_of, ranges));
-    let stored = stored.into_iter().map(|list| (list.value.feed, list.value.as_of, list.value.ranges));
+    let built_in = built_in.feeds.into_iter().map(|(feed, ranges)| (feed, as_of, true, ranges));
+    let stored = stored.into_iter().map(|list| {
+        let StoredRanges { feed, url, as_of, ranges, .. } = list.value;
+        (feed, as_of, url.is_none(), ranges)
+    });
     let mut lists: HashMap<String, List> = HashMap::new();
-    for (feed, as_of, ranges) in built_in.chain(stored) {
-        match List::new(as_of, ranges) {
+    for (feed, as_of, is_snapshot, ranges) in built_in.chain(stored) {
+        match List::new(as_of, is_snapshot, ranges) {
             Ok(list) if lists.get(&feed).is_none_or(|present| present.as_of <= list.as_of) => {
                 lists.insert(feed, list);
             }

@@ -1,0 +1,301 @@
+//! A project's policy: what is done with which visitors.
+
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use quivive_core::decision::{PathSet, Policy, Reason, read_policy, write_policy};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::ApiKey;
+use super::body::{self, Reader};
+use super::detect::Detection;
+use super::include;
+use super::request;
+use super::wire::{ErrorBody, Fault, Result};
+use crate::app::App;
+use crate::audit::{self, Actor};
+use crate::flows::detection::policy::{self, Compiled, StoredPolicy};
+use crate::flows::detection::{self, Purpose};
+use crate::tenant::Project;
+use crate::tenant::detection_key::Scope;
+
+/// A policy in the full notation, read and written by the core; this documents it. Confidences and reputations are in percent; a figure up to 1 is a share of 1.
+///
+/// What is put may also be in the compact notation: `blockThreshold` for the threshold, names alone as list entries.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[schema(as = AgentshieldPolicy)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyDocument {
+    /// The version of the notation.
+    #[schema(nullable = false, max_length = 2048)]
+    version: Option<String>,
+    /// A policy that is switched off lets everything pass.
+    #[schema(nullable = false)]
+    enabled: Option<bool>,
+    /// What happens when nothing else matches.
+    #[schema(nullable = false)]
+    default_action: Option<PolicyAction>,
+    /// Compact: the confidence from which visitors are blocked.
+    #[schema(nullable = false, minimum = 0, maximum = 100)]
+    block_threshold: Option<f64>,
+    /// Where `redirect` sends a visitor.
+    #[schema(nullable = false, max_length = 2048)]
+    redirect_url: Option<String>,
+    /// Whose content `rewrite` answers with.
+    #[schema(nullable = false, max_length = 2048)]
+    rewrite_url: Option<String>,
+    /// Limits of confidence and reputation.
+    #[schema(nullable = false, value_type = Option<Object>)]
+    thresholds: Option<Value>,
+    /// Who is let in, at most 1,000: objects with `clientName`, `clientDid`, `agentDid` or `ip`, or names alone.
+    #[schema(nullable = false, max_items = 1000, value_type = Option<Vec<Value>>)]
+    allow_list: Option<Vec<Value>>,
+    /// Who is kept out, as `allowList`.
+    #[schema(nullable = false, max_items = 1000, value_type = Option<Vec<Value>>)]
+    deny_list: Option<Vec<Value>>,
+    /// Path patterns where the policy does not apply.
+    #[schema(nullable = false, max_items = 1000)]
+    excluded_paths: Option<Vec<String>>,
+    /// Path patterns where the policy applies; everywhere when empty.
+    #[schema(nullable = false, max_items = 1000)]
+    included_paths: Option<Vec<String>>,
+    /// Rules, by priority and then by place; at most 200.
+    #[schema(nullable = false, max_items = 200, value_type = Option<Vec<Object>>)]
+    rules: Option<Vec<Value>>,
+    /// Short rules on a path: `pattern`, `action`, `minConfidence`, `priority`.
+    #[schema(nullable = false, max_items = 200, value_type = Option<Vec<Object>>)]
+    path_rules: Option<Vec<Value>>,
+    /// Path patterns that are never linked visibly: whoever asks for one is likely a bot.
+    #[schema(nullable = false, max_items = 100)]
+    honeypot_paths: Option<Vec<String>>,
+    /// When it was put; null while none was, and everything passes.
+    #[schema(read_only, format = DateTime)]
+    updated_at: Option<String>,
+}
+
+/// What a policy can ask for.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[schema(as = AgentshieldPolicyAction)]
+#[serde(rename_all = "snake_case")]
+pub enum PolicyAction {
+    /// Let it pass.
+    Allow,
+    /// Another word for `allow`.
+    Permit,
+    /// Let it pass and note it.
+    Log,
+    /// Refuse it.
+    Block,
+    /// Send it elsewhere.
+    Redirect,
+    /// Answer with the content of another path.
+    Rewrite,
+    /// Ask for proof.
+    Challenge,
+    /// Tell a machine how to identify itself.
+    Instruct,
+}
+
+/// An example of a request, as in `/detect`, and a policy to try instead of the project's.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = AgentshieldPolicyTest)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "documents the body, which is read strictly and by hand")]
+pub struct PolicyTest {
+    /// The request.
+    #[serde(flatten)]
+    request: super::detect::Detect,
+    /// The policy to try.
+    #[schema(nullable = false)]
+    policy: Option<PolicyDocument>,
+}
+
+/// What would be done with the example.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AgentshieldPolicyTestAnswer)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyTestAnswer {
+    /// What the policy asks for: `action`, `reason`, `matchType`, `ruleId`, and where there is one `ruleName`,
+    /// `redirectUrl`, `message`.
+    #[schema(value_type = Object)]
+    decision: Value,
+    /// What is done: `log` where the project does not enforce.
+    enforced_action: String,
+    /// What the example was classified as.
+    detection: Detection,
+}
+
+/// The policy of a project.
+#[utoipa::path(
+    get, path = "/api/v1/projects/{projectId}/policy", tag = "agentshield", operation_id = "agentshield_get_policy",
+    params(("projectId" = String, Path, description = "The project's `proj_` id")),
+    security(("api_key" = [])),
+    responses(
+        (status = 200, body = PolicyDocument), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 429, body = ErrorBody), (status = 500, body = ErrorBody),
+    ),
+)]
+async fn get_policy(State(app): State<App>, key: ApiKey, Path(id): Path<String>) -> Result<Json<Value>> {
+    key.require(Scope::Read)?;
+    let project = key.project_at(&app, &id).await?;
+    Ok(Json(match policy::stored(&app, project.id).await? {
+        Some(stored) => document(&stored),
+        None => unset(),
+    }))
+}
+
+/// Replace the policy of a project. The next request follows it.
+#[utoipa::path(
+    put, path = "/api/v1/projects/{projectId}/policy", tag = "agentshield", operation_id = "agentshield_put_policy",
+    params(("projectId" = String, Path, description = "The project's `proj_` id")),
+    request_body = PolicyDocument,
+    security(("api_key" = [])),
+    responses(
+        (status = 200, body = PolicyDocument), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 413, body = ErrorBody),
+        (status = 429, body = ErrorBody), (status = 500, body = ErrorBody),
+    ),
+)]
+async fn put_policy(
+    State(app): State<App>,
+    key: ApiKey,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Json<Value>> {
+    key.require(Scope::Write)?;
+    let project = key.project_at(&app, &id).await?;
+    let body = body::object(&body::collect(request.into_body(), BODY_LIMIT).await?)?;
+    let mut reader = Reader::default();
+    let (policy, honeypot_paths) = read(&mut reader, &Value::Object(body), "");
+    let (policy, honeypot_paths) = reader.finish((policy, honeypot_paths))?;
+    let stored = StoredPolicy { project_id: project.id, policy, honeypot_paths, updated_at: app.now() };
+    policy::put(&app, &stored).await?;
+    let document = document(&stored);
+    let actor = Actor::Token(key.holder().key.start.clone());
+    audit::record(&app, &project.public_id, &actor, "policy.changed", document.clone()).await?;
+    Ok(Json(document))
+}
+
+/// Try a policy on an example. Nothing is counted or recorded.
+#[utoipa::path(
+    post, path = "/api/v1/projects/{projectId}/policy/test", tag = "agentshield",
+    operation_id = "agentshield_test_policy",
+    params(("projectId" = String, Path, description = "The project's `proj_` id")),
+    request_body = PolicyTest,
+    security(("api_key" = [])),
+    responses(
+        (status = 200, body = PolicyTestAnswer), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 413, body = ErrorBody),
+        (status = 429, body = ErrorBody), (status = 500, body = ErrorBody),
+    ),
+)]
+async fn test_policy(
+    State(app): State<App>,
+    key: ApiKey,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Json<PolicyTestAnswer>> {
+    key.require(Scope::Read)?;
+    let project = key.project_at(&app, &id).await?;
+    let body = body::object(&body::collect(request.into_body(), BODY_LIMIT).await?)?;
+    let mut reader = Reader::default();
+    let described = request::described(&mut reader, &body, project.detection.threshold, app.now());
+    let trial = body.get("policy").map(|policy| read(&mut reader, policy, "policy."));
+    let (described, trial) = reader.finish((described, trial))?;
+    Ok(Json(tried(&app, &project, described, trial).await?))
+}
+
+/// The routes.
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(get_policy, put_policy)).routes(routes!(test_policy))
+}
+
+async fn tried(
+    app: &App,
+    project: &Project,
+    described: request::DetectRequest,
+    trial: Option<(Policy, Vec<String>)>,
+) -> Result<PolicyTestAnswer> {
+    let policy = match trial {
+        Some((policy, traps)) => Some(Arc::new(Compiled::new(policy, &traps)?)),
+        None => app.detection.policies.of(app, project.id).await?,
+    };
+    let mut facts = described.facts;
+    let session = described.session_id.as_deref();
+    let seen =
+        detection::look_by(app, project, policy, Reason::Default, &mut facts, session, Purpose::Trial).await;
+    let wanted = policy::Ruling { action: seen.ruling.decision.action, ..seen.ruling.clone() };
+    Ok(PolicyTestAnswer {
+        decision: include::ruling(&wanted),
+        enforced_action: include::word(seen.ruling.action),
+        detection: Detection::of(app, &seen),
+    })
+}
+
+/// Reads a policy and the traps beside it; faults are named from `place`.
+fn read(reader: &mut Reader, document: &Value, place: &str) -> (Policy, Vec<String>) {
+    let policy = read_policy(document).unwrap_or_else(|faults| {
+        for fault in faults {
+            let at =
+                if fault.field == "policy" { "policy".to_owned() } else { format!("{place}{}", fault.field) };
+            let noted = Fault::new(at, fault.reason);
+            reader.push(match fault.message {
+                Some(message) => noted.with("message", message),
+                None => noted,
+            });
+        }
+        Policy::default()
+    });
+    (policy, honeypot_paths(reader, document, place))
+}
+
+fn honeypot_paths(reader: &mut Reader, document: &Value, place: &str) -> Vec<String> {
+    let at = format!("{place}honeypotPaths");
+    let Some(value) = document.get("honeypotPaths").filter(|value| !value.is_null()) else {
+        return Vec::new();
+    };
+    let Some(items) = value.as_array() else {
+        reader.fault(&at, "type");
+        return Vec::new();
+    };
+    if items.len() > MOST_TRAPS {
+        reader.push(Fault::new(&*at, "too_many").with("max", MOST_TRAPS));
+        return Vec::new();
+    }
+    let mut paths = Vec::with_capacity(items.len());
+    for (number, item) in items.iter().enumerate() {
+        match item.as_str() {
+            None => reader.fault(&format!("{at}[{number}]"), "type"),
+            Some(path) if PathSet::new([path]).is_err() => reader.fault(&format!("{at}[{number}]"), "format"),
+            Some(path) => paths.push(path.to_owned()),
+        }
+    }
+    paths
+}
+
+fn document(stored: &StoredPolicy) -> Value {
+    let mut document = write_policy(&stored.policy);
+    if let Some(object) = document.as_object_mut() {
+        object.insert("honeypotPaths".to_owned(), json!(stored.honeypot_paths));
+        object.insert("updatedAt".to_owned(), json!(stored.updated_at.to_seconds_text()));
+    }
+    document
+}
+
+/// Of a project that has no policy: everything passes.
+fn unset() -> Value {
+    let mut object = Map::new();
+    if let Value::Object(usual) = write_policy(&Policy { enabled: false, ..Policy::default() }) {
+        object.extend(usual);
+    }
+    object.insert("honeypotPaths".to_owned(), json!([]));
+    object.insert("updatedAt".to_owned(), Value::Null);
+    Value::Object(object)
+}
+
+const BODY_LIMIT: usize = 262_144;
+const MOST_TRAPS: usize = 100;
