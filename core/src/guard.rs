@@ -223,6 +223,7 @@ impl DetectionGuard {
             user_agent: Some(user_agent.to_owned()),
             ip,
             headers: Some(request.joined()),
+            header_order: request.order(),
             url: url.or_else(|| Some(request.target.clone().into_owned())),
             method: Some(request.method.clone().into_owned()),
             tls: request.tls.clone(),

@@ -58,7 +58,7 @@ impl KeyDirectories {
     pub fn with_http(http: reqwest::Client) -> Self {
         let agents = default_classifier().agents().iter();
         let trusted = agents.flat_map(|agent| agent.verify.signature_agent.iter().cloned()).collect();
-        Self::from(http, trusted)
+        Self::with(http, trusted)
     }
 
     /// Trusts another agent by its origin, for example `https://agent.example`.
@@ -71,7 +71,7 @@ impl KeyDirectories {
         let mut trusted = self.inner.trusted.clone();
         trusted.insert(location.origin().to_owned());
         let http = self.inner.http.clone();
-        Ok(Self::from(http, trusted))
+        Ok(Self::with(http, trusted))
     }
 
     /// Fetches those of the directories that are trusted and were not asked within the last minute, hands their keys to
@@ -105,7 +105,7 @@ impl KeyDirectories {
         known.iter().filter(|(_, state)| is_due(state)).map(|(location, _)| location.clone()).collect()
     }
 
-    fn from(http: reqwest::Client, trusted: BTreeSet<String>) -> Self {
+    fn with(http: reqwest::Client, trusted: BTreeSet<String>) -> Self {
         let known = Mutex::default();
         Self { inner: Arc::new(Inner { http, trusted, known, ended: watch::Sender::default() }) }
     }

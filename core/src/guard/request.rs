@@ -28,6 +28,10 @@ pub struct GuardRequest {
     /// All header lines in their order, repeated ones not joined: pairs of name and value.
     #[serde(default)]
     pub headers: Vec<(String, String)>,
+    /// Whether the lines have the order and letter case in which the client sent them, so that these may be looked at;
+    /// most frameworks change both.
+    #[serde(default)]
+    pub is_as_sent: bool,
     /// The address of the connection, with or without port; what is no address counts as unknown.
     #[serde(default)]
     pub peer: Option<String>,
@@ -70,6 +74,8 @@ pub struct Incoming<'a> {
     pub authority: Option<Cow<'a, str>>,
     /// All header lines in their order.
     pub headers: Vec<(Cow<'a, str>, Cow<'a, [u8]>)>,
+    /// Whether the lines have the order and letter case in which the client sent them.
+    pub is_as_sent: bool,
     /// The address of the connection.
     pub peer: Option<IpAddr>,
     /// TLS client fingerprints.
@@ -107,6 +113,7 @@ impl GuardRequest {
                 .iter()
                 .map(|(name, value)| (Cow::Borrowed(name.as_str()), bytes_of(value)))
                 .collect(),
+            is_as_sent: self.is_as_sent,
             peer: self.peer.as_deref().and_then(address_of),
             tls: self.tls.clone(),
             detection: self.detection,
@@ -182,6 +189,12 @@ impl Incoming<'_> {
         joined
     }
 
+    /// The names of the headers as the client sent them, where that is known.
+    pub(super) fn order(&self) -> Option<Vec<String>> {
+        let names = self.headers.iter().take(MOST_NAMES).map(|(name, _)| name.clone().into_owned());
+        self.is_as_sent.then(|| names.collect())
+    }
+
     /// The user agent; empty when none was sent. Of a longer one, 4 KiB.
     pub fn user_agent(&self) -> String {
         let value = self.all("user-agent").next().unwrap_or_default();
@@ -240,6 +253,7 @@ fn get() -> String {
 }
 
 const MOST_HEADERS: usize = 1_000;
+const MOST_NAMES: usize = 256;
 const LONGEST_VALUE: usize = 8_192;
 const LONGEST_USER_AGENT: usize = 4_096;
 
