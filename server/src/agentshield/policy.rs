@@ -1,7 +1,7 @@
 //! A project's policy: what is done with which visitors.
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use quivive_core::decision::{PathSet, Policy, Reason, read_policy, write_policy};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -14,6 +14,7 @@ use super::auth::ApiKey;
 use super::body::{self, Reader};
 use super::detect::Detection;
 use super::include;
+use super::path::Path;
 use super::request;
 use super::wire::{ErrorBody, Fault, Result};
 use crate::app::App;
@@ -176,7 +177,7 @@ async fn put_policy(
     policy::put(&app, &stored).await?;
     let document = document(&stored);
     let actor = Actor::Token(key.holder().key.start.clone());
-    audit::record(&app, &project.public_id, &actor, "policy.changed", document.clone()).await?;
+    audit::record(&app, &project.id.to_string(), &actor, "policy.changed", document.clone()).await?;
     Ok(Json(document))
 }
 

@@ -186,7 +186,10 @@ async fn more_is_told_when_asked_for() {
         names.sort();
         names.join(" ")
     };
-    assert_eq!(names("include=all").await, "agent class detectionId policy signals timing verification");
+    assert_eq!(
+        names("include=all").await,
+        "agent class detectionId policy settings signals timing verification"
+    );
     assert_eq!(names("include=agent,timing").await, "agent detectionId timing");
     assert_eq!(names("include=agent&include=class").await, "agent class detectionId");
     let answer = site.detect_at("/api/v1/detect?include=all&other=1", &body).await;
