@@ -2616,6 +2616,10 @@ class RequestFacts(TypedDict):
     """
     All request headers, repeated fields joined by `", "`; names in any case.
     """
+    header_order: NotRequired[list[str] | None]
+    """
+    The names of the request headers in the order and letter case in which they came.
+    """
     url: NotRequired[str | None]
     """
     An absolute `http` or `https` URL, or a path that begins with `/`.
