@@ -252,7 +252,8 @@ fn headers_that_no_browser_sends_so_are_evidence() {
     assert_eq!(seen(&[], &usual).evidence, []);
     assert_eq!(seen(&[], &usual.map(str::to_ascii_lowercase).each_ref().map(String::as_str)).evidence, []);
     let bare = [("Accept-Language", ""), ("Sec-Fetch-Mode", ""), ("Sec-CH-UA", "")];
-    let cases: [(&str, &[(&str, &str)], &[&str]); 5] = [
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str]);
+    let cases: [Case<'_>; 5] = [
         ("hdr.order", &[], &["User-Agent", "Accept-Language", "Accept"]),
         ("hdr.letter_case", &[], &["User-Agent", "accept"]),
         ("hdr.any_language", &[("Accept-Language", "*")], &[]),
