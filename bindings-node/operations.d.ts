@@ -2404,6 +2404,10 @@ export interface RequestFacts {
     [k: string]: string;
   } | null;
   /**
+   * The names of the request headers in the order and letter case in which they came.
+   */
+  header_order?: string[] | null;
+  /**
    * An absolute `http` or `https` URL, or a path that begins with `/`.
    */
   url?: string | null;
