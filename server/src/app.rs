@@ -13,6 +13,7 @@ use crate::botcha::challenges::stream::open::Streams;
 use crate::config::Config;
 use crate::flows::detection::Detection;
 use crate::flows::scoring::Scoring;
+use crate::flows::webhooks::Webhooks;
 use crate::jobs::Jobs;
 use crate::keys::KeyRing;
 use crate::mail::Mailer;
@@ -45,6 +46,8 @@ pub struct Inner {
     pub analytics: Analytics,
     /// The classifier of requests, and detections that wait to be recorded.
     pub detection: Detection,
+    /// Deliveries that wait, and which projects have webhooks.
+    pub webhooks: Webhooks,
     /// Open event streams of challenges.
     pub streams: Streams,
     /// The OpenAPI documents as they are sent.
@@ -80,6 +83,7 @@ impl App {
             scoring,
             analytics: Analytics::default(),
             detection,
+            webhooks: Webhooks::default(),
             callers: Callers::default(),
             streams: Streams::default(),
             documents: Documents::default(),

@@ -27,8 +27,12 @@ pub enum Actor {
     Agent(String),
     /// A bearer of a token, by the token's id.
     Token(String),
+    /// A holder of an API key, by the key's id.
+    ApiKey(String),
     /// The operator at the command line.
     Operator,
+    /// The server by itself.
+    Server,
     /// Somebody who had to prove nothing.
     Anyone,
 }
@@ -42,6 +46,8 @@ impl Actor {
             Self::DeviceCode => json!({ "kind": "device_code" }),
             Self::Agent(id) => json!({ "kind": "agent", "id": id }),
             Self::Token(id) => json!({ "kind": "token", "id": id }),
+            Self::ApiKey(id) => json!({ "kind": "api_key", "id": id }),
+            Self::Server => json!({ "kind": "server" }),
             Self::Operator => json!({ "kind": "operator" }),
             Self::Anyone => json!({ "kind": "anyone" }),
         }
@@ -68,8 +74,8 @@ pub async fn record(app: &App, tenant: &str, actor: &Actor, action: &str, detail
         id,
         at,
         label: action.to_owned(),
-        score: None,
         body: body.to_string(),
+        ..Event::default()
     };
     app.storage.events().append(vec![event]).await?;
     Ok(())

@@ -110,16 +110,20 @@ pub fn collector(_app: &App) -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(script)).routes(routes!(module)).routes(routes!(wasm))
 }
 
-/// The collector's files may be loaded by pages of every site.
 fn published(name: &str, headers: &HeaderMap) -> Result<Response> {
     let asset = find(name).ok_or_else(|| Error::internal("a browser file is missing"))?;
-    let tag = format!("\"{}\"", short_hash(&Sha256::digest(asset.bytes)));
+    Ok(for_every_site(asset.respond(), asset.bytes, headers))
+}
+
+/// The answer with a file that pages of every site may load, or 304 when the browser has these bytes already.
+pub fn for_every_site(file: Response, bytes: &[u8], headers: &HeaderMap) -> Response {
+    let tag = format!("\"{}\"", short_hash(&Sha256::digest(bytes)));
     let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let is_known = known.flat_map(|value| value.split(',')).any(|value| {
         let value = value.trim();
         value == "*" || value.strip_prefix("W/").unwrap_or(value) == tag
     });
-    let mut response = if is_known { StatusCode::NOT_MODIFIED.into_response() } else { asset.respond() };
+    let mut response = if is_known { StatusCode::NOT_MODIFIED.into_response() } else { file };
     let headers = response.headers_mut();
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         headers.insert(header::ETAG, tag);
@@ -127,7 +131,7 @@ fn published(name: &str, headers: &HeaderMap) -> Result<Response> {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
-    Ok(response)
+    response
 }
 
 fn find(name: &str) -> Option<&'static Asset> {

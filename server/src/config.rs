@@ -54,6 +54,7 @@ pub struct Config {
     pub retention: RetentionConfig,
     pub outbound: OutboundConfig,
     pub verification: VerificationConfig,
+    pub webhooks: WebhooksConfig,
 }
 
 impl Config {
@@ -365,6 +366,8 @@ pub struct RetentionConfig {
     pub sessions_days: u32,
     pub detections_days: u32,
     pub audit_days: u32,
+    pub rollups_months: u32,
+    pub deliveries_days: u32,
 }
 
 /// `[outbound]`.
@@ -416,6 +419,17 @@ pub struct BotConfig {
     pub ranges: Vec<IpNet>,
 }
 
+/// `[webhooks]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every setting, once")]
+pub struct WebhooksConfig {
+    pub allow_insecure_webhooks: bool,
+    #[serde(deserialize_with = "numbers")]
+    pub ports: Vec<u16>,
+    pub bots_per_minute: u32,
+}
+
 fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let text = String::deserialize(deserializer)?;
     Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
@@ -433,6 +447,26 @@ fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D:
             .map_err(|_| serde::de::Error::custom(format!("`{text}` is no address and no network")))
     };
     texts(deserializer)?.iter().map(parse).collect()
+}
+
+fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u16>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum List {
+        Items(Vec<u16>),
+        One(u16),
+        Text(String),
+    }
+    let parse = |text: &str| {
+        text.parse().map_err(|_| serde::de::Error::custom(format!("`{text}` is no number up to 65535")))
+    };
+    match List::deserialize(deserializer)? {
+        List::Items(items) => Ok(items),
+        List::One(number) => Ok(vec![number]),
+        List::Text(text) => {
+            text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(parse).collect()
+        }
+    }
 }
 
 fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {

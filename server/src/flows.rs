@@ -2,3 +2,5 @@
 
 pub mod detection;
 pub mod scoring;
+pub mod tracking;
+pub mod webhooks;

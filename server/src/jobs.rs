@@ -13,8 +13,9 @@ use tokio::task::JoinHandle;
 use crate::app::App;
 use crate::botcha::analytics::sink;
 use crate::flows::scoring::history;
-use crate::flows::{detection, scoring};
+use crate::flows::{detection, scoring, tracking, webhooks};
 use crate::keys::rotation;
+use crate::tenant::{detection_key, erasure};
 use crate::{audit, mail, storage, telemetry};
 
 /// The running tasks.
@@ -129,6 +130,9 @@ pub fn start(app: &App) {
     sink::start(app);
     mail::start(app);
     rotation::start(app);
+    webhooks::start(app);
+    detection_key::uses::start(app);
+    erasure::start(app);
 }
 
 /// Removes what has expired, once a minute.
@@ -164,19 +168,20 @@ pub async fn remove_expired(app: &App) -> storage::Result<u64> {
     let retention = &app.config.retention;
     let mut removed = app.storage.sweep().await?;
     for (stream, days) in [
-        (detection::STREAM, retention.detections_days),
         (audit::STREAM, retention.audit_days),
+        (webhooks::STREAM, retention.deliveries_days),
         (history::SESSIONS, retention.sessions_days),
         (history::BANDS, retention.sessions_days),
         (history::DETECTIONS, retention.sessions_days),
         (sink::STREAM, retention.botcha_events_days),
         (sink::COUNTRIES, retention.botcha_events_days),
         (sink::TIMES, retention.botcha_events_days),
+        (tracking::STREAM, retention.detections_days),
     ] {
         let before = app.now().plus_milliseconds(-i64::from(days) * DAY);
-        removed += app.storage.events().forget(stream, before).await?;
+        removed += app.storage.events().forget(stream, None, before).await?;
     }
-    Ok(removed)
+    Ok(removed + detection::retention::sweep(app).await?)
 }
 
 const DAY: i64 = 86_400_000;

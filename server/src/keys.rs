@@ -100,6 +100,22 @@ impl KeyRing {
         self.master.derive(purpose)
     }
 
+    /// Seals a secret that is stored, bound to its name.
+    ///
+    /// # Errors
+    /// As [`MasterSecret::seal`].
+    pub fn seal(&self, name: &str, secret: &[u8]) -> crate::error::Result<String> {
+        self.master.seal(name, secret)
+    }
+
+    /// Opens what [`KeyRing::seal`] made for the same name.
+    ///
+    /// # Errors
+    /// As [`MasterSecret::open`].
+    pub fn open(&self, name: &str, sealed: &str) -> crate::error::Result<Vec<u8>> {
+        self.master.open(name, sealed)
+    }
+
     /// Signs badges; a key of its own, so that a badge is never a token.
     pub fn badge_signer(&self) -> &Signer {
         &self.badge_signer

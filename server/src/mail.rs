@@ -16,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::delivery::Transport;
-pub use self::letters::{base, login, secret_rotated, sign_up_attempt, verification};
+pub use self::letters::{base, login, secret_rotated, sign_up_attempt, verification, webhook_disabled};
 pub use self::sink::{Kept, Mails};
 use crate::app::App;
 use crate::config::{Config, ConfigError};

@@ -16,7 +16,7 @@ use reqwest::Certificate;
 
 pub use self::address::{Guard, is_local, is_public};
 pub use self::dns::{Dns, DnsError, Family, Resolver, SystemResolver};
-pub use self::http::{Document, Fetched, Get, GetDocument, GetError, UrlError};
+pub use self::http::{Document, Fetched, Get, GetDocument, GetError, Post, UrlError};
 use crate::config::{ConfigError, OutboundConfig};
 
 /// What the server asks others with.
@@ -51,6 +51,11 @@ impl Outbound {
         &self.dns
     }
 
+    /// Whether a host may be asked as far as its text shows: names may, addresses only if they are permitted.
+    pub fn permits_literal(&self, host: &str) -> bool {
+        self.http.permits_literal(host)
+    }
+
     /// Fetches a document from the public internet.
     ///
     /// # Errors
@@ -65,6 +70,14 @@ impl Outbound {
     /// [`GetError`] says what was refused or failed.
     pub async fn document(&self, request: GetDocument<'_>) -> Result<Document, GetError> {
         self.http.document(request).await
+    }
+
+    /// Sends a document to a place on the public internet and returns the status of the answer, whatever it is.
+    ///
+    /// # Errors
+    /// [`GetError`] says what was refused or failed.
+    pub async fn post(&self, request: Post<'_>) -> Result<u16, GetError> {
+        self.http.post(request).await
     }
 }
 

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::storage::Record;
 use crate::tenant::detection_key::{self, DetectionKey, NewKey, Scope};
 use crate::tenant::directory::{self, NewAccount, NewProject, NewUser, ScoringKeys};
+use crate::tenant::pixel::{self, Pixel, PixelSettings};
 use crate::tenant::{Account, Plan, Project, User, credentials};
 
 /// What a seed holds; see `seeds/demo.toml`.
@@ -32,6 +33,8 @@ pub struct Seed {
     projects: Vec<SeedProject>,
     #[serde(default)]
     detection_keys: Vec<SeedKey>,
+    #[serde(default)]
+    pixels: Vec<SeedPixel>,
     #[serde(default)]
     apps: Vec<SeedApp>,
 }
@@ -95,6 +98,13 @@ struct SeedKey {
     key: String,
     #[serde(default)]
     scopes: Option<Vec<Scope>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeedPixel {
+    project: i64,
+    id: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -255,6 +265,15 @@ async fn put_missing(app: &App, seed: &Seed) -> Result<()> {
         if !is_there::<DetectionKey>(app, &credentials::hash(&key)).await? {
             let new = NewKey { project_id: project, key: Some(key), scopes, ..NewKey::default() };
             detection_key::create(app, new).await?;
+        }
+    }
+    for SeedPixel { project, id } in seed.pixels.clone() {
+        if !pixel::is_id(&id) {
+            return Err(Error::invalid(format!("`{id}` has not the form of a pixel id")));
+        }
+        if !is_there::<Pixel>(app, &id).await? {
+            directory::project(app, project).await?;
+            pixel::create(app, project, PixelSettings::default(), Some(id)).await?;
         }
     }
     for SeedApp { id, name, secret } in seed.apps.clone() {

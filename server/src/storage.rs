@@ -5,8 +5,11 @@
 //! never read and then deleted.
 
 pub mod conformance;
+pub mod distinct;
 pub mod memory;
+mod rollups;
 pub mod sqlite;
+pub mod tallies;
 
 use std::sync::Arc;
 
@@ -15,6 +18,9 @@ use quivive_core::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use self::distinct::Distinct;
+pub use self::rollups::Digest;
+use self::tallies::Tallies;
 use crate::app::Clock;
 
 /// The result of a storage operation.
@@ -270,6 +276,37 @@ pub struct Event {
     pub score: Option<f64>,
     /// The rest, as JSON text.
     pub body: String,
+    /// How many events the row stands for when only a share of its like is kept; one when absent.
+    pub weight: Option<f64>,
+    /// Where it is written.
+    pub keep: Keep,
+    /// What is counted besides the label: a dimension and its value. Not read back.
+    pub tallies: Vec<(&'static str, String)>,
+    /// The sets of distinct things that it is in. Not read back.
+    pub members: Vec<Member>,
+}
+
+/// Where an event is written.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Keep {
+    /// A row, and the rollups.
+    #[default]
+    Both,
+    /// A row that rollups leave out.
+    Row,
+    /// The rollups alone; nothing remembers its id.
+    Rollups,
+}
+
+/// That an event belongs to something of which distinct ones are counted: a visitor, a bot.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Member {
+    /// The set: `visitor`, `bot`.
+    pub set: &'static str,
+    /// What kind of member it was seen as.
+    pub class: &'static str,
+    /// A hash that is even over 64 bits and that nobody outside can aim at: of a keyed function.
+    pub identity: u64,
 }
 
 /// Which events to read.
@@ -279,8 +316,14 @@ pub struct EventQuery {
     pub kind: String,
     /// The tenant.
     pub project: String,
-    /// Only events of this label.
-    pub label: Option<String>,
+    /// Only events of these labels; all when empty.
+    pub labels: Vec<String>,
+    /// Only events with at least this score.
+    pub least_score: Option<f64>,
+    /// Only events with at most this score.
+    pub most_score: Option<f64>,
+    /// Only events whose body has these texts as members.
+    pub members: Vec<(&'static str, String)>,
     /// From this moment on.
     pub from: Timestamp,
     /// Up to, not including, this moment; nothing for no end.
@@ -289,28 +332,36 @@ pub struct EventQuery {
     pub after: Option<(Timestamp, String)>,
     /// Latest first.
     pub newest_first: bool,
+    /// Pass over so many first.
+    pub skip: usize,
     /// At most so many.
     pub limit: usize,
 }
 
 /// The width of a rollup slot.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Slot {
     /// Five minutes.
     FiveMinutes,
     /// An hour.
     Hour,
+    /// A UTC day.
+    Day,
+    /// All time: one slot that starts at the epoch.
+    Ever,
 }
 
 impl Slot {
-    /// Both widths.
-    pub const ALL: [Self; 2] = [Self::FiveMinutes, Self::Hour];
+    /// Every width, the finest first.
+    pub const ALL: [Self; 4] = [Self::FiveMinutes, Self::Hour, Self::Day, Self::Ever];
 
     /// The width in milliseconds.
     pub const fn milliseconds(self) -> i64 {
         match self {
             Self::FiveMinutes => 300_000,
             Self::Hour => 3_600_000,
+            Self::Day => 86_400_000,
+            Self::Ever => i64::MAX,
         }
     }
 
@@ -359,11 +410,32 @@ pub trait Events: Send + Sync {
     /// Reads events in the order of time, then id.
     async fn scan(&self, query: EventQuery) -> Result<Vec<Event>>;
 
+    /// The event of an id.
+    async fn find(&self, kind: &str, project: &str, id: &str) -> Result<Option<Event>>;
+
+    /// How many events there are, counted up to the query's limit.
+    async fn count(&self, query: EventQuery) -> Result<u64>;
+
     /// Reads rollups in the order of time, then label.
     async fn summarize(&self, query: SummaryQuery) -> Result<Vec<Summary>>;
 
-    /// Removes events of a stream from before a moment (rollups stay); returns how many.
-    async fn forget(&self, kind: &str, before: Timestamp) -> Result<u64>;
+    /// What was tallied in the slots, put together.
+    async fn tallies(&self, query: SummaryQuery) -> Result<Tallies>;
+
+    /// The union of a set over the slots.
+    async fn distinct(&self, set: &str, query: SummaryQuery) -> Result<Distinct>;
+
+    /// The tenants of a stream, in order.
+    async fn tenants(&self, kind: &str) -> Result<Vec<String>>;
+
+    /// Removes events of a stream, of one tenant or of all, from before a moment (rollups stay); returns how many.
+    async fn forget(&self, kind: &str, project: Option<&str>, before: Timestamp) -> Result<u64>;
+
+    /// Removes the slots of a width that start before a moment, of every stream; returns how many rows.
+    async fn trim(&self, slot: Slot, before: Timestamp) -> Result<u64>;
+
+    /// Removes all that a stream holds of a tenant, rollups too; returns how many rows.
+    async fn erase(&self, kind: &str, project: &str) -> Result<u64>;
 }
 
 /// The storage of a running server: durable rows, events and counters, and a memory for short-lived things.

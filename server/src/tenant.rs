@@ -7,6 +7,8 @@ pub mod callers;
 pub mod credentials;
 pub mod detection_key;
 pub mod directory;
+pub mod erasure;
+pub mod pixel;
 
 use quivive_core::Timestamp;
 use quivive_core::score::{BotSettings, Threshold};

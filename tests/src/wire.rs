@@ -76,7 +76,7 @@ pub struct Expect {
     pub body: Option<Value>,
 }
 
-/// The names that every transcript knows: the keys of the demo seed, and a browser's user agent.
+/// The names that every transcript knows: keys and ids of the demo seed, and a browser's user agent.
 ///
 /// # Panics
 /// When the demo seed cannot be read.
@@ -89,6 +89,8 @@ pub fn demo_names() -> Map<String, Value> {
         ("private_key", seed["projects"][0]["private_key"].clone()),
         ("account_token", seed["api_tokens"][0]["token"].clone()),
         ("api_key", seed["detection_keys"][0]["key"].clone()),
+        ("pixel", seed["pixels"][0]["id"].clone()),
+        ("project", seed["projects"][0]["public_id"].clone()),
         ("app_id", seed["apps"][0]["id"].clone()),
         ("app_secret", seed["apps"][0]["secret"].clone()),
         ("browser", browser.into()),

@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 
-use super::wire::{Failure, Result};
+use super::wire::{Failure, Fault, Result};
 use crate::app::App;
 use crate::error::{Error, ErrorKind};
 use crate::extract::{bearer, header_text};
@@ -49,13 +49,25 @@ pub async fn identify(app: &App, headers: &HeaderMap) -> std::result::Result<Arc
     if holder.key.valid_until.is_some_and(|end| end <= app.now()) {
         return Err(Denied::Key("expired"));
     }
+    app.callers.uses.note(&holder.key.hash, app.now());
     Ok(holder)
 }
 
+/// Whether a request brings an API key, accepted or not.
+pub fn has_key(app: &App, headers: &HeaderMap) -> bool {
+    key(headers, app.config.agentshield.auth_aliases).is_some()
+}
+
 /// A caller with an accepted API key.
+#[derive(Clone)]
 pub struct ApiKey(Arc<KeyHolder>);
 
 impl ApiKey {
+    /// The caller with this key.
+    pub fn new(holder: Arc<KeyHolder>) -> Self {
+        Self(holder)
+    }
+
     /// Whether what it makes is a test.
     pub fn is_test(&self) -> bool {
         self.0.key.is_test()
@@ -72,11 +84,15 @@ impl ApiKey {
     /// The project that the caller works for: that of the header `X-AgentShield-Project`, else the key's own.
     ///
     /// # Errors
-    /// `NOT_FOUND` for a project of another account, `FORBIDDEN` for one that the key may not see.
+    /// `NOT_FOUND` for a project of another account, `FORBIDDEN` for one that the key may not see, `INVALID_REQUEST`
+    /// when the key's own project was deleted and no other is named.
     pub async fn project(&self, app: &App, headers: &HeaderMap) -> Result<Project> {
         match header_text(headers, PROJECT_HEADER) {
             Some(id) => self.project_at(app, id).await,
-            None => Ok(self.0.project.clone()),
+            None => self.0.project.clone().ok_or_else(|| {
+                // The key's own project was deleted.
+                Failure::invalid(&[Fault::new("X-AgentShield-Project", "required")])
+            }),
         }
     }
 
@@ -114,7 +130,11 @@ impl<S: Sync> FromRequestParts<S> for ApiKey {
 }
 
 /// Headers that hold a credential of this family; they are no evidence about the caller.
-pub const CREDENTIAL_HEADERS: [&str; 4] = ["x-agentshield-key", "authorization", "x-api-key", PROJECT_HEADER];
+pub const CREDENTIAL_HEADERS: [&str; 5] =
+    ["x-agentshield-key", "authorization", "x-api-key", PROJECT_HEADER, PIXEL_HEADER];
+
+/// The header that carries a pixel's id.
+pub const PIXEL_HEADER: &str = "x-pixel-id";
 
 const PROJECT_HEADER: &str = "x-agentshield-project";
 

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use axum::body::Body;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use quivive_core::agent::{ClientFacts, TlsFingerprints};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::wire::{Failure, Fault, Result};
@@ -60,6 +62,14 @@ impl Reader {
         self.faults.push(fault);
     }
 
+    /// Reads the object at `path` with a reader of its own, whose faults are then named from here.
+    pub fn within<T>(&mut self, path: &str, read: impl FnOnce(&mut Self) -> T) -> T {
+        let mut inner = Self::default();
+        let value = read(&mut inner);
+        self.faults.extend(inner.faults.into_iter().map(|fault| fault.within(path)));
+        value
+    }
+
     /// A text of at most `most` bytes.
     pub fn text(
         &mut self,
@@ -98,6 +108,99 @@ impl Reader {
             return None;
         };
         Some(u32::try_from(number).unwrap_or(u32::MAX))
+    }
+
+    /// A finite number within bounds.
+    pub fn number(
+        &mut self,
+        object: &Map<String, Value>,
+        name: &str,
+        path: &str,
+        bounds: RangeInclusive<f64>,
+    ) -> Option<f64> {
+        let value = object.get(name)?.as_f64();
+        match value {
+            Some(number) if bounds.contains(&number) => return value,
+            Some(_) => {
+                let fault = Fault::new(path, "out_of_range");
+                self.push(fault.with("min", *bounds.start()).with("max", *bounds.end()));
+            }
+            None => self.fault(path, "type"),
+        }
+        None
+    }
+
+    /// A whole number within bounds.
+    pub fn whole(
+        &mut self,
+        object: &Map<String, Value>,
+        name: &str,
+        path: &str,
+        bounds: RangeInclusive<u32>,
+    ) -> Option<u32> {
+        let value = object.get(name)?;
+        let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+        match number {
+            Some(within) if bounds.contains(&within) => return number,
+            _ if value.is_number() => {
+                let fault = Fault::new(path, "out_of_range");
+                self.push(fault.with("min", *bounds.start()).with("max", *bounds.end()));
+            }
+            _ => self.fault(path, "type"),
+        }
+        None
+    }
+
+    /// A text that names one of several things.
+    pub fn choice<T: DeserializeOwned>(
+        &mut self,
+        object: &Map<String, Value>,
+        name: &str,
+        path: &str,
+    ) -> Option<T> {
+        self.chosen(object.get(name)?, path)
+    }
+
+    /// A list of texts that name different things, at least one and at most `most`.
+    pub fn choices<T: DeserializeOwned + PartialEq>(
+        &mut self,
+        object: &Map<String, Value>,
+        name: &str,
+        path: &str,
+        most: usize,
+    ) -> Option<Vec<T>> {
+        let Value::Array(items) = object.get(name)? else {
+            self.fault(path, "type");
+            return None;
+        };
+        if items.is_empty() {
+            self.push(Fault::new(path, "too_short").with("min", 1));
+            return None;
+        }
+        if items.len() > most {
+            self.push(Fault::new(path, "too_many").with("max", most));
+            return None;
+        }
+        let mut chosen = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            let item = self.chosen(item, &format!("{path}[{index}]"))?;
+            if !chosen.contains(&item) {
+                chosen.push(item);
+            }
+        }
+        Some(chosen)
+    }
+
+    fn chosen<T: DeserializeOwned>(&mut self, value: &Value, path: &str) -> Option<T> {
+        if !value.is_string() {
+            self.fault(path, "type");
+            return None;
+        }
+        let chosen = T::deserialize(value).ok();
+        if chosen.is_none() {
+            self.fault(path, "unknown_value");
+        }
+        chosen
     }
 
     /// An object.
@@ -152,12 +255,7 @@ impl Reader {
     /// The address in `url`: absolute, or a path.
     pub fn url(&mut self, body: &Map<String, Value>) -> Option<String> {
         let url = self.text(body, "url", "url", 8_192)?;
-        let is_path = url.starts_with('/');
-        let is_absolute = url.parse::<http::Uri>().is_ok_and(|uri| {
-            matches!(uri.scheme_str(), Some("http" | "https"))
-                && uri.host().is_some_and(|host| !host.is_empty())
-        });
-        if is_path || is_absolute || is_loose_absolute(&url) {
+        if url.starts_with('/') || is_absolute_url(&url) {
             return Some(url);
         }
         self.fault("url", "format");
@@ -198,7 +296,15 @@ impl Reader {
     }
 }
 
-/// Browsers send characters in paths that a strict reader refuses; scheme and host must be there all the same.
+/// Whether a text is an address with scheme (http or https) and host. Characters that browsers send in paths and a
+/// strict reader refuses are let through.
+pub fn is_absolute_url(url: &str) -> bool {
+    let is_strict = url.parse::<http::Uri>().is_ok_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+    });
+    is_strict || is_loose_absolute(url)
+}
+
 fn is_loose_absolute(url: &str) -> bool {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     rest.is_some_and(|rest| {

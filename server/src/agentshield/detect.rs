@@ -16,8 +16,10 @@ use utoipa_axum::routes;
 use super::auth::{ApiKey, CREDENTIAL_HEADERS};
 use super::body;
 use super::checkpoint::{self, Checkpoint, Shape};
-use super::include::{Include, word};
+use super::include::Include;
+use super::query::Query;
 use super::request::DetectRequest;
+use super::views::{self, word};
 use super::wire::{ErrorBody, Result};
 use crate::app::App;
 use crate::config::Profile;
@@ -227,8 +229,10 @@ struct Wanted {
 
 impl Wanted {
     fn read(parts: &Parts) -> Result<Self> {
-        let query = parts.uri.query().unwrap_or_default();
-        Ok(Self { include: Include::read(query)?, shape: Shape::of(query, &parts.headers)? })
+        let mut query = Query::of(&parts.uri);
+        let wanted =
+            Self { include: Include::read(&mut query), shape: Shape::read(&mut query, &parts.headers) };
+        query.finish(wanted)
     }
 }
 
@@ -250,7 +254,7 @@ async fn answer(
     let id = detection::new_id(app);
     let answer = match wanted.shape {
         Shape::Agentshield => {
-            let extended = wanted.include.extended(project, &seen, &id);
+            let extended = views::extended(&wanted.include, project, &seen, &id);
             Answer::Documented(Detection { extended, ..Detection::of(app, &seen) })
         }
         Shape::Checkpoint => {
@@ -273,18 +277,16 @@ pub fn record(
     session_id: Option<String>,
     seen: Seen,
 ) {
-    let (project_id, is_test) = (project.id, key.is_test());
-    let (action, classification) = (seen.ruling.action, seen.classification);
-    let source = Source::Api;
     app.detection.record(Observed {
         id,
-        project_id,
-        is_test,
-        source,
-        action,
+        project_id: project.id,
+        is_test: key.is_test(),
+        source: Source::Api,
+        action: seen.ruling.action,
+        rule_id: seen.ruling.decision.rule_id,
         facts,
         session_id,
-        classification,
+        classification: seen.classification,
     });
 }
 
@@ -320,7 +322,7 @@ impl Detection {
 }
 
 /// The request itself as facts: its headers without credentials, its path, the caller's address.
-fn facts_of(app: &App, parts: &Parts, ClientIp(ip): ClientIp, threshold: f64) -> RequestFacts {
+pub(super) fn facts_of(app: &App, parts: &Parts, ClientIp(ip): ClientIp, threshold: f64) -> RequestFacts {
     let mut headers = BTreeMap::<String, String>::new();
     for (name, value) in &parts.headers {
         if CREDENTIAL_HEADERS.contains(&name.as_str()) {

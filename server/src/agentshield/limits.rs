@@ -1,4 +1,5 @@
-//! Room for requests: per account and second, per account and day, and per address for callers without a key.
+//! Room for requests: per account and second, per pixel and second, per account and day, and per address for callers
+//! without a credential.
 //!
 //! A request is admitted only if every window has room; a refused one consumes nothing.
 
@@ -12,9 +13,11 @@ use super::wire::Failure;
 use crate::app::App;
 use crate::error::Error;
 use crate::extract::ClientIp;
+use crate::flows::webhooks::notices;
 use crate::storage::{Counters, Result};
-use crate::tenant::Plan;
 use crate::tenant::detection_key::KeyHolder;
+use crate::tenant::pixel::PixelHolder;
+use crate::tenant::{Account, Plan};
 
 /// What the windows say about one request.
 #[derive(Clone)]
@@ -34,30 +37,64 @@ struct Window {
     ends_at: Timestamp,
 }
 
-/// Counts a request, unless a window is full. If the counters do not answer, the request passes; if the key could not
-/// be looked up, nobody is charged for it.
-pub async fn admit(
-    app: &App,
-    caller: std::result::Result<&KeyHolder, Denied>,
-    ip: Option<ClientIp>,
-) -> Standing {
-    let now = app.now();
-    let uncounted = match caller {
-        Ok(caller) => Standing::of_plan(&caller.account.plan, now),
-        Err(_) => Standing::of_address(app, now),
-    };
-    let outcome = match caller {
-        Ok(caller) => admit_account(app, caller, &uncounted, now).await,
-        Err(Denied::Key(_)) => {
-            let ip = ip.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ip| ip.0);
-            admit_address(app, ip, &uncounted).await
+/// Who is charged for a request.
+#[derive(Clone, Copy)]
+pub enum Payer<'a> {
+    /// An account, for a caller with a key.
+    Account(&'a Account),
+    /// An account, for a page: its pixel has a second of its own, and the account's day.
+    Pixel(&'a PixelHolder),
+    /// The address of a caller who is not known.
+    Address(IpAddr),
+    /// Nobody: who calls could not be looked up.
+    Nobody,
+}
+
+impl<'a> Payer<'a> {
+    /// Of a caller by key, or of one who is not known.
+    pub fn of(caller: std::result::Result<&'a KeyHolder, Denied>, ip: Option<ClientIp>) -> Self {
+        match caller {
+            Ok(caller) => Self::Account(&caller.account),
+            Err(denied) => Self::unknown(denied, ip),
         }
-        Err(Denied::Unavailable) => return uncounted,
+    }
+
+    /// Of a caller who is not known.
+    pub fn unknown(denied: Denied, ip: Option<ClientIp>) -> Self {
+        match denied {
+            Denied::Key(_) => Self::Address(ip.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ip| ip.0)),
+            Denied::Unavailable => Self::Nobody,
+        }
+    }
+}
+
+/// Counts a request, unless a window is full. If the counters do not answer, the request passes.
+pub async fn admit(app: &App, payer: Payer<'_>) -> Standing {
+    let uncounted = report(app, payer);
+    let outcome = match payer {
+        Payer::Account(account) => {
+            admit_account(app, account, format!("agentshield/account/{}", account.id), &uncounted).await
+        }
+        Payer::Pixel(PixelHolder { pixel, account, .. }) => {
+            admit_account(app, account, format!("agentshield/pixel/{}", pixel.id), &uncounted).await
+        }
+        Payer::Address(ip) => admit_address(app, ip, &uncounted).await,
+        Payer::Nobody => return uncounted,
     };
     outcome.unwrap_or_else(|error| {
         tracing::warn!(%error, "requests could not be counted; they pass");
         uncounted
     })
+}
+
+/// What the windows are, without counting a request.
+pub fn report(app: &App, payer: Payer<'_>) -> Standing {
+    match payer {
+        Payer::Account(account) | Payer::Pixel(PixelHolder { account, .. }) => {
+            Standing::of_plan(&account.plan, app.now())
+        }
+        Payer::Address(_) | Payer::Nobody => Standing::of_address(app, app.now()),
+    }
 }
 
 impl Standing {
@@ -107,18 +144,17 @@ impl Window {
 
 async fn admit_account(
     app: &App,
-    caller: &KeyHolder,
+    account: &Account,
+    second_key: String,
     uncounted: &Standing,
-    now: Timestamp,
 ) -> Result<Standing> {
     if !app.config.limits.plan_requests {
         return Ok(uncounted.clone());
     }
-    let plan = &caller.account.plan;
+    let plan = &account.plan;
     let Standing { reported: mut second, policy, .. } = uncounted.clone();
-    let key = format!("agentshield/account/{}", caller.account.id);
     if plan.requests_per_second.is_some() {
-        second = count(app.storage.windows(), &key, second).await?;
+        second = count(app.storage.windows(), &second_key, second).await?;
         if second.remaining < 0 {
             return Ok(Standing::full(second, policy));
         }
@@ -126,11 +162,13 @@ async fn admit_account(
     let Some(per_day) = plan.requests_per_day else {
         return Ok(Standing { reported: second, policy, is_admitted: true });
     };
-    let day = count(app.storage.counters(), &key, Window::of(DAY, per_day, now, 0)).await?;
+    let day_key = format!("agentshield/account/{}", account.id);
+    let day = count(app.storage.counters(), &day_key, Window::of(DAY, per_day, app.now(), 0)).await?;
     if day.remaining < 0 {
         if plan.requests_per_second.is_some() {
-            app.storage.windows().add(&key, second.start(), -1, second.ends_at).await?;
+            app.storage.windows().add(&second_key, second.start(), -1, second.ends_at).await?;
         }
+        notices::day_limit_reached(app, caller.account.id, day.limit, day.ends_at).await;
         return Ok(Standing::full(day, policy));
     }
     let reported = if day.remaining < second.remaining { day } else { second };

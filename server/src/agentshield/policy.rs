@@ -13,11 +13,12 @@ use utoipa_axum::routes;
 use super::auth::ApiKey;
 use super::body::{self, Reader};
 use super::detect::Detection;
-use super::include;
+use super::projects_write::actor;
 use super::request;
+use super::views;
 use super::wire::{ErrorBody, Fault, Result};
 use crate::app::App;
-use crate::audit::{self, Actor};
+use crate::audit;
 use crate::flows::detection::policy::{self, Compiled, StoredPolicy};
 use crate::flows::detection::{self, Purpose};
 use crate::tenant::Project;
@@ -175,8 +176,7 @@ async fn put_policy(
     let stored = StoredPolicy { project_id: project.id, policy, honeypot_paths, updated_at: app.now() };
     policy::put(&app, &stored).await?;
     let document = document(&stored);
-    let actor = Actor::Token(key.holder().key.start.clone());
-    audit::record(&app, &project.public_id, &actor, "policy.changed", document.clone()).await?;
+    audit::record(&app, &project.id.to_string(), &actor(&key), "policy.changed", document.clone()).await?;
     Ok(Json(document))
 }
 
@@ -230,8 +230,8 @@ async fn tried(
         detection::look_by(app, project, policy, Reason::Default, &mut facts, session, Purpose::Trial).await;
     let wanted = policy::Ruling { action: seen.ruling.decision.action, ..seen.ruling.clone() };
     Ok(PolicyTestAnswer {
-        decision: include::ruling(&wanted),
-        enforced_action: include::word(seen.ruling.action),
+        decision: views::ruling(&wanted),
+        enforced_action: views::word(seen.ruling.action),
         detection: Detection::of(app, &seen),
     })
 }

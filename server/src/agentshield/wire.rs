@@ -59,6 +59,12 @@ impl Fault {
         self
     }
 
+    /// The fault of a member of the object at `path`.
+    #[must_use]
+    pub fn within(self, path: &str) -> Self {
+        Self { field: format!("{path}.{}", self.field), ..self }
+    }
+
     fn details(&self) -> Map<String, Value> {
         let mut details = Map::new();
         details.insert("field".to_owned(), json!(self.field));
@@ -85,20 +91,41 @@ impl Failure {
     /// 401 with a reason: `missing`, `invalid`, `expired` or `revoked`.
     pub fn unauthorized(reason: &'static str) -> Self {
         Self(
-            Error::unauthenticated("A valid API key is required.")
+            Error::unauthenticated("A valid API key, or for events a pixel id, is required.")
                 .with_code("UNAUTHORIZED")
                 .with("reason", reason),
         )
     }
 
-    /// 403 with a reason: `scope`, `project`.
+    /// 403 with a reason: `scope`, `project`, `origin`, `pixel_inactive`.
     pub fn forbidden(reason: &'static str) -> Self {
-        Self(Error::forbidden("The API key may not do this.").with_code("FORBIDDEN").with("reason", reason))
+        let message = match reason {
+            "origin" => "Pages of this origin may not use the pixel.",
+            "pixel_inactive" => "The pixel takes no events.",
+            _ => "The API key may not do this.",
+        };
+        Self(Error::forbidden(message).with_code("FORBIDDEN").with("reason", reason))
     }
 
     /// 404 with what is missing: `project`, `detection`, `webhook`, `pixel`, `key`, `delivery`.
     pub fn not_found(resource: &'static str) -> Self {
         Self(Error::not_found(format!("There is no such {resource}.")).with("resource", resource))
+    }
+
+    /// What is told of it.
+    pub fn content(&self) -> ErrorContent {
+        let Self(error) = self;
+        let mut details = error.details().clone();
+        match error.kind() {
+            ErrorKind::MethodNotAllowed => {
+                details.insert("reason".to_owned(), json!("method"));
+            }
+            ErrorKind::NotFound if details.is_empty() => {
+                details.insert("resource".to_owned(), json!("route"));
+            }
+            _ => {}
+        }
+        ErrorContent { code: code(error).to_owned(), message: error.public_message().to_owned(), details }
     }
 
     /// 413 with the largest size.
@@ -115,24 +142,10 @@ impl<E: Into<Error>> From<E> for Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
+        let content = self.content();
         let Self(error) = self;
         error.log();
         let status = status(&error);
-        let mut details = error.details().clone();
-        match error.kind() {
-            ErrorKind::MethodNotAllowed => {
-                details.insert("reason".to_owned(), json!("method"));
-            }
-            ErrorKind::NotFound if details.is_empty() => {
-                details.insert("resource".to_owned(), json!("route"));
-            }
-            _ => {}
-        }
-        let content = ErrorContent {
-            code: code(&error).to_owned(),
-            message: error.public_message().to_owned(),
-            details,
-        };
         let mut response = (status, Json(ErrorBody { error: content })).into_response();
         let headers = response.headers_mut();
         if status == StatusCode::UNAUTHORIZED {

@@ -100,6 +100,11 @@ impl Config {
                            reach private networks or go unencrypted";
             warnings.push(warning.to_owned());
         }
+        if self.webhooks.allow_insecure_webhooks {
+            let warning =
+                "`webhooks.allow_insecure_webhooks` is set: notices of events may go out unencrypted";
+            warnings.push(warning.to_owned());
+        }
         if self.agents.allow_test_keys {
             let warning =
                 "`agents.allow_test_keys` is set: agents may register keys that anybody can sign with";

@@ -5,17 +5,23 @@
 
 pub mod behavior;
 pub mod directories;
+pub mod figures;
 pub mod network;
+pub mod period;
 pub mod policy;
+pub mod retention;
 pub mod row;
 mod signature;
 pub mod visitor;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use quivive_core::Timestamp;
-use quivive_core::agent::{BehaviorFacts, Classification, Classifier, RequestFacts, UserAgentClass};
+use quivive_core::agent::{
+    AgentInfo, BehaviorFacts, Classification, Classifier, RequestFacts, UserAgentClass,
+};
 use quivive_core::decision::{Action, PathSet, Reason};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
@@ -28,8 +34,10 @@ use self::policy::{Compiled, Policies, Ruling};
 use self::visitor::Visitors;
 use crate::app::App;
 use crate::config::Config;
+use crate::flows::webhooks;
 use crate::jobs::Stop;
-use crate::tenant::Project;
+use crate::storage::{self, Event};
+use crate::tenant::{self, Project};
 
 /// The stream of detections.
 pub const STREAM: &str = "detection";
@@ -47,6 +55,7 @@ pub struct Detection {
     /// Paths that are never linked visibly, on every site.
     traps: PathSet,
     classifier: Classifier,
+    identity_key: OnceLock<[u8; 32]>,
     sender: Sender<Observed>,
     receiver: Mutex<Receiver<Observed>>,
 }
@@ -72,6 +81,8 @@ pub struct Observed {
     pub source: Source,
     /// What the project's policy says to do.
     pub action: Action,
+    /// The rule of the policy that says so.
+    pub rule_id: Option<String>,
     /// What was known.
     pub facts: RequestFacts,
     /// What the caller called the visitor's session.
@@ -177,6 +188,7 @@ impl Detection {
             // Checked when the configuration was.
             traps: PathSet::new(&config.agentshield.honeypot_paths).unwrap_or_default(),
             classifier,
+            identity_key: OnceLock::new(),
             sender,
             receiver: Mutex::new(receiver),
         }
@@ -213,6 +225,16 @@ impl Detection {
     /// What a user agent says by itself.
     pub fn class_of_user_agent(&self, user_agent: &str) -> UserAgentClass<'_> {
         self.classifier.class_of_user_agent(user_agent)
+    }
+
+    /// The catalogued agent of an id.
+    pub fn agent(&self, id: &str) -> Option<&AgentInfo> {
+        self.classifier.agents().iter().map(|agent| &*agent.info).find(|agent| agent.id == id)
+    }
+
+    /// The key of the hashes by which bots are counted, so that nobody outside can aim at a value.
+    fn identity_key(&self, app: &App) -> [u8; 32] {
+        *self.identity_key.get_or_init(|| app.keys.derive("detection identity"))
     }
 
     /// Puts a detection up for recording.
@@ -254,23 +276,49 @@ async fn run(app: App, mut stop: Stop) {
 
 async fn write(app: &App, visitors: &mut Visitors, observed: Vec<Observed>) {
     let count = observed.len() as u64;
+    let seen = webhooks::Seen::of(app, &observed).await;
     let mut events = Vec::with_capacity(observed.len());
+    let mut projects = BTreeMap::new();
     for observed in observed {
-        match visitors.key(app, &observed).await {
-            Ok(visitor_key) => events.push(row::event(observed, visitor_key)),
+        match event(app, visitors, &mut projects, observed).await {
+            Ok(event) => events.extend(event),
             Err(error) => tracing::error!(%error, "a detection could not be recorded"),
         }
     }
     if events.is_empty() {
         return;
     }
-    if let Err(error) = app.storage.events().append(events).await {
-        metrics::counter!("quivive_detections_dropped_total").increment(count);
-        tracing::error!(%error, "detections could not be recorded");
+    let seen = seen.with_rows(&events);
+    match app.storage.events().append(events).await {
+        Ok(_) => seen.tell(app).await,
+        Err(error) => {
+            metrics::counter!("quivive_detections_dropped_total").increment(count);
+            tracing::error!(%error, "detections could not be recorded");
+        }
     }
 }
 
-/// A ULID: 48 bits of time, 80 of randomness, Crockford's base32.
+/// The row of a detection; nothing for a project that is gone.
+async fn event(
+    app: &App,
+    visitors: &mut Visitors,
+    projects: &mut BTreeMap<i64, Option<tenant::Detection>>,
+    observed: Observed,
+) -> storage::Result<Option<Event>> {
+    let id = observed.project_id;
+    let settings = match projects.get(&id) {
+        Some(known) => *known,
+        None => {
+            let project = app.storage.get::<Project>(&id.to_string()).await?;
+            *projects.entry(id).or_insert(project.map(|project| project.value.detection))
+        }
+    };
+    let Some(settings) = settings else { return Ok(None) };
+    let visitor = visitors.identify(app, &observed).await?;
+    Ok(Some(row::event(observed, visitor, &settings)))
+}
+
+/// A ULID: 48 bits of time in milliseconds, 80 of randomness, in Crockford's base32.
 pub fn ulid(at: Timestamp, random: [u8; 10]) -> String {
     let milliseconds = u128::try_from(at.milliseconds()).unwrap_or_default() & 0xffff_ffff_ffff;
     let bits = random.iter().fold(milliseconds, |bits, byte| bits << 8 | u128::from(*byte));

@@ -4,6 +4,7 @@ use maud::{DOCTYPE, html};
 
 use super::Mail;
 use crate::app::App;
+use crate::flows::webhooks::Disabled;
 
 /// A part of a letter.
 enum Part {
@@ -85,6 +86,24 @@ pub fn sign_up_attempt(app: &App, to: &str, app_id: &str) -> Mail {
         None => Part::Text("the page /login of the server that the app is registered with.".to_owned()),
     });
     mail(app, to, "sign_up_attempt", "A sign-up with your address", None, &parts)
+}
+
+/// That the server switched a webhook off.
+pub fn webhook_disabled(app: &App, to: &str, project_id: &str, hook_id: &str, reason: Disabled) -> Mail {
+    let reason = match reason {
+        Disabled::Gone => "its receiver answered that it is gone for good (status 410)",
+        Disabled::Failing => "every delivery of the last 72 hours failed",
+    };
+    let parts = vec![
+        Part::Text(format!(
+            "The webhook {hook_id} of your project {project_id} was switched off, because {reason}. Nothing is sent \
+             to it any more."
+        )),
+        Part::Text(
+            "Its log of deliveries shows the errors. Switch it on again when the receiver works.".to_owned(),
+        ),
+    ];
+    mail(app, to, "webhook_disabled", "A webhook was switched off", None, &parts)
 }
 
 /// What links in mails begin with: only what the operator has set. The host that a request names is its sender's

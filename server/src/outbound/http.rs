@@ -1,4 +1,4 @@
-//! One guarded HTTP GET.
+//! Guarded HTTP: a GET that follows redirects, and a POST and a GET of documents that do not.
 
 mod document;
 
@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::StatusCode;
 use http::header::{ETAG, IF_NONE_MATCH};
+use http::{HeaderMap, StatusCode};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Certificate, Client, Response, Url};
@@ -29,6 +29,21 @@ pub struct Get<'a> {
     pub limit: usize,
     /// The time for everything: names, connections, redirects and body.
     pub timeout: Duration,
+}
+
+/// What to send, and within which bounds. No redirect is followed, and the answer's body is not read.
+#[derive(Clone, Debug)]
+pub struct Post<'a> {
+    /// Where.
+    pub url: &'a str,
+    /// The headers, `Content-Type` included.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+    /// The time for everything: names, connection and the head of the answer.
+    pub timeout: Duration,
+    /// Whether `http` will do although the configuration of everything else does not permit it.
+    pub allow_http: bool,
 }
 
 /// What came back.
@@ -91,12 +106,13 @@ pub enum UrlError {
     Redirects,
 }
 
-/// The client; made when it is first used.
+/// The clients; each made when it is first used.
 pub(super) struct Http {
     dns: Dns,
     rules: Rules,
     certificates: Vec<Certificate>,
-    client: OnceLock<Result<Client, String>>,
+    getter: OnceLock<Result<Client, String>>,
+    straight: OnceLock<Result<Client, String>>,
 }
 
 /// What is checked of every URL, also of one that is redirected to.
@@ -108,7 +124,12 @@ struct Rules {
 
 impl Http {
     pub fn new(dns: Dns, guard: Guard, allow_http: bool, certificates: Vec<Certificate>) -> Self {
-        Self { dns, rules: Rules { guard, allow_http }, certificates, client: OnceLock::new() }
+        let (getter, straight) = (OnceLock::new(), OnceLock::new());
+        Self { dns, rules: Rules { guard, allow_http }, certificates, getter, straight }
+    }
+
+    pub fn permits_literal(&self, host: &str) -> bool {
+        self.rules.permits_literal(host)
     }
 
     pub async fn get(&self, request: Get<'_>) -> Result<Fetched, GetError> {
@@ -120,8 +141,7 @@ impl Http {
     async fn fetch(&self, request: Get<'_>) -> Result<Fetched, GetError> {
         let url = Url::parse(request.url).map_err(|_| GetError::Url(UrlError::Syntax))?;
         self.rules.check(&url)?;
-        let client = self.client.get_or_init(|| self.build(self.following()).map_err(|error| chain(&error)));
-        let mut builder = client.as_ref().map_err(|error| GetError::Failed(error.clone()))?.get(url);
+        let mut builder = self.client(&self.getter, || self.following())?.get(url);
         if let Some(etag) = request.etag {
             builder = builder.header(IF_NONE_MATCH, etag);
         }
@@ -137,7 +157,30 @@ impl Http {
         }
     }
 
-    /// Follows redirects as long as they pass the rules.
+    pub async fn post(&self, request: Post<'_>) -> Result<u16, GetError> {
+        let timeout = request.timeout;
+        tokio::time::timeout(timeout, self.send(request)).await.unwrap_or(Err(GetError::Timeout(timeout)))
+    }
+
+    async fn send(&self, request: Post<'_>) -> Result<u16, GetError> {
+        let url = Url::parse(request.url).map_err(|_| GetError::Url(UrlError::Syntax))?;
+        let allow_http = self.rules.allow_http || request.allow_http;
+        Rules { allow_http, ..self.rules.clone() }.check(&url)?;
+        let builder = self.client(&self.straight, Policy::none)?.post(url);
+        let response = builder.headers(request.headers).body(request.body).send().await;
+        Ok(response.map_err(|error| reason(&error))?.status().as_u16())
+    }
+
+    fn client<'a>(
+        &self,
+        made: &'a OnceLock<Result<Client, String>>,
+        redirects: impl FnOnce() -> Policy,
+    ) -> Result<&'a Client, GetError> {
+        let client = made.get_or_init(|| self.build(redirects()).map_err(|error| chain(&error)));
+        client.as_ref().map_err(|error| GetError::Failed(error.clone()))
+    }
+
+    /// A few redirects, each to a URL that passes the same checks.
     fn following(&self) -> Policy {
         let rules = self.rules.clone();
         Policy::custom(move |attempt: Attempt| {
@@ -151,12 +194,12 @@ impl Http {
         })
     }
 
-    fn build(&self, redirect: Policy) -> reqwest::Result<Client> {
+    fn build(&self, redirects: Policy) -> reqwest::Result<Client> {
         Client::builder()
             .user_agent(concat!("Quivive/", env!("CARGO_PKG_VERSION")))
             .no_proxy()
             .referer(false)
-            .redirect(redirect)
+            .redirect(redirects)
             .pool_max_idle_per_host(0)
             .tls_certs_merge(self.certificates.iter().cloned())
             // The connection goes to the very addresses that were checked: nothing is resolved a second time.
@@ -177,11 +220,13 @@ impl Rules {
             return Err(GetError::Url(UrlError::Credentials));
         }
         let host = url.host_str().ok_or(GetError::Url(UrlError::Syntax))?;
-        // Any other way to write an address was brought to this one by the parser.
-        match host.trim_matches(['[', ']']).parse::<IpAddr>() {
-            Ok(address) if !self.guard.permits(address) => Err(GetError::Forbidden(host.to_owned())),
-            _ => Ok(()),
-        }
+        if self.permits_literal(host) { Ok(()) } else { Err(GetError::Forbidden(host.to_owned())) }
+    }
+
+    /// Any other way to write an address was brought to this one by the parser of the URL.
+    fn permits_literal(&self, host: &str) -> bool {
+        let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+        address.map_or(true, |address| self.guard.permits(address))
     }
 }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use quivive_core::Timestamp;
 
 use super::{
-    Condition, Content, Counters, Error, Event, EventQuery, Events, Put, Records, Result, Slot, Summary,
-    SummaryQuery,
+    Condition, Content, Counters, Error, Event, EventQuery, Events, Keep, Member, Put, Records, Result, Slot,
+    Summary, SummaryQuery,
 };
 
 /// What a backend did otherwise than the traits say.
@@ -107,7 +107,7 @@ pub async fn check_events<B: Events + 'static>(backend: Arc<B>) -> Result<(), De
     equal("after a cursor, newest first", &ids(backend.scan(before).await?), &"ac".to_owned())?;
     let part = EventQuery { from: at(2_000), to: Some(at(400_000)), ..all.clone() };
     equal("from inclusive, to exclusive", &ids(backend.scan(part).await?), &"ab".to_owned())?;
-    let label = EventQuery { label: Some("click".into()), ..all.clone() };
+    let label = EventQuery { labels: vec!["click".into()], ..all.clone() };
     equal("one label", &ids(backend.scan(label).await?), &"abd".to_owned())?;
     let other = EventQuery { project: "q".into(), ..all.clone() };
     equal("another tenant", &ids(backend.scan(other).await?), &String::new())?;
@@ -134,9 +134,178 @@ pub async fn check_events<B: Events + 'static>(backend: Arc<B>) -> Result<(), De
     let expected = vec![row(0, "click", 3, 3.5), row(0, "page", 2, 0.0)];
     equal("rollups of an hour", &backend.summarize(hours).await?, &expected)?;
 
-    equal("forgetting", &backend.forget("k", at(2_001)).await?, &3)?;
+    equal("forgetting", &backend.forget("k", None, at(2_001)).await?, &3)?;
     equal("what is left", &ids(backend.scan(all).await?), &"de".to_owned())?;
-    equal("rollups stay", &backend.summarize(query).await?.len(), &4)
+    equal("rollups stay", &backend.summarize(query).await?.len(), &4)?;
+    check_filters(&*backend).await?;
+    check_rollups(&*backend).await?;
+    check_removal(&*backend).await
+}
+
+async fn check_filters<B: Events>(backend: &B) -> Result<(), Deviation> {
+    let row = |id: &str, time, label: &str, score, body: &str| Event {
+        project: "filters".to_owned(),
+        body: body.to_owned(),
+        weight: Some(2.5),
+        ..event(id, time, label, Some(score))
+    };
+    let rows = vec![
+        row("a", 1, "x", 0.25, r#"{"agent":"one"}"#),
+        row("b", 1, "y", 0.5, r#"{"agent":"two"}"#),
+        row("c", 2, "z", 0.75, r#"{"agent":"one"}"#),
+        row("d", 3, "y", 1.0, r#"{"agent":null}"#),
+        row("e", 3, "x", 0.5, r#"{"agent":"one","more":"O'Brien"}"#),
+    ];
+    backend.append(rows).await?;
+    let all = EventQuery { kind: "k".into(), project: "filters".into(), limit: 10, ..EventQuery::default() };
+    let labels = |labels: &[&str]| labels.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let agent = |name: &str| vec![("agent", name.to_owned())];
+    for (what, query, expected) in [
+        ("everything", all.clone(), "abcde"),
+        ("two labels", EventQuery { labels: labels(&["x", "z"]), ..all.clone() }, "ace"),
+        ("a label named twice", EventQuery { labels: labels(&["x", "x"]), ..all.clone() }, "ae"),
+        (
+            "two labels, newest first",
+            EventQuery { labels: labels(&["y", "x"]), newest_first: true, ..all.clone() },
+            "edba",
+        ),
+        (
+            "a page of two labels",
+            EventQuery { labels: labels(&["y", "x"]), skip: 1, limit: 2, ..all.clone() },
+            "bd",
+        ),
+        ("the second page", EventQuery { skip: 2, limit: 2, newest_first: true, ..all.clone() }, "cb"),
+        ("past the end", EventQuery { skip: 9, ..all.clone() }, ""),
+        ("at least a score", EventQuery { least_score: Some(0.5), ..all.clone() }, "bcde"),
+        (
+            "between scores",
+            EventQuery { least_score: Some(0.5), most_score: Some(0.75), ..all.clone() },
+            "bce",
+        ),
+        ("a member of the body", EventQuery { members: agent("one"), ..all.clone() }, "ace"),
+        ("a member that nothing has", EventQuery { members: agent("three"), ..all.clone() }, ""),
+        (
+            "a text with a quote",
+            EventQuery { members: vec![("more", "O'Brien".to_owned())], ..all.clone() },
+            "e",
+        ),
+        (
+            "all at once",
+            EventQuery {
+                labels: labels(&["x", "y"]),
+                members: agent("one"),
+                most_score: Some(0.3),
+                from: at(1),
+                to: Some(at(2)),
+                ..all.clone()
+            },
+            "a",
+        ),
+    ] {
+        let found: String = backend.scan(query.clone()).await?.into_iter().map(|event| event.id).collect();
+        equal(what, &found, &expected.to_owned())?;
+        let whole = EventQuery { skip: 0, limit: usize::MAX, ..query };
+        let count = backend.scan(whole.clone()).await?.len() as u64;
+        equal(&format!("{what}, counted"), &backend.count(whole).await?, &count)?;
+    }
+    equal("counting ends at the limit", &backend.count(EventQuery { limit: 3, ..all }).await?, &3)?;
+    let found = backend.find("k", "filters", "b").await?;
+    equal("one event", &found.map(|event| (event.score, event.weight)), &Some((Some(0.5), Some(2.5))))?;
+    equal("another tenant's event", &backend.find("k", "p", "b").await?, &None)
+}
+
+async fn check_rollups<B: Events>(backend: &B) -> Result<(), Deviation> {
+    let member = |class, identity| Member { set: "bot", class, identity };
+    let counted = |id: &str, time, path: &str, members| Event {
+        project: "rolled".to_owned(),
+        tallies: vec![("path", path.to_owned())],
+        members,
+        ..event(id, time, "x", Some(0.5))
+    };
+    let (hour, day) = (3_600_000, 86_400_000);
+    let first = vec![
+        counted("a", 0, "/", vec![member("agent", 1)]),
+        counted("b", 299_999, "/a", vec![member("crawler", 1), member("agent", 2)]),
+        counted("c", 300_000, "/", vec![member("crawler", 1)]),
+        Event { keep: Keep::Row, ..counted("only-row", 0, "/row", vec![member("agent", 77)]) },
+        Event { keep: Keep::Rollups, ..counted("only-rollup", hour, "/", vec![member("agent", 3)]) },
+    ];
+    equal("all are new", &backend.append(first.clone()).await?, &vec![true; 5])?;
+    equal(
+        "known rows are not counted again",
+        &backend.append(first.iter().take(4).cloned().collect()).await?,
+        &vec![false; 4],
+    )?;
+    // More writes than segments, one by one and over a day's end.
+    for number in 0..20_i64 {
+        let late = counted(&format!("n{number}"), day - 10 + number, "/late", vec![member("agent", 4)]);
+        backend.append(vec![late]).await?;
+    }
+    let rows = EventQuery { kind: "k".into(), project: "rolled".into(), limit: 99, ..EventQuery::default() };
+    equal("rows", &backend.count(rows).await?, &24)?;
+    for (slot, from, to, paths, total, classes) in [
+        (Slot::FiveMinutes, 0, 1, vec![("/", 1), ("/a", 1)], 2, vec![("agent", 2)]),
+        (Slot::FiveMinutes, 0, 300_001, vec![("/", 2), ("/a", 1)], 2, vec![("agent", 1), ("crawler", 1)]),
+        (Slot::Hour, 0, hour, vec![("/", 2), ("/a", 1)], 2, vec![("agent", 1), ("crawler", 1)]),
+        (Slot::Hour, hour, 2 * hour, vec![("/", 1)], 1, vec![("agent", 1)]),
+        (Slot::Day, 0, day, vec![("/late", 10), ("/", 3), ("/a", 1)], 4, vec![("agent", 3), ("crawler", 1)]),
+        (Slot::Day, day, 2 * day, vec![("/late", 10)], 1, vec![("agent", 1)]),
+        (Slot::Ever, 0, 1, vec![("/late", 20), ("/", 3), ("/a", 1)], 4, vec![("agent", 3), ("crawler", 1)]),
+        (Slot::Day, 2 * day, 3 * day, vec![], 0, vec![]),
+    ] {
+        let (from, to) = (at(from), at(to));
+        let query = SummaryQuery { kind: "k".into(), project: "rolled".into(), slot, from, to };
+        let what = format!("{slot:?} {from}");
+        let tallies = backend.tallies(query.clone()).await?;
+        let top: Vec<_> =
+            tallies.top("path").into_iter().map(|(path, counted)| (path, counted.count)).collect();
+        equal(&format!("{what}, paths"), &top, &paths)?;
+        let set = backend.distinct("bot", query.clone()).await?;
+        equal(&format!("{what}, distinct"), &set.count(), &total)?;
+        equal(&format!("{what}, classes"), &set.by_class(&["agent", "crawler"]), &classes)?;
+        equal(&format!("{what}, another set"), &backend.distinct("other", query.clone()).await?.count(), &0)?;
+        let count: i64 = backend.summarize(query).await?.iter().map(|row| row.count).sum();
+        let tallied: u64 = paths.iter().map(|(_, count)| count).sum();
+        equal(&format!("{what}, counted"), &count, &i64::try_from(tallied).unwrap_or(i64::MAX))?;
+    }
+    let query =
+        SummaryQuery { kind: "k".into(), project: "rolled".into(), slot: Slot::Ever, from: at(0), to: at(1) };
+    let tallies = backend.tallies(query).await?;
+    let last = tallies.values("path").find(|(path, _)| *path == "/late").map(|(_, counted)| counted.last_at);
+    equal("when a value was seen last", &last, &Some(at(day + 9)))
+}
+
+async fn check_removal<B: Events>(backend: &B) -> Result<(), Deviation> {
+    equal("tenants", &backend.tenants("k").await?, &vec!["filters".into(), "p".into(), "rolled".to_owned()])?;
+    equal("tenants of another stream", &backend.tenants("j").await?, &Vec::new())?;
+    equal("forgetting for one tenant", &backend.forget("k", Some("filters"), at(3)).await?, &3)?;
+    let left = |project: &str| EventQuery {
+        kind: "k".into(),
+        project: project.into(),
+        limit: 99,
+        ..EventQuery::default()
+    };
+    equal("its own are gone", &backend.count(left("filters")).await?, &2)?;
+    equal("others' stay", &backend.count(left("rolled")).await?, &24)?;
+    let slots = |slot| SummaryQuery {
+        kind: "k".into(),
+        project: "rolled".into(),
+        slot,
+        from: at(0),
+        to: at(i64::MAX),
+    };
+    backend.trim(Slot::FiveMinutes, at(300_000)).await?;
+    let five = backend.summarize(slots(Slot::FiveMinutes)).await?;
+    equal("slots from before are gone", &five.first().map(|row| row.at), &Some(at(300_000)))?;
+    let paths = backend.tallies(slots(Slot::FiveMinutes)).await?;
+    equal("tallies too", &paths.values("path").any(|(path, _)| path == "/a"), &false)?;
+    let day = backend.distinct("bot", slots(Slot::Day)).await?;
+    equal("wider slots stay", &day.count(), &4)?;
+    backend.erase("k", "rolled").await?;
+    equal("after erasing", &backend.tenants("k").await?, &vec!["filters".into(), "p".to_owned()])?;
+    equal("nothing is left", &backend.count(left("rolled")).await?, &0)?;
+    equal("no counts", &backend.summarize(slots(Slot::Ever)).await?, &Vec::new())?;
+    equal("no sets", &backend.distinct("bot", slots(Slot::Ever)).await?.count(), &0)
 }
 
 async fn check_conditions<B: Records>(backend: &B) -> Result<(), Deviation> {
@@ -254,6 +423,7 @@ fn event(id: &str, time: i64, label: &str, score: Option<f64>) -> Event {
         label: label.to_owned(),
         score,
         body: "{}".to_owned(),
+        ..Event::default()
     }
 }
 
@@ -282,7 +452,8 @@ mod tests {
     async fn memory_conforms() {
         let memory = Arc::new(Memory::new(10_000));
         check_records(memory.clone()).await.unwrap();
-        check_counters(memory).await.unwrap();
+        check_counters(memory.clone()).await.unwrap();
+        check_events(memory).await.unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -1,6 +1,8 @@
 //! Rows and windows in memory, for what may be lost in a crash: challenges, nonces of a login, rate windows.
 //!
-//! Bounded: when full, what would expire first is forgotten first.
+//! Bounded: when full, what would expire first is forgotten first. Events are kept here for trials only, without bound.
+
+mod events;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -16,12 +18,18 @@ pub struct Memory {
     capacity: usize,
     rows: Mutex<Rows>,
     windows: Mutex<Windows>,
+    streams: Mutex<events::Streams>,
 }
 
 impl Memory {
     /// A memory of at most so many rows, and as many windows.
     pub fn new(capacity: usize) -> Self {
-        Self { capacity: capacity.max(1), rows: Mutex::default(), windows: Mutex::default() }
+        Self {
+            capacity: capacity.max(1),
+            rows: Mutex::default(),
+            windows: Mutex::default(),
+            streams: Mutex::default(),
+        }
     }
 
     fn rows(&self) -> MutexGuard<'_, Rows> {

@@ -3,6 +3,8 @@
 //! One thread writes. Writers that wait at the same time share one transaction and are answered after its
 //! commit; reads run on threads of their own and never wait for the writer (write-ahead log).
 
+mod digests;
+mod events;
 mod migrations;
 mod operations;
 mod threads;
@@ -13,8 +15,11 @@ use async_trait::async_trait;
 use quivive_core::Timestamp;
 
 use self::threads::{Reader, Writer};
+use super::distinct::Distinct;
+use super::tallies::Tallies;
 use super::{
-    Admission, Counters, Error, Event, EventQuery, Events, Put, Records, Result, Row, Summary, SummaryQuery,
+    Admission, Counters, Error, Event, EventQuery, Events, Put, Records, Result, Row, Slot, Summary,
+    SummaryQuery,
 };
 
 /// What a commit survives.
@@ -72,6 +77,21 @@ impl Sqlite {
         work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<Result<T>> + Send + 'static,
     ) -> Result<T> {
         self.writer.run(work).await
+    }
+
+    /// Removes in steps, so that other writers need not wait long, until a step finds nothing more.
+    async fn remove(
+        &self,
+        step: impl Fn(&rusqlite::Connection) -> rusqlite::Result<u64> + Clone + Send + 'static,
+    ) -> Result<u64> {
+        let mut removed = 0;
+        loop {
+            let step = step.clone();
+            match self.write(move |connection| step(connection).map(Ok)).await? {
+                0 => return Ok(removed),
+                some => removed += some,
+            }
+        }
     }
 }
 
@@ -164,20 +184,52 @@ impl Counters for Sqlite {
 #[async_trait]
 impl Events for Sqlite {
     async fn append(&self, events: Vec<Event>) -> Result<Vec<bool>> {
-        self.write(move |connection| operations::append(connection, &events).map(Ok)).await
+        self.write(move |connection| events::append(connection, &events).map(Ok)).await
     }
 
     async fn scan(&self, query: EventQuery) -> Result<Vec<Event>> {
-        self.read(move |connection| operations::scan(connection, &query)).await
+        self.read(move |connection| events::scan(connection, &query)).await
+    }
+
+    async fn find(&self, kind: &str, project: &str, id: &str) -> Result<Option<Event>> {
+        let (kind, project, id) = (kind.to_owned(), project.to_owned(), id.to_owned());
+        self.read(move |connection| events::find(connection, &kind, &project, &id)).await
+    }
+
+    async fn count(&self, query: EventQuery) -> Result<u64> {
+        self.read(move |connection| events::count(connection, &query)).await
     }
 
     async fn summarize(&self, query: SummaryQuery) -> Result<Vec<Summary>> {
-        self.read(move |connection| operations::summarize(connection, &query)).await
+        self.read(move |connection| events::summarize(connection, &query)).await
     }
 
-    async fn forget(&self, kind: &str, before: Timestamp) -> Result<u64> {
+    async fn tallies(&self, query: SummaryQuery) -> Result<Tallies> {
+        self.read(move |connection| digests::read(connection, digests::TALLIES, &query)).await?
+    }
+
+    async fn distinct(&self, set: &str, query: SummaryQuery) -> Result<Distinct> {
+        let set = set.to_owned();
+        self.read(move |connection| digests::read(connection, &set, &query)).await?
+    }
+
+    async fn tenants(&self, kind: &str) -> Result<Vec<String>> {
         let kind = kind.to_owned();
-        self.write(move |connection| operations::forget(connection, &kind, before).map(Ok)).await
+        self.read(move |connection| events::tenants(connection, &kind)).await
+    }
+
+    async fn forget(&self, kind: &str, project: Option<&str>, before: Timestamp) -> Result<u64> {
+        let (kind, project) = (kind.to_owned(), project.map(str::to_owned));
+        self.remove(move |connection| events::forget(connection, &kind, project.as_deref(), before)).await
+    }
+
+    async fn trim(&self, slot: Slot, before: Timestamp) -> Result<u64> {
+        self.remove(move |connection| events::trim(connection, slot, before)).await
+    }
+
+    async fn erase(&self, kind: &str, project: &str) -> Result<u64> {
+        let (kind, project) = (kind.to_owned(), project.to_owned());
+        self.remove(move |connection| events::erase(connection, &kind, &project)).await
     }
 }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 
+use super::detection_key::uses::Uses;
 use super::detection_key::{self, KeyHolder};
+use super::pixel::{self, PixelHolder};
 use super::{Account, Project, credentials, directory};
 use crate::app::App;
 use crate::error::Result;
@@ -26,6 +28,9 @@ pub struct Callers {
     site_keys: Remembered<Site>,
     private_keys: Remembered<Site>,
     detection_keys: Remembered<KeyHolder>,
+    /// When keys for request detection were used last.
+    pub uses: Uses,
+    pixels: Remembered<PixelHolder>,
 }
 
 impl Default for Callers {
@@ -35,6 +40,8 @@ impl Default for Callers {
             site_keys: Remembered::new(changes.clone()),
             private_keys: Remembered::new(changes.clone()),
             detection_keys: Remembered::new(changes.clone()),
+            uses: Uses::default(),
+            pixels: Remembered::new(changes.clone()),
             changes,
         }
     }
@@ -70,6 +77,14 @@ impl Callers {
     pub async fn by_detection_key(&self, app: &App, key: &str) -> Result<Option<Arc<KeyHolder>>> {
         let hash = credentials::hash(key);
         self.detection_keys.find(&hash, detection_key::holder(app, &hash)).await
+    }
+
+    /// A pixel by its id, whether it takes events or not.
+    ///
+    /// # Errors
+    /// When storage does not answer.
+    pub async fn by_pixel(&self, app: &App, id: &str) -> Result<Option<Arc<PixelHolder>>> {
+        self.pixels.find(id, pixel::holder(app, id)).await
     }
 }
 

@@ -36,13 +36,30 @@ pub fn new_project_id(app: &App) -> String {
     format!("proj_{}", random_text(app, CROCKFORD, 20))
 }
 
+/// A new id of a key for request detection: `key_` and 20 characters of lower-case base32 (Crockford).
+pub fn new_key_id(app: &App) -> String {
+    format!("key_{}", random_text(app, CROCKFORD, 20))
+}
+
+/// A new secret of a webhook: `whsec_` and 43 base62 characters, over 256 bits.
+pub fn new_webhook_secret(app: &App) -> String {
+    format!("whsec_{}", random_text(app, BASE62, 43))
+}
+
+/// A new pixel id: `px_` and 20 characters of lower-case base32 (Crockford); public.
+pub fn new_pixel_id(app: &App) -> String {
+    format!("px_{}", random_text(app, CROCKFORD, 20))
+}
+
 /// What is stored of a secret: its SHA-256 in lower-case hexadecimal.
 pub fn hash(secret: &str) -> String {
     encoding::hex(&Sha256::digest(secret.as_bytes()))
 }
 
 const BASE62: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-const CROCKFORD: &[u8] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// Lower-case base32 by Crockford, the alphabet of ids.
+pub const CROCKFORD: &[u8] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// Draws characters evenly: bytes at or above the largest multiple of the alphabet's size are thrown away.
 pub fn random_text(app: &App, alphabet: &[u8], length: usize) -> String {

@@ -3,6 +3,7 @@
 use quivive_core::encoding;
 
 use super::credentials;
+use super::erasure::Erasure;
 use super::{
     Account, AccountOfUser, ApiToken, Detection, LastId, Membership, Plan, Project, ProjectByPrivateKey,
     ProjectByPublicId, ProjectBySiteKey, Scoring, ScoringSettings, Site, User, membership_id,
@@ -293,6 +294,28 @@ pub async fn change_project(app: &App, project_id: i64, change: impl Fn(&mut Pro
     }
 }
 
+/// Deletes a project for good: it and its keys are refused from now on, and what was stored of it is erased by a task,
+/// in its API families alike.
+///
+/// # Errors
+/// `NOT_FOUND` when it is missing.
+pub async fn delete_project(app: &App, project_id: i64) -> Result<Project> {
+    loop {
+        let Versioned { value: project, version } = versioned_project(app, project_id).await?;
+        let mut changes = vec![Put {
+            condition: Condition::Version(version),
+            ..Put::delete::<Project>(project.id.to_string())
+        }];
+        changes.push(Put::delete::<ProjectByPublicId>(project.public_id.clone()));
+        changes.extend(project.scoring.site_key.clone().map(Put::delete::<ProjectBySiteKey>));
+        changes.extend(project.scoring.private_key_hash.clone().map(Put::delete::<ProjectByPrivateKey>));
+        changes.push(Put::any(&Erasure::of(app, project.id))?);
+        if write_tenants(app, changes).await? {
+            return Ok(project);
+        }
+    }
+}
+
 /// Changes an account (its plan, its subscription); `change` may run again when another request was faster.
 ///
 /// # Errors
@@ -367,6 +390,18 @@ pub async fn memberships_of(app: &App, user_id: i64) -> Result<Vec<Membership>> 
     Ok(memberships)
 }
 
+/// The users of an account, at most a thousand.
+///
+/// # Errors
+/// When storage does not answer.
+pub async fn users_of(app: &App, account_id: i64) -> Result<Vec<User>> {
+    let mut users = Vec::new();
+    for membership in app.storage.list::<Membership>(&account_id.to_string(), None, 1_000).await? {
+        users.push(user(app, membership.user_id).await?);
+    }
+    Ok(users)
+}
+
 /// The projects of an account in the order of their ids, at most a thousand.
 ///
 /// # Errors
@@ -376,6 +411,22 @@ pub async fn projects_of(app: &App, account_id: i64) -> Result<Vec<Project>> {
     let mut projects: Vec<Project> = found.into_iter().map(|project| project.value).collect();
     projects.sort_by_key(|project| project.id);
     Ok(projects)
+}
+
+/// All projects of an account.
+///
+/// # Errors
+/// When storage does not answer.
+pub async fn all_projects_of(app: &App, account_id: i64) -> Result<Vec<Project>> {
+    let mut projects: Vec<Project> = Vec::new();
+    loop {
+        let after = projects.last().map(Record::id);
+        let found = app.storage.list::<Project>(&account_id.to_string(), after.as_deref(), 1_000).await?;
+        if found.is_empty() {
+            return Ok(projects);
+        }
+        projects.extend(found.into_iter().map(|project| project.value));
+    }
 }
 
 /// The user that a text names: by his integer id, or by an e-mail address that only one user has.

@@ -180,6 +180,7 @@ async fn events_are_removed_after_their_retention() {
         label: "block".to_owned(),
         score: None,
         body: "{}".to_owned(),
+        ..Event::default()
     };
     let events = server.app.storage.events();
     events.append(vec![event("old", 91), event("recent", 89)]).await.unwrap();

@@ -257,6 +257,7 @@ impl Bundles {
                 label: label(common.event, common.challenge_type, common.passed),
                 score: Some(number(each.count)),
                 body: body.unwrap_or_default(),
+                ..Event::default()
             });
             let event = common.event.name();
             metrics::counter!("quivive_botcha_events_total", "event" => event).increment(each.count);
@@ -269,6 +270,7 @@ impl Bundles {
             label,
             score: Some(sum),
             body: "{}".to_owned(),
+            ..Event::default()
         }));
         events
     }

@@ -405,7 +405,7 @@ async fn solve_times(app: &App, app_id: &str, period: Period, challenge_type: &s
     let query = EventQuery {
         kind: STREAM.to_owned(),
         project: app_id.to_owned(),
-        label: Some(label(EventType::ChallengeVerified, Some(challenge_type), Some(true))),
+        labels: vec![label(EventType::ChallengeVerified, Some(challenge_type), Some(true))],
         from: period.start(app.now()),
         newest_first: true,
         limit: MOST_ROWS,

@@ -1,4 +1,4 @@
-//! Keys that tell visitors of one day apart without following them any longer.
+//! Keys that tell visitors of one day apart without following them any longer, and bots for as long as they come.
 
 use std::net::IpAddr;
 
@@ -30,32 +30,69 @@ impl Record for DailySecret {
     }
 }
 
-/// Makes visitor keys; holds the secret of the day.
+/// Whom a detection saw.
+#[derive(Clone, Debug, Default)]
+pub struct Visitor {
+    /// The first 128 bits of HMAC-SHA-256, keyed with the day's secret, over network, user agent and session id;
+    /// lower-case hexadecimal.
+    pub key: String,
+    /// A bot's identity as 64 bits of a keyed hash: of its catalogue id if that is verified, of the id and the
+    /// network if it is only claimed, else of the visitor's key.
+    pub bot: Option<u64>,
+    /// A number that depends on the detection's id alone, even over 64 bits: who is in a sample.
+    pub lot: u64,
+    /// The address as a keyed hash that changes every day.
+    pub hashed_ip: Option<String>,
+}
+
+/// Makes visitors' keys; holds the secret of the day.
 #[derive(Default)]
 pub struct Visitors {
     current: Option<(i64, String)>,
 }
 
 impl Visitors {
-    /// The first 128 bits of HMAC-SHA-256, keyed with the day's secret, over network, user agent and session id.
+    /// Whom a detection saw.
     ///
     /// # Errors
     /// When the secret cannot be had from storage.
-    pub async fn key(&mut self, app: &App, observed: &Observed) -> storage::Result<String> {
+    pub async fn identify(&mut self, app: &App, observed: &Observed) -> storage::Result<Visitor> {
         let day = observed.facts.now.seconds().div_euclid(86_400);
         let secret = match &self.current {
             Some((current, secret)) if *current == day => secret,
             _ => &self.current.insert((day, secret(app, day).await?)).1,
         };
-        let message = [
-            observed.facts.ip.map(network).unwrap_or_default().as_str(),
-            user_agent(&observed.facts).unwrap_or_default(),
-            observed.session_id.as_deref().unwrap_or_default(),
-        ]
-        .join("\0");
-        let tag = hmac_sha256(secret.as_bytes(), message.as_bytes());
-        Ok(encoding::hex(tag.first_chunk::<16>().map_or(&[], |half| half.as_slice())))
+        let network = observed.facts.ip.map(network).unwrap_or_default();
+        let user_agent = user_agent(&observed.facts).unwrap_or_default();
+        let session = observed.session_id.as_deref().unwrap_or_default();
+        let tag = hmac_sha256(secret.as_bytes(), [&*network, user_agent, session].join("\0").as_bytes());
+        let key = encoding::hex(tag.first_chunk::<16>().map_or(&[], |half| half.as_slice()));
+        let classification = &observed.classification;
+        let agent = classification.agent.as_ref().map(|agent| agent.id.as_str());
+        let identity = match agent {
+            Some(agent) if classification.is_verified() => ["agent", agent, ""].join("\0"),
+            Some(agent) => ["agent", agent, &network].join("\0"),
+            None => ["visitor", &key].join("\0"),
+        };
+        let hash = |text: &str| number(hmac_sha256(&app.detection.identity_key(app), text.as_bytes()));
+        let hashed_ip = |ip: IpAddr| {
+            let tag = hmac_sha256(secret.as_bytes(), format!("address\0{}", ip.to_canonical()).as_bytes());
+            encoding::hex(tag.first_chunk::<8>().map_or(&[], |part| part.as_slice()))
+        };
+        Ok(Visitor {
+            bot: classification.is_bot.then(|| hash(&identity)),
+            lot: hash(&observed.id),
+            hashed_ip: observed.facts.ip.map(hashed_ip),
+            key,
+        })
     }
+}
+
+/// The network that an address lies in: 24 bits of IPv4, 48 of IPv6.
+pub(super) fn network(ip: IpAddr) -> String {
+    let bits = |ip: &IpAddr| if ip.is_ipv4() { 24 } else { 48 };
+    let ip = ip.to_canonical();
+    ipnet::IpNet::new(ip, bits(&ip)).map_or_else(|_| ip.to_string(), |network| network.trunc().to_string())
 }
 
 /// The secret of the day; whoever is first makes it.
@@ -75,11 +112,8 @@ async fn secret(app: &App, day: i64) -> storage::Result<String> {
     }
 }
 
-/// The network that an address lies in: 24 bits of IPv4, 48 of IPv6.
-fn network(ip: IpAddr) -> String {
-    let bits = |ip: &IpAddr| if ip.is_ipv4() { 24 } else { 48 };
-    let ip = ip.to_canonical();
-    ipnet::IpNet::new(ip, bits(&ip)).map_or_else(|_| ip.to_string(), |network| network.trunc().to_string())
+fn number(tag: [u8; 32]) -> u64 {
+    tag.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
 #[cfg(test)]

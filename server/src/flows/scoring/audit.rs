@@ -63,6 +63,7 @@ impl Audit {
             label: BLOCK.to_owned(),
             score: Some(f64::from(verdict.score)),
             body: body.to_string(),
+            ..Event::default()
         };
         if self.sender.try_send(event).is_err() {
             tracing::warn!(project = site.project.id, "a block could not be recorded");
@@ -78,7 +79,7 @@ pub async fn list_blocks(app: &App, project_id: i64, limit: usize) -> Result<Vec
     let query = EventQuery {
         kind: STREAM.to_owned(),
         project: project_id.to_string(),
-        label: Some(BLOCK.to_owned()),
+        labels: vec![BLOCK.to_owned()],
         newest_first: true,
         limit,
         ..EventQuery::default()

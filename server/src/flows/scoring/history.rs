@@ -253,6 +253,7 @@ impl Entries {
                 label,
                 score: value,
                 body: "{}".to_owned(),
+                ..Event::default()
             });
         };
         let value = Some(f64::from(score.score));

@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode};
 use reqwest::redirect::Policy;
 use reqwest::{Response, Url};
 
-use super::{GetError, Http, UrlError, body, chain, reason};
+use super::{GetError, Http, UrlError, body, reason};
 
 /// What to fetch, and within which bounds.
 #[derive(Clone, Copy, Debug)]
@@ -44,8 +44,7 @@ impl Http {
     async fn fetch_document(&self, request: GetDocument<'_>) -> Result<Document, GetError> {
         let url = Url::parse(request.url).map_err(|_| GetError::Url(UrlError::Syntax))?;
         self.rules.check(&url)?;
-        // Such fetches are rare, so the client is not kept.
-        let client = self.build(Policy::none()).map_err(|error| GetError::Failed(chain(&error)))?;
+        let client = self.client(&self.straight, Policy::none)?;
         let response = client.get(url).header(ACCEPT, request.accept).send().await;
         let response: Response = response.map_err(|error| reason(&error))?;
         if response.status() != StatusCode::OK {

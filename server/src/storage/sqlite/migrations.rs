@@ -6,7 +6,10 @@ use super::super::{Error, Result};
 use super::threads::unavailable;
 
 /// The changes in order; the first is number 1. A released one never changes.
-const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_tables.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/sqlite/0001_tables.sql"),
+    include_str!("../../../migrations/sqlite/0002_analytics.sql"),
+];
 
 /// Runs what has not been run yet, all or nothing.
 pub(super) fn run(connection: &mut Connection) -> Result<()> {

@@ -1,18 +1,11 @@
-//! The statements. Everything here runs inside a transaction or as a single read.
-
-use std::collections::BTreeMap;
+//! The statements of records and counters. Everything here runs inside a transaction or as a single read.
 
 use quivive_core::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row as Columns, named_params, params};
 
-use super::super::{
-    Admission, Condition, Error, Event, EventQuery, Put, Result, Row, Slot, Summary, SummaryQuery,
-};
+use super::super::{Admission, Condition, Error, Put, Result, Row};
 
-type Sql<T> = rusqlite::Result<T>;
-
-/// Kind, project, width of the slot, its start, label.
-type RollupKey<'a> = (&'a str, &'a str, i64, i64, &'a str);
+pub(super) type Sql<T> = rusqlite::Result<T>;
 
 pub(super) fn get(connection: &Connection, kind: &str, id: &str, now: Timestamp) -> Sql<Option<Row>> {
     connection
@@ -181,105 +174,6 @@ pub(super) fn sweep_counters(connection: &Connection, now: Timestamp) -> Sql<u64
     )
 }
 
-pub(super) fn append(connection: &Connection, events: &[Event]) -> Sql<Vec<bool>> {
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO events (kind, project, id, at, label, score, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-         ON CONFLICT (kind, project, id) DO NOTHING",
-    )?;
-    let mut rollups: BTreeMap<RollupKey<'_>, (i64, f64)> = BTreeMap::new();
-    let mut fresh = Vec::with_capacity(events.len());
-    for event in events {
-        let Event { kind, project, id, at, label, score, body } = event;
-        let is_new = insert.execute(params![kind, project, id, at.milliseconds(), label, score, body])? > 0;
-        fresh.push(is_new);
-        if is_new {
-            for slot in Slot::ALL {
-                let key = (
-                    kind.as_str(),
-                    project.as_str(),
-                    slot.milliseconds(),
-                    slot.start(*at).milliseconds(),
-                    label.as_str(),
-                );
-                let rollup = rollups.entry(key).or_default();
-                rollup.0 += 1;
-                rollup.1 += score.unwrap_or(0.0);
-            }
-        }
-    }
-    let mut upsert = connection.prepare_cached(
-        "INSERT INTO rollups (kind, project, width, at, label, count, score_sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-         ON CONFLICT (kind, project, width, at, label)
-         DO UPDATE SET count = count + excluded.count, score_sum = score_sum + excluded.score_sum",
-    )?;
-    for ((kind, project, width, at, label), (count, sum)) in rollups {
-        upsert.execute(params![kind, project, width, at, label, count, sum])?;
-    }
-    Ok(fresh)
-}
-
-pub(super) fn scan(connection: &Connection, query: &EventQuery) -> Sql<Vec<Event>> {
-    let (beyond, order) = if query.newest_first { ("<", "DESC") } else { (">", "ASC") };
-    let label = if query.label.is_some() { "AND label = :label" } else { "AND :label IS NULL" };
-    let after = if query.after.is_some() {
-        format!("AND (at, id) {beyond} (:after_at, :after_id)")
-    } else {
-        "AND :after_at IS NULL AND :after_id IS NULL".to_owned()
-    };
-    let sql = format!(
-        "SELECT kind, project, id, at, label, score, body FROM events
-         WHERE kind = :kind AND project = :project AND at >= :from AND at < :to {label} {after}
-         ORDER BY at {order}, id {order} LIMIT :limit"
-    );
-    let to = query.to.map_or(i64::MAX, Timestamp::milliseconds);
-    let parameters = named_params! {
-        ":kind": query.kind,
-        ":project": query.project,
-        ":label": query.label,
-        ":from": query.from.milliseconds(),
-        ":to": to,
-        ":after_at": query.after.as_ref().map(|(at, _)| at.milliseconds()),
-        ":after_id": query.after.as_ref().map(|(_, id)| id),
-        ":limit": at_most(query.limit),
-    };
-    connection.prepare_cached(&sql)?.query_map(parameters, read_event)?.collect()
-}
-
-pub(super) fn summarize(connection: &Connection, query: &SummaryQuery) -> Sql<Vec<Summary>> {
-    connection
-        .prepare_cached(
-            "SELECT at, label, count, score_sum FROM rollups
-             WHERE kind = ?1 AND project = ?2 AND width = ?3 AND at >= ?4 AND at < ?5
-             ORDER BY at, label",
-        )?
-        .query_map(
-            params![
-                query.kind,
-                query.project,
-                query.slot.milliseconds(),
-                query.from.milliseconds(),
-                query.to.milliseconds()
-            ],
-            |row| {
-                Ok(Summary {
-                    at: time(row.get(0)?),
-                    label: row.get(1)?,
-                    count: row.get(2)?,
-                    score_sum: row.get(3)?,
-                })
-            },
-        )?
-        .collect()
-}
-
-pub(super) fn forget(connection: &Connection, kind: &str, before: Timestamp) -> Sql<u64> {
-    count(
-        connection
-            .prepare_cached("DELETE FROM events WHERE kind = ?1 AND at < ?2")?
-            .execute(params![kind, before.milliseconds()]),
-    )
-}
-
 fn live_version(connection: &Connection, change: &Put, now: Timestamp) -> Sql<Option<i64>> {
     connection
         .prepare_cached(
@@ -301,26 +195,14 @@ fn read_row(columns: &Columns<'_>) -> Sql<Row> {
     })
 }
 
-fn read_event(columns: &Columns<'_>) -> Sql<Event> {
-    Ok(Event {
-        kind: columns.get(0)?,
-        project: columns.get(1)?,
-        id: columns.get(2)?,
-        at: time(columns.get(3)?),
-        label: columns.get(4)?,
-        score: columns.get(5)?,
-        body: columns.get(6)?,
-    })
-}
-
-fn time(milliseconds: i64) -> Timestamp {
+pub(super) fn time(milliseconds: i64) -> Timestamp {
     Timestamp::from_milliseconds(milliseconds)
 }
 
-fn at_most(limit: usize) -> i64 {
+pub(super) fn at_most(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-fn count(changed: Sql<usize>) -> Sql<u64> {
+pub(super) fn count(changed: Sql<usize>) -> Sql<u64> {
     changed.map(|rows| u64::try_from(rows).unwrap_or(u64::MAX))
 }

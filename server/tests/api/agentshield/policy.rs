@@ -1,11 +1,11 @@
 //! Policies: both notations, trying, enforcing, and every refusal.
 
-use quivive_server::flows::detection;
+use quivive_server::flows::detection::{self, policy};
 use quivive_server::jobs;
 use quivive_server::storage::EventQuery;
-use quivive_server::tenant::Plan;
 use quivive_server::tenant::detection_key::{NewKey, Scope};
 use quivive_server::tenant::directory::{self, NewAccount, NewProject};
+use quivive_server::tenant::{Plan, erasure};
 use serde_json::{Value, json};
 
 use super::site::{KEY, Site, assert_error, assert_limits};
@@ -187,6 +187,18 @@ async fn what_the_policy_did_is_recorded() {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     panic!("the detection was not recorded");
+}
+
+#[tokio::test]
+async fn the_policy_of_a_deleted_project_is_erased() {
+    let owner = Owner::start().await;
+    let app = &owner.site.server.app;
+    owner.put(&json!({ "blockThreshold": 80 })).await;
+    assert!(policy::stored(app, owner.site.project).await.unwrap().is_some());
+    let project = owner.path.trim_end_matches("/policy");
+    assert_eq!(owner.call("DELETE", project, &json!({})).await.status, 204);
+    erasure::erase_deleted(app).await.unwrap();
+    assert_eq!(policy::stored(app, owner.site.project).await.unwrap(), None);
 }
 
 #[tokio::test]

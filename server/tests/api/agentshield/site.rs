@@ -3,7 +3,7 @@
 use axum::body::Body;
 use quivive_server::config::Config;
 use quivive_server::tenant::Plan;
-use quivive_server::tenant::detection_key::{self, NewKey};
+use quivive_server::tenant::detection_key::{self, NewKey, Scope};
 use quivive_server::tenant::directory::{self, NewAccount, NewProject};
 use serde_json::Value;
 
@@ -50,6 +50,41 @@ impl Site {
         detection_key::create(&self.server.app, new).await.unwrap()
     }
 
+    /// A key of the project that may do everything.
+    pub async fn writer(&self) -> String {
+        self.key(NewKey { scopes: Some(ALL_SCOPES.to_vec()), ..self.new_key() }).await
+    }
+
+    /// A key of the project to be made.
+    pub fn new_key(&self) -> NewKey {
+        NewKey { project_id: self.project, ..NewKey::default() }
+    }
+
+    /// A further project of the account: both of its ids.
+    pub async fn further_project(&self, name: &str) -> (i64, String) {
+        project_of(&self.server, self.account, name).await
+    }
+
+    /// The `proj_` id of a project.
+    pub async fn public_id(&self, id: i64) -> String {
+        directory::project(&self.server.app, id).await.unwrap().public_id
+    }
+
+    /// Another account with a project of its own: a key that may do everything there, and the `proj_` id.
+    pub async fn stranger(&self) -> (String, String) {
+        let account = directory::create_account(&self.server.app, NewAccount::default()).await.unwrap();
+        let (project_id, public_id) = project_of(&self.server, account.id, "Other").await;
+        let scopes = Some(ALL_SCOPES.to_vec());
+        (self.key(NewKey { project_id, scopes, ..NewKey::default() }).await, public_id)
+    }
+
+    /// Any call with a key and a body; null for none. A second passes, so that no limit is met.
+    pub async fn call(&self, key: &str, method: &str, path: &str, body: Value) -> Answer {
+        self.server.advance(1_000);
+        let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
+        self.server.call(method, path, &[("x-agentshield-key", key)], body).await
+    }
+
     /// POST of a description with the key.
     pub async fn detect(&self, body: &Value) -> Answer {
         self.detect_at("/api/v1/detect", body).await
@@ -66,6 +101,14 @@ impl Site {
         self.server.call(method, path, headers, Body::empty()).await
     }
 }
+
+async fn project_of(server: &Server, account_id: i64, name: &str) -> (i64, String) {
+    let new = NewProject { account_id, name: name.to_owned(), ..NewProject::default() };
+    let project = directory::create_project(&server.app, new).await.unwrap();
+    (project.id, project.public_id)
+}
+
+pub const ALL_SCOPES: [Scope; 4] = [Scope::Detect, Scope::Ingest, Scope::Read, Scope::Write];
 
 /// Checks the error envelope and the headers that every answer carries.
 pub fn assert_error(answer: &Answer, status: u16, code: &str) {

@@ -6,9 +6,12 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use quivive_core::Timestamp;
+use quivive_server::storage::distinct::Distinct;
 use quivive_server::storage::sqlite::Sqlite;
+use quivive_server::storage::tallies::Tallies;
 use quivive_server::storage::{
-    Admission, Counters, Error, Event, EventQuery, Events, Put, Records, Result, Row, Summary, SummaryQuery,
+    Admission, Counters, Error, Event, EventQuery, Events, Put, Records, Result, Row, Slot, Summary,
+    SummaryQuery,
 };
 use serde_json::json;
 
@@ -43,6 +46,11 @@ impl Moody {
 
     pub fn is_down(&self, is_down: bool) {
         self.mood.store(if is_down { DOWN } else { WELL }, Ordering::SeqCst);
+    }
+
+    /// Reads take longer than anybody waits.
+    pub fn is_slow(&self, is_slow: bool) {
+        self.mood.store(if is_slow { SLOW } else { WELL }, Ordering::SeqCst);
     }
 
     /// Everything but streams of events works.
@@ -156,12 +164,36 @@ impl Events for Moody {
         self.pass_events("scan").await?;
         self.database.scan(query).await
     }
+    async fn find(&self, kind: &str, project: &str, id: &str) -> Result<Option<Event>> {
+        self.database.find(kind, project, id).await
+    }
+    async fn count(&self, query: EventQuery) -> Result<u64> {
+        self.database.count(query).await
+    }
     async fn summarize(&self, query: SummaryQuery) -> Result<Vec<Summary>> {
         self.pass_events("summarize").await?;
         self.database.summarize(query).await
     }
-    async fn forget(&self, kind: &str, before: Timestamp) -> Result<u64> {
-        self.database.forget(kind, before).await
+    async fn tallies(&self, query: SummaryQuery) -> Result<Tallies> {
+        self.database.tallies(query).await
+    }
+    async fn distinct(&self, set: &str, query: SummaryQuery) -> Result<Distinct> {
+        self.database.distinct(set, query).await
+    }
+    async fn tenants(&self, kind: &str) -> Result<Vec<String>> {
+        self.database.tenants(kind).await
+    }
+    async fn forget(&self, kind: &str, project: Option<&str>, before: Timestamp) -> Result<u64> {
+        self.database.forget(kind, project, before).await
+    }
+    async fn trim(&self, slot: Slot, before: Timestamp) -> Result<u64> {
+        self.database.trim(slot, before).await
+    }
+    async fn erase(&self, kind: &str, project: &str) -> Result<u64> {
+        self.database.erase(kind, project).await
+    }
+    async fn erase(&self, kind: &str, project: &str, most: usize) -> Result<u64> {
+        self.database.erase(kind, project, most).await
     }
 }
 

@@ -1,0 +1,236 @@
+//! The task that sends what is due.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use quivive_core::Timestamp;
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use super::delivery::{self, Pending, Status};
+use super::drop_deliveries;
+use super::hook::{Disabled, Hook};
+use super::notices::TEST;
+use crate::app::App;
+use crate::audit::{self, Actor};
+use crate::error::Result;
+use crate::jobs::Stop;
+use crate::mail;
+use crate::outbound::Post;
+use crate::storage;
+use crate::tenant::{self, directory};
+
+/// Delivers until the server ends; what is not done by then is left for the next start.
+pub(super) async fn run(app: App, mut stop: Stop) {
+    while let Err(error) = recover(&app).await {
+        tracing::warn!(%error, "webhooks of an earlier run could not be read, trying again");
+        tokio::select! {
+            () = stop.requested() => return,
+            () = tokio::time::sleep(TICK) => {}
+        }
+    }
+    let mut under_way = JoinSet::new();
+    loop {
+        while under_way.len() < MOST_UNDER_WAY
+            && let Some((hook_id, id)) = app.webhooks.queues.next(app.now())
+        {
+            under_way.spawn(try_once(app.clone(), hook_id, id));
+        }
+        tokio::select! {
+            () = stop.requested() => break,
+            Some(_) = under_way.join_next() => {}
+            () = app.webhooks.work.notified() => {}
+            () = tokio::time::sleep(TICK) => {}
+        }
+    }
+    while under_way.join_next().await.is_some() {}
+}
+
+/// Puts up again what an earlier run left.
+///
+/// # Errors
+/// When storage does not answer.
+pub async fn recover(app: &App) -> storage::Result<()> {
+    app.webhooks.queues.clear();
+    let mut after = None;
+    loop {
+        let found = app.storage.list::<Pending>("", after.as_deref(), 1_000).await?;
+        let Some(last) = found.last() else { return Ok(()) };
+        after = Some(delivery::record_id(&last.hook_id, &last.id));
+        let mut dropped = Vec::new();
+        for pending in found {
+            let Pending { hook_id, id, due_at, .. } = pending.value;
+            if let Some(oldest) = app.webhooks.queues.put(&hook_id, &id, due_at) {
+                dropped.push((hook_id, oldest));
+            }
+        }
+        drop_deliveries(app, &dropped).await?;
+    }
+}
+
+/// Tries everything that is due now, once, and waits for it.
+pub async fn deliver_due(app: &App) {
+    let mut under_way = JoinSet::new();
+    loop {
+        while let Some((hook_id, id)) = app.webhooks.queues.next(app.now()) {
+            under_way.spawn(try_once(app.clone(), hook_id, id));
+        }
+        if under_way.join_next().await.is_none() {
+            return;
+        }
+    }
+}
+
+async fn try_once(app: App, hook_id: String, id: String) {
+    match attempt(&app, &hook_id, &id).await {
+        Ok(None) => app.webhooks.queues.done(&hook_id, &id),
+        Ok(Some(again_at)) => {
+            app.webhooks.queues.put(&hook_id, &id, again_at);
+        }
+        Err(error) => {
+            error.log();
+            app.webhooks.queues.put(&hook_id, &id, app.now().plus_milliseconds(AFTER_A_FAULT));
+        }
+    }
+}
+
+/// One try; returns when the next one is due, or nothing when the delivery is done.
+async fn attempt(app: &App, hook_id: &str, id: &str) -> Result<Option<Timestamp>> {
+    let record = delivery::record_id(hook_id, id);
+    let Some(pending) = app.storage.get::<Pending>(&record).await? else { return Ok(None) };
+    let mut pending = pending.value;
+    let Some(hook) = app.storage.get::<Hook>(hook_id).await? else {
+        app.storage.delete::<Pending>(&record).await?;
+        return Ok(None);
+    };
+    let is_test = pending.event == TEST;
+    if !hook.is_enabled && !is_test {
+        pending.last_error = Some("the webhook is switched off".to_owned());
+        delivery::finish(app, pending, Status::Failed).await?;
+        return Ok(None);
+    }
+    let outcome = send(app, &hook, &pending).await?;
+    pending.attempts += 1;
+    (pending.last_status_code, pending.last_error) = match &outcome {
+        Ok(status) => (Some(*status), (!is_success(*status)).then(|| format!("status {status}"))),
+        Err(reason) => (None, Some(reason.clone())),
+    };
+    if pending.last_error.is_none() {
+        if hook.failing_since.is_some() && !is_test {
+            let recovered = |hook: Hook| Some(Hook { failing_since: None, ..hook });
+            app.storage.update(hook_id, recovered).await?;
+        }
+        delivery::finish(app, pending, Status::Delivered).await?;
+        metrics::counter!("quivive_webhook_deliveries_total", "outcome" => "delivered").increment(1);
+        return Ok(None);
+    }
+    metrics::counter!("quivive_webhook_tries_failed_total").increment(1);
+    let is_off = !is_test && note_failure(app, &hook, pending.last_status_code == Some(GONE)).await?;
+    let pause = hook.dialect.pause(pending.attempts).filter(|_| !is_off);
+    let Some(pause) = pause else {
+        delivery::finish(app, pending, Status::Failed).await?;
+        metrics::counter!("quivive_webhook_deliveries_total", "outcome" => "failed").increment(1);
+        return Ok(None);
+    };
+    pending.due_at = app.now().plus_milliseconds(varied(pause, app.random_bytes()));
+    let due_at = pending.due_at;
+    // A delivery that was deleted meanwhile stays deleted.
+    app.storage.update(&record, |_: Pending| Some(pending.clone())).await?;
+    Ok(Some(due_at))
+}
+
+async fn send(app: &App, hook: &Hook, pending: &Pending) -> Result<std::result::Result<u16, String>> {
+    let now = app.now();
+    let secrets = hook.secrets(&app.keys, now)?;
+    let request = Post {
+        url: &hook.url,
+        headers: hook.dialect.headers(&pending.event, &pending.id, now, &secrets, &pending.body),
+        body: Bytes::from(pending.body.clone()),
+        timeout: hook.dialect.timeout(),
+        allow_http: app.config.webhooks.allow_insecure_webhooks,
+    };
+    Ok(app.outbound.post(request).await.map_err(|error| {
+        let reason = error.to_string();
+        reason.get(..reason.floor_char_boundary(MOST_REASON_BYTES)).unwrap_or_default().to_owned()
+    }))
+}
+
+/// Notes that a try failed. True when the webhook is switched off now.
+async fn note_failure(app: &App, hook: &Hook, is_gone: bool) -> Result<bool> {
+    let now = app.now();
+    let since = hook.failing_since.unwrap_or(now);
+    let reason = if is_gone {
+        Disabled::Gone
+    } else if now.milliseconds_since(since) >= PATIENCE {
+        Disabled::Failing
+    } else {
+        if hook.failing_since.is_none() {
+            let failing = |hook: Hook| {
+                let failing_since = hook.failing_since.or(Some(now));
+                Some(Hook { failing_since, ..hook })
+            };
+            app.storage.update(&hook.id, failing).await?;
+        }
+        return Ok(false);
+    };
+    let mut was_enabled = false;
+    let disable = |found: Hook| {
+        // Its owner gave it another address, or began afresh: this failure says nothing about that.
+        was_enabled = found.is_enabled && found.url == hook.url;
+        was_enabled.then_some(Hook { is_enabled: false, disabled_because: Some(reason), ..found })
+    };
+    app.storage.update(&hook.id, disable).await?;
+    app.webhooks.watches.invalidate_all();
+    if was_enabled {
+        tell_owners(app, hook, reason).await?;
+    }
+    Ok(true)
+}
+
+/// Tells an account's members that the server switched a webhook off.
+async fn tell_owners(app: &App, hook: &Hook, reason: Disabled) -> Result<()> {
+    tracing::warn!(webhook = hook.id, project = hook.tenant, ?reason, "a webhook was switched off");
+    let details = json!({ "id": hook.id, "reason": reason });
+    audit::record(app, &hook.tenant, &Actor::Server, "webhook.disabled", details).await?;
+    let Ok(project_id) = hook.tenant.parse::<i64>() else { return Ok(()) };
+    let project = directory::project(app, project_id).await?;
+    for user in tenant::directory::users_of(app, project.account_id).await? {
+        let letter = mail::webhook_disabled(app, &user.email, &project.public_id, &hook.id, reason);
+        app.mail.send(app, letter);
+    }
+    Ok(())
+}
+
+fn is_success(status: u16) -> bool {
+    (200..300).contains(&status)
+}
+
+/// The pause, a fifth shorter or longer or anything between.
+fn varied(pause: i64, random: [u8; 4]) -> i64 {
+    let share = i64::from(u32::from_be_bytes(random));
+    pause * 4 / 5 + pause * 2 / 5 * share / i64::from(u32::MAX)
+}
+
+const GONE: u16 = 410;
+const MOST_UNDER_WAY: usize = 256;
+const MOST_REASON_BYTES: usize = 200;
+const TICK: Duration = Duration::from_millis(250);
+
+/// How long a webhook may fail before it is switched off, in milliseconds.
+const PATIENCE: i64 = 72 * 3_600_000;
+
+/// When a delivery is tried again that a fault of ours stood in the way of, in milliseconds.
+const AFTER_A_FAULT: i64 = 5_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_vary_by_a_fifth() {
+        assert_eq!(varied(5_000, [0; 4]), 4_000);
+        assert_eq!(varied(5_000, [255; 4]), 6_000);
+        assert_eq!(varied(86_400_000, [255; 4]), 103_680_000);
+        assert!((69_120_000..=103_680_000).contains(&varied(86_400_000, [127, 3, 9, 1])));
+    }
+}
