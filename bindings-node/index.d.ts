@@ -1,10 +1,19 @@
 import type {
   Claims,
   Classification,
+  FetchedDirectory,
+  GuardOptions,
+  GuardOutcome,
+  GuardRequest,
+  KeyLocation,
+  RangeTable,
   RequestFacts,
   RuleFacts,
   RuleMatch,
   RuleSetOptions,
+  SignatureVerifierOptions,
+  SignedRequest,
+  VerifiedSignatures,
   VerifierOptions,
 } from "./operations";
 
@@ -31,4 +40,27 @@ export class RuleSet {
   constructor(options: RuleSetOptions);
   /** The rules that match, in order. */
   matches(facts: RuleFacts): RuleMatch[];
+}
+
+/** Decides about every request of a site, in this process; options are checked and prepared once. */
+export class DetectionGuard {
+  /** A `seed` is drawn when none is given. */
+  constructor(options?: GuardOptions);
+  /** Whether the cookie's key is a random one of this guard alone. */
+  readonly hasOwnKey: boolean;
+  /** What is to be done with a request; `now` is the present when it is left out. */
+  check(request: Omit<GuardRequest, "now"> & { now?: number }): GuardOutcome;
+  /** Takes the keys that an agent publishes. */
+  setDirectory(fetched: FetchedDirectory): void;
+  /** Takes the address ranges that operators publish. */
+  setFeeds(table: RangeTable): void;
+  /** Where keys are that a request needs and that are not known. */
+  wantedDirectories(request: Omit<GuardRequest, "now"> & { now?: number }): KeyLocation[];
+}
+
+/** Verifies message signatures with one set of keys, under one policy; both are read once. */
+export class SignatureVerifier {
+  constructor(options: SignatureVerifierOptions);
+  /** Verifies every signature of a request; `now` is in milliseconds since the Unix epoch, by default the present. */
+  verify(request: SignedRequest, now?: number): VerifiedSignatures;
 }

@@ -2,6 +2,16 @@
 
 const { Client } = require("./client.js");
 const { ApiError, QuiviveError } = require("./error.js");
-const { Classifier, RuleSet, Verifier, operations } = require("./native.js");
+const { Classifier, DetectionGuard, RuleSet, SignatureVerifier, Verifier, operations } = require("./native.js");
 
-module.exports = { ...operations, ApiError, Classifier, Client, QuiviveError, RuleSet, Verifier };
+module.exports = {
+  ...operations,
+  ApiError,
+  Classifier,
+  Client,
+  DetectionGuard,
+  QuiviveError,
+  RuleSet,
+  SignatureVerifier,
+  Verifier,
+};

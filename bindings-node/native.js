@@ -1,5 +1,7 @@
 "use strict";
 
+const { randomBytes } = require("node:crypto");
+
 const { attempt, decode, encode, invalid, wrap } = require("./error.js");
 
 const native = load();
@@ -48,7 +50,52 @@ class RuleSet {
   }
 }
 
-module.exports = { Classifier, RuleSet, Verifier, operations };
+class DetectionGuard {
+  #native;
+
+  constructor(options = {}) {
+    const text = encode({ seed: randomBytes(32).toString("hex"), ...options });
+    this.#native = attempt(() => new native.DetectionGuard(text));
+  }
+
+  check(request = {}) {
+    return decode(() => this.#native.check(encode({ now: Date.now(), ...request })));
+  }
+
+  setDirectory(fetched = {}) {
+    attempt(() => this.#native.setDirectory(encode(fetched)));
+  }
+
+  setFeeds(table = {}) {
+    attempt(() => this.#native.setFeeds(encode(table)));
+  }
+
+  wantedDirectories(request = {}) {
+    return decode(() => this.#native.wantedDirectories(encode({ now: Date.now(), ...request })));
+  }
+
+  get hasOwnKey() {
+    return this.#native.hasOwnKey;
+  }
+}
+
+class SignatureVerifier {
+  #native;
+
+  constructor(options = {}) {
+    const text = encode(options);
+    this.#native = attempt(() => new native.SignatureVerifier(text));
+  }
+
+  verify(request, now = Date.now()) {
+    if (!Number.isSafeInteger(now)) {
+      throw invalid("`now` is a whole number of milliseconds");
+    }
+    return decode(() => this.#native.verify(encode(request), now));
+  }
+}
+
+module.exports = { Classifier, DetectionGuard, RuleSet, SignatureVerifier, Verifier, operations };
 
 function load() {
   const file = `./quivive.${process.platform}-${process.arch}.node`;

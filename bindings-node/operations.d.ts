@@ -154,6 +154,47 @@ export type VerificationMethod = "http_signature" | "ip_range" | "fcrdns" | "tok
  */
 export type Forgeability = "low" | "medium" | "high";
 /**
+ * The results of a signature check.
+ */
+export type SignatureStatus = "verified" | "invalid" | "unverified";
+/**
+ * Why a signature does not hold.
+ */
+export type Reason =
+  | "alg_mismatch"
+  | "alg_not_allowed"
+  | "component_missing"
+  | "coverage_insufficient"
+  | "created_in_future"
+  | "digest_mismatch"
+  | "expired"
+  | "expires_before_created"
+  | "key_expired"
+  | "key_unavailable"
+  | "malformed"
+  | "no_applicable_signature"
+  | "nonce_length"
+  | "nonce_store_full"
+  | "parameter_missing"
+  | "replay"
+  | "signature_agent_not_covered"
+  | "signature_mismatch"
+  | "tag_mismatch"
+  | "test_key"
+  | "window_too_long";
+/**
+ * A set of rules for signatures of one purpose.
+ */
+export type Profile = "tap" | "web-bot-auth" | "directory" | "generic";
+/**
+ * Forms of the last line of a signature base.
+ */
+export type BaseForm = "rfc9421" | "botcha" | "raw" | "visa-page";
+/**
+ * What was let pass.
+ */
+export type Warning = "payer_coverage";
+/**
  * What to do with a request.
  */
 export type PolicyAction =
@@ -205,9 +246,9 @@ export type SpeedProblem =
       operation?: string | null;
     };
 /**
- * The results of a signature check.
+ * The two forms of the header `Signature-Agent`.
  */
-export type SignatureStatus = "verified" | "invalid" | "unverified";
+export type SignatureAgentForm = "dictionary" | "string";
 /**
  * The facts that a condition can ask for.
  */
@@ -1471,6 +1512,219 @@ export interface Verification {
   checked_at: Timestamp;
 }
 /**
+ * What was found out about the signatures of a request.
+ */
+export interface VerifiedSignatures {
+  /**
+   * One result for each label; empty when the request is not signed.
+   */
+  signatures: SignatureResult[];
+  /**
+   * All of them in one, as `classify_request` takes it; absent when the request is not signed.
+   */
+  summary?: SignatureOutcome | null;
+}
+/**
+ * What was found out about one signature of a message.
+ */
+export interface SignatureResult {
+  /**
+   * Whether it holds.
+   */
+  outcome: SignatureStatus;
+  /**
+   * Why it does not; absent when it holds.
+   */
+  reason?: Reason | null;
+  /**
+   * The rules that it was judged by.
+   */
+  profile?: Profile | null;
+  /**
+   * Its label; absent when the fields could not be read at all.
+   */
+  label?: string | null;
+  /**
+   * The key id that it names.
+   */
+  keyid?: string | null;
+  /**
+   * The RFC 7638 thumbprint of the key that it was checked with.
+   */
+  thumbprint?: string | null;
+  /**
+   * The algorithm that it was checked by, else the one that it names.
+   */
+  alg?: string | null;
+  /**
+   * Its tag.
+   */
+  tag?: string | null;
+  /**
+   * Its nonce.
+   */
+  nonce?: string | null;
+  /**
+   * When it was made, in seconds since the Unix epoch.
+   */
+  created?: number | null;
+  /**
+   * When it ends, in seconds since the Unix epoch.
+   */
+  expires?: number | null;
+  /**
+   * The identifiers of the covered components, for example `"@authority"` with its quotes.
+   */
+  covered: string[];
+  /**
+   * The origin of the covered `Signature-Agent` member, for example `https://chatgpt.com`.
+   */
+  signature_agent?: string | null;
+  /**
+   * Where the key is from: the URL of the signer's keys, the name of a registry, or the key's thumbprint.
+   */
+  key_source?: string | null;
+  /**
+   * The form of the signature base that fits.
+   */
+  base_form?: BaseForm | null;
+  /**
+   * What the host has to record so that the signature holds once only; present when it holds and has a nonce.
+   */
+  once?: NonceRecord | null;
+  /**
+   * What is wrong and was let pass.
+   */
+  warnings?: Warning[];
+}
+/**
+ * A nonce as the host records it: inserted in one step unless it is there.
+ */
+export interface NonceRecord {
+  /**
+   * SHA-256 of thumbprint, a zero byte and nonce, as hexadecimal text.
+   */
+  key: string;
+  /**
+   * From when it may be forgotten, in seconds since the Unix epoch.
+   */
+  keep_until: number;
+}
+/**
+ * How checking an HTTP message signature (RFC 9421) ended.
+ */
+export interface SignatureOutcome {
+  /**
+   * The result.
+   */
+  status: SignatureStatus;
+  /**
+   * The key id, an RFC 7638 thumbprint.
+   */
+  keyid?: string | null;
+  /**
+   * The origin that the `Signature-Agent` header names, for example `https://chatgpt.com`.
+   */
+  signature_agent?: string | null;
+  /**
+   * The `trigger` of the signer's card, when one was read.
+   */
+  trigger?: Trigger | null;
+}
+/**
+ * What to add to the request.
+ */
+export interface SignedHttpRequest {
+  /**
+   * Header values by names in lower case; each replaces the header of that name.
+   */
+  headers: {
+    [k: string]: string;
+  };
+}
+/**
+ * The keys of a document.
+ */
+export interface ParsedKeyDirectory {
+  /**
+   * The keys that can verify, in the order of the document.
+   */
+  keys: PublishedKey[];
+  /**
+   * How many entries were passed over because they cannot.
+   */
+  refused: number;
+  /**
+   * Where a client id metadata document says that the keys are.
+   */
+  jwks_uri?: string | null;
+}
+/**
+ * A key that was read and checked.
+ */
+export interface PublishedKey {
+  /**
+   * Key type: `EC`, `OKP`, `RSA` or `oct`; others can be held but not used.
+   */
+  kty: string;
+  /**
+   * Curve of an EC or OKP key, for example `P-256`.
+   */
+  crv?: string | null;
+  /**
+   * First coordinate of an EC key, public key of an OKP key; base64url.
+   */
+  x?: string | null;
+  /**
+   * Second coordinate of an EC key; base64url.
+   */
+  y?: string | null;
+  /**
+   * Private part; base64url.
+   */
+  d?: string | null;
+  /**
+   * Modulus of an RSA key; base64url.
+   */
+  n?: string | null;
+  /**
+   * Exponent of an RSA key; base64url.
+   */
+  e?: string | null;
+  /**
+   * Secret of an oct key; base64url.
+   */
+  k?: string | null;
+  /**
+   * The key's id.
+   */
+  kid?: string | null;
+  /**
+   * What the key is for: `sig` or `enc`.
+   */
+  use?: string | null;
+  /**
+   * The only algorithm that the key is for.
+   */
+  alg?: string | null;
+  /**
+   * The only operations that the key is for, for example `verify`.
+   */
+  key_ops?: string[] | null;
+  /**
+   * From when it is valid, in seconds since the Unix epoch.
+   */
+  nbf?: number | null;
+  /**
+   * Until when it is valid, in seconds since the Unix epoch.
+   */
+  exp?: number | null;
+  /**
+   * Its RFC 7638 thumbprint, computed.
+   */
+  thumbprint: string;
+}
+/**
  * What to do with a request, and why.
  */
 export interface Decision {
@@ -2233,27 +2487,6 @@ export interface ClientFacts {
   human?: boolean | null;
 }
 /**
- * How checking an HTTP message signature (RFC 9421) ended.
- */
-export interface SignatureOutcome {
-  /**
-   * The result.
-   */
-  status: SignatureStatus;
-  /**
-   * The key id, an RFC 7638 thumbprint.
-   */
-  keyid?: string | null;
-  /**
-   * The origin that the `Signature-Agent` header names, for example `https://chatgpt.com`.
-   */
-  signature_agent?: string | null;
-  /**
-   * The `trigger` of the signer's card, when one was read.
-   */
-  trigger?: Trigger | null;
-}
-/**
  * What one published address feed says about the request's address.
  */
 export interface FeedAnswer {
@@ -2340,6 +2573,236 @@ export interface BehaviorFacts {
    * The confidence, 0 to 1, of an earlier bot classification of the same visitor.
    */
   carried_confidence?: number | null;
+}
+/**
+ * Input of `verify_http_signature`.
+ */
+export interface VerifyHttpSignature {
+  /**
+   * The request.
+   */
+  request: SignedRequest;
+  /**
+   * The keys of signers by their origin (`https://agent.example`), or by the URL of their directory or key set.
+   */
+  directories?: {
+    [k: string]: DatedJwk[];
+  };
+  /**
+   * Keys that are known otherwise, found by thumbprint, in profile `tap` also by `kid`.
+   */
+  keys?: DatedJwk[];
+  /**
+   * What is demanded.
+   */
+  policy?: SignaturePolicy;
+  /**
+   * The present.
+   */
+  now: Timestamp;
+}
+/**
+ * A request as other languages describe it.
+ */
+export interface SignedRequest {
+  /**
+   * The HTTP method.
+   */
+  method?: string | null;
+  /**
+   * The absolute URL as the client asked for it, or a path that begins with `/`; nothing decoded.
+   */
+  url?: string | null;
+  /**
+   * The headers, names in any case; a repeated header as a list.
+   */
+  headers: {
+    [k: string]: OneOrMany;
+  };
+  /**
+   * The trailers, likewise.
+   */
+  trailers?: {
+    [k: string]: OneOrMany;
+  };
+  /**
+   * The content in base64; needed where `content-digest` is covered.
+   */
+  body_base64?: string | null;
+}
+/**
+ * A JSON Web Key with the times between which it is valid.
+ */
+export interface DatedJwk {
+  /**
+   * Key type: `EC`, `OKP`, `RSA` or `oct`; others can be held but not used.
+   */
+  kty: string;
+  /**
+   * Curve of an EC or OKP key, for example `P-256`.
+   */
+  crv?: string | null;
+  /**
+   * First coordinate of an EC key, public key of an OKP key; base64url.
+   */
+  x?: string | null;
+  /**
+   * Second coordinate of an EC key; base64url.
+   */
+  y?: string | null;
+  /**
+   * Private part; base64url.
+   */
+  d?: string | null;
+  /**
+   * Modulus of an RSA key; base64url.
+   */
+  n?: string | null;
+  /**
+   * Exponent of an RSA key; base64url.
+   */
+  e?: string | null;
+  /**
+   * Secret of an oct key; base64url.
+   */
+  k?: string | null;
+  /**
+   * The key's id.
+   */
+  kid?: string | null;
+  /**
+   * What the key is for: `sig` or `enc`.
+   */
+  use?: string | null;
+  /**
+   * The only algorithm that the key is for.
+   */
+  alg?: string | null;
+  /**
+   * The only operations that the key is for, for example `verify`.
+   */
+  key_ops?: string[] | null;
+  /**
+   * From when it is valid, in seconds since the Unix epoch.
+   */
+  nbf?: number | null;
+  /**
+   * Until when it is valid, in seconds since the Unix epoch.
+   */
+  exp?: number | null;
+}
+/**
+ * What a verifier of message signatures demands.
+ */
+export interface SignaturePolicy {
+  /**
+   * The profiles in order; for each signature the first one that is for its tag counts.
+   */
+  profiles?: Profile[];
+  /**
+   * The tag of profile `generic`; without one it takes every signature.
+   */
+  generic_tag?: string | null;
+  /**
+   * What profile `generic` demands to be covered.
+   */
+  generic_components?: string[];
+  /**
+   * Seconds by which clocks may differ.
+   */
+  clock_skew_seconds?: number;
+  /**
+   * Longest time from `created` to `expires` in seconds, instead of the profile's own.
+   */
+  longest_lifetime_seconds?: number | null;
+  /**
+   * Whether the request is only described: a covered part that was not supplied makes the signature `unverified`
+   * instead of `invalid`.
+   */
+  described?: boolean;
+  /**
+   * Whether the request is a payment, which needs a payer's tag in profile `tap`.
+   */
+  payment?: boolean;
+  /**
+   * Whether profile `tap` takes signatures without `expires` for 300 seconds, and payments that cover little.
+   */
+  compat?: boolean;
+  /**
+   * Whether profile `tap` takes signatures over the parameters exactly as received.
+   */
+  raw_base?: boolean;
+  /**
+   * Whether profile `tap` takes signatures over the label and the parameters in a fixed order without `alg`.
+   */
+  visa_page_base?: boolean;
+  /**
+   * Whether keys count whose private half was published with a specification.
+   */
+  allow_test_keys?: boolean;
+}
+/**
+ * Input of `sign_http_request`.
+ */
+export interface SignHttpRequest {
+  /**
+   * The request as it will be sent.
+   */
+  request: SignedRequest;
+  /**
+   * A private Ed25519 or P-256 key.
+   */
+  key: Jwk;
+  /**
+   * The origin where the key is published; it becomes the `Signature-Agent` header.
+   */
+  signature_agent?: string | null;
+  /**
+   * How that header is written.
+   */
+  signature_agent_form?: SignatureAgentForm;
+  /**
+   * What to cover: names (`@authority`), or identifiers with parameters (`"signature-agent";key="sig1"`). When left
+   * out: method, authority, path, query, and what is added here.
+   */
+  components?: string[] | null;
+  /**
+   * The label, `sig1` when left out.
+   */
+  label?: string;
+  /**
+   * What the signature is for, `web-bot-auth` when left out.
+   */
+  tag?: string;
+  /**
+   * For how many seconds the signature holds, 60 when left out.
+   */
+  lifetime_seconds?: number;
+  /**
+   * A value that is used once.
+   */
+  nonce?: string | null;
+  /**
+   * The id of the key; its thumbprint when left out.
+   */
+  keyid?: string | null;
+  /**
+   * Whether the algorithm is named.
+   */
+  names_algorithm?: boolean;
+  /**
+   * The present.
+   */
+  now: Timestamp;
+}
+/**
+ * Input of `parse_key_directory`.
+ */
+export interface ParseKeyDirectory {
+  /**
+   * The document, at most 64 KiB.
+   */
+  document: string;
 }
 /**
  * The input of `decide`.
@@ -2834,6 +3297,25 @@ export interface RuleSetOptions {
    */
   rules?: RuleSource[];
 }
+/**
+ * Keys and policy of a `SignatureVerifier`.
+ */
+export interface SignatureVerifierOptions {
+  /**
+   * The keys of signers by their origin (`https://agent.example`), or by the URL of their directory or key set.
+   */
+  directories?: {
+    [k: string]: DatedJwk[];
+  };
+  /**
+   * Keys that are known otherwise, found by thumbprint, in profile `tap` also by `kid`.
+   */
+  keys?: DatedJwk[];
+  /**
+   * What is demanded.
+   */
+  policy?: SignaturePolicy;
+}
 
 /** Every code of the core. */
 export type ErrorCode =
@@ -2972,6 +3454,21 @@ export function evaluateRules(input: EvaluateRules): RuleMatches;
  * Classify one request: person, bot or agent, and how far its identity is proven.
  */
 export function classifyRequest(input: RequestFacts): Classification;
+
+/**
+ * Verify the HTTP message signatures (RFC 9421) of a request: Web Bot Auth and the Trusted Agent Protocol.
+ */
+export function verifyHttpSignature(input: VerifyHttpSignature): VerifiedSignatures;
+
+/**
+ * Sign a request by Web Bot Auth and give the headers to add to it.
+ */
+export function signHttpRequest(input: SignHttpRequest): SignedHttpRequest;
+
+/**
+ * Read and check the document in which a signer publishes its keys.
+ */
+export function parseKeyDirectory(input: ParseKeyDirectory): ParsedKeyDirectory;
 
 /**
  * Decide what to do with a request by a policy and everything that is known about it.

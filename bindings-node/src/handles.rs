@@ -2,7 +2,7 @@
 
 use napi::Result;
 use napi_derive::napi;
-use quivive_core::{Timestamp, agent, rules, token};
+use quivive_core::{Timestamp, agent, guard, rules, signature, token};
 
 use crate::{decode, encode};
 
@@ -67,5 +67,77 @@ impl RuleSet {
     #[napi]
     pub fn matches(&self, facts: String) -> Result<String> {
         encode(decode::<rules::Facts>(&facts).map(|facts| self.0.matches(&facts)))
+    }
+}
+
+/// Decides about every request of a site, in this process.
+///
+/// A handle, because it counts visitors and holds keys and compiled rules.
+#[napi]
+pub struct DetectionGuard(guard::DetectionGuard);
+
+#[napi]
+impl DetectionGuard {
+    /// Checks and prepares the options.
+    #[napi(constructor)]
+    pub fn new(options: String) -> Result<Self> {
+        decode(&options).and_then(guard::DetectionGuard::new).map(Self).map_err(crate::raise)
+    }
+
+    /// What is to be done with a request.
+    #[napi]
+    pub fn check(&self, request: String) -> Result<String> {
+        let request = decode::<guard::GuardRequest>(&request);
+        encode(request.and_then(|request| Ok(self.0.check(&request.incoming()?))))
+    }
+
+    /// Takes the keys that an agent publishes.
+    #[napi]
+    pub fn set_directory(&self, fetched: String) -> Result<()> {
+        decode(&fetched).and_then(|fetched| self.0.set_fetched(&fetched)).map_err(crate::raise)
+    }
+
+    /// Takes the address ranges that operators publish.
+    #[napi]
+    pub fn set_feeds(&self, table: String) -> Result<()> {
+        decode(&table).and_then(|table| self.0.set_feeds(&table)).map_err(crate::raise)
+    }
+
+    /// Where keys are that a request needs and that are not known.
+    #[napi]
+    pub fn wanted_directories(&self, request: String) -> Result<String> {
+        let request = decode::<guard::GuardRequest>(&request);
+        encode(request.and_then(|request| Ok(self.0.wanted_directories(&request.incoming()?))))
+    }
+
+    /// Whether the cookie's key is a random one of this guard alone.
+    #[napi(getter)]
+    pub fn has_own_key(&self) -> bool {
+        self.0.has_own_key()
+    }
+}
+
+/// Verifies message signatures with one set of keys, under one policy.
+///
+/// A handle, because `verifyHttpSignature` reads its keys anew in each call.
+#[napi]
+pub struct SignatureVerifier(signature::SignatureVerifier);
+
+#[napi]
+impl SignatureVerifier {
+    /// Reads the keys and the policy.
+    #[napi(constructor)]
+    pub fn new(options: String) -> Result<Self> {
+        decode(&options)
+            .and_then(signature::SignatureVerifierOptions::verifier)
+            .map(Self)
+            .map_err(crate::raise)
+    }
+
+    /// Verifies every signature of a request; `now` is in milliseconds since the Unix epoch.
+    #[napi]
+    pub fn verify(&self, request: String, now: i64) -> Result<String> {
+        let now = Timestamp::from_milliseconds(now);
+        encode(decode(&request).and_then(|request| self.0.verify(&request, now)))
     }
 }

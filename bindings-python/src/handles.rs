@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use quivive_core::{Timestamp, agent, rules, token};
+use quivive_core::{Timestamp, agent, guard, rules, signature, token};
 
 /// Verifies tokens with one set of keys, under one policy.
 ///
@@ -83,6 +83,112 @@ impl RuleSet {
     ) -> PyResult<Bound<'py, PyAny>> {
         let facts: rules::Facts = crate::decode(facts.unwrap_or_else(|| PyDict::new(py)).as_any())?;
         crate::encode(py, Ok(py.detach(|| self.0.matches(&facts))))
+    }
+}
+
+/// Decides about every request of a site, in this process.
+///
+/// A handle, because it counts visitors and holds keys and compiled rules.
+#[pyclass(frozen, module = "quivive")]
+pub struct DetectionGuard(guard::DetectionGuard);
+
+#[pymethods]
+impl DetectionGuard {
+    #[new]
+    #[pyo3(signature = (**options))]
+    fn new(py: Python<'_>, options: Option<Bound<'_, PyDict>>) -> PyResult<Self> {
+        let options = options.unwrap_or_else(|| PyDict::new(py));
+        if !options.contains("seed")? {
+            options.set_item("seed", py.import("secrets")?.call_method1("token_hex", (32,))?)?;
+        }
+        let options: guard::GuardOptions = crate::decode(options.as_any())?;
+        guard::DetectionGuard::new(options).map(Self).map_err(|failure| crate::error::raise(py, &failure))
+    }
+
+    /// What is to be done with a request; `now` is the present when it is left out.
+    #[pyo3(signature = (**request))]
+    fn check<'py>(
+        &self,
+        py: Python<'py>,
+        request: Option<Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let request = guard_request(py, request)?;
+        crate::encode(py, py.detach(|| Ok(self.0.check(&request.incoming()?))))
+    }
+
+    /// Take the keys that an agent publishes.
+    #[pyo3(signature = (**fetched))]
+    fn set_directory(&self, py: Python<'_>, fetched: Option<Bound<'_, PyDict>>) -> PyResult<()> {
+        let fetched: guard::FetchedDirectory =
+            crate::decode(fetched.unwrap_or_else(|| PyDict::new(py)).as_any())?;
+        py.detach(|| self.0.set_fetched(&fetched)).map_err(|failure| crate::error::raise(py, &failure))
+    }
+
+    /// Take the address ranges that operators publish.
+    #[pyo3(signature = (**table))]
+    fn set_feeds(&self, py: Python<'_>, table: Option<Bound<'_, PyDict>>) -> PyResult<()> {
+        let table: agent::RangeTable = crate::decode(table.unwrap_or_else(|| PyDict::new(py)).as_any())?;
+        py.detach(|| self.0.set_feeds(&table)).map_err(|failure| crate::error::raise(py, &failure))
+    }
+
+    /// Where keys are that a request needs and that are not known.
+    #[pyo3(signature = (**request))]
+    fn wanted_directories<'py>(
+        &self,
+        py: Python<'py>,
+        request: Option<Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let request = guard_request(py, request)?;
+        crate::encode(py, py.detach(|| Ok(self.0.wanted_directories(&request.incoming()?))))
+    }
+
+    /// Whether the cookie's key is a random one of this guard alone.
+    #[getter]
+    fn has_own_key(&self) -> bool {
+        self.0.has_own_key()
+    }
+}
+
+fn guard_request<'py>(
+    py: Python<'py>,
+    request: Option<Bound<'py, PyDict>>,
+) -> PyResult<guard::GuardRequest> {
+    let request = request.unwrap_or_else(|| PyDict::new(py));
+    if !request.contains("now")? {
+        request.set_item("now", present().milliseconds())?;
+    }
+    crate::decode(request.as_any())
+}
+
+/// Verifies message signatures with one set of keys, under one policy.
+///
+/// A handle, because `verify_http_signature` reads its keys anew in each call.
+#[pyclass(frozen, module = "quivive")]
+pub struct SignatureVerifier(signature::SignatureVerifier);
+
+#[pymethods]
+impl SignatureVerifier {
+    #[new]
+    #[pyo3(signature = (**options))]
+    fn new(py: Python<'_>, options: Option<Bound<'_, PyDict>>) -> PyResult<Self> {
+        let options: signature::SignatureVerifierOptions =
+            crate::decode(options.unwrap_or_else(|| PyDict::new(py)).as_any())?;
+        options.verifier().map(Self).map_err(|failure| crate::error::raise(py, &failure))
+    }
+
+    /// Verify every signature of a request.
+    ///
+    /// `now` is in milliseconds since the Unix epoch; the present when it is left out.
+    #[pyo3(signature = (request, now=None))]
+    fn verify<'py>(
+        &self,
+        py: Python<'py>,
+        request: Bound<'py, PyDict>,
+        now: Option<i64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let now = now.map_or_else(present, Timestamp::from_milliseconds);
+        let request: signature::SignedRequest = crate::decode(request.as_any())?;
+        crate::encode(py, py.detach(|| self.0.verify(&request, now)))
     }
 }
 

@@ -27,7 +27,9 @@ macro_rules! python_exports {
         fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
             $(module.add_function(wrap_pyfunction!($name, module)?)?;)*
             module.add_class::<handles::Classifier>()?;
+            module.add_class::<handles::DetectionGuard>()?;
             module.add_class::<handles::RuleSet>()?;
+            module.add_class::<handles::SignatureVerifier>()?;
             module.add_class::<handles::Verifier>()
         }
     };

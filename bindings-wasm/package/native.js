@@ -57,3 +57,56 @@ export class RuleSet {
     return decode(() => this.#native.matches(encode(facts)));
   }
 }
+
+/** Decides about every request of a site, in this process; options are checked and prepared once. */
+export class DetectionGuard {
+  #native;
+
+  constructor(options = {}) {
+    const text = encode({ seed: seed(), ...options });
+    this.#native = attempt(() => new core.DetectionGuard(text));
+  }
+
+  check(request = {}) {
+    return decode(() => this.#native.check(encode({ now: Date.now(), ...request })));
+  }
+
+  setDirectory(fetched = {}) {
+    attempt(() => this.#native.setDirectory(encode(fetched)));
+  }
+
+  setFeeds(table = {}) {
+    attempt(() => this.#native.setFeeds(encode(table)));
+  }
+
+  wantedDirectories(request = {}) {
+    return decode(() => this.#native.wantedDirectories(encode({ now: Date.now(), ...request })));
+  }
+
+  get hasOwnKey() {
+    return this.#native.hasOwnKey;
+  }
+}
+
+/** 32 random bytes as hexadecimal text. */
+function seed() {
+  const bytes = crypto.getRandomValues(new Uint8Array(32));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Verifies message signatures with one set of keys, under one policy; both are read once. */
+export class SignatureVerifier {
+  #native;
+
+  constructor(options = {}) {
+    const text = encode(options);
+    this.#native = attempt(() => new core.SignatureVerifier(text));
+  }
+
+  verify(request, now = Date.now()) {
+    if (!Number.isSafeInteger(now)) {
+      throw invalid("`now` is a whole number of milliseconds");
+    }
+    return decode(() => this.#native.verify(encode(request), now));
+  }
+}

@@ -65,6 +65,19 @@ test("a rule set gives the rules that match", () => {
   assert.throws(() => new quivive.RuleSet({ rules: [wrong] }), failsWith("INVALID_INPUT"));
 });
 
+test("a signature verifier tells signed requests from changed ones", () => {
+  // RFC 8032 section 7.1, test 1.
+  const open = { kty: "OKP", crv: "Ed25519", x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" };
+  const key = { ...open, d: "nWGxne_9WmC6hEr0kuwsxERJxXN7MmkZcDusAxyuf2A" };
+  const request = { method: "GET", url: "https://shop.example/", headers: {} };
+  const { headers } = quivive.signHttpRequest({ request, key, now: NOW });
+  const verifier = new quivive.SignatureVerifier({ keys: [open], policy: { allow_test_keys: true } });
+  const outcome = (given) => verifier.verify({ ...given, headers }, NOW).signatures[0].outcome;
+  assert.equal(outcome(request), "verified");
+  assert.equal(outcome({ ...request, method: "PUT" }), "invalid");
+  assert.throws(() => new quivive.SignatureVerifier({ keys: [key] }), failsWith("INVALID_KEY"));
+});
+
 test("the manual entry starts from bytes and shares its state with no other entry's start", async () => {
   const manual = await load("quivive-wasm/manual");
   manual.initializeSync(readFileSync(join(packageFolder, "core_bg.wasm")));

@@ -1,7 +1,7 @@
 //! The hot paths of core: speed challenge, token, score, classification.
 #![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, reason = "a benchmark")]
 
-use std::{collections::BTreeMap, hint::black_box};
+use std::{collections::BTreeMap, hint::black_box, sync::Arc};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use quivive_core::Timestamp;
@@ -14,6 +14,10 @@ use quivive_core::motion::Motion;
 use quivive_core::rules::{Facts, RuleSet, RuleSource};
 use quivive_core::score::{
     self, Aggregate, Session, Threshold, aggregate::Behavioral, motion::Model, payload::Batch,
+};
+use quivive_core::signature::{
+    DatedJwk, FoundKey, Line, MessageSigner, Request, SignaturePolicy, SigningPlan, VerificationKey,
+    WantedKey, verify,
 };
 use quivive_core::token::{Claims, Jwk, Jwks, Signer, Verifier, VerifyPolicy};
 
@@ -173,9 +177,60 @@ fn classification(criterion: &mut Criterion) {
     criterion.bench_function("user agent: class", |bencher| {
         bencher.iter(|| black_box(classifier.class_of_user_agent(black_box(browser))));
     });
+    // One of each after the other: no branch of the processor learns a text.
+    let mixed: Vec<&str> = include_str!("data/user_agents.txt").lines().collect();
+    let mut next = mixed.iter().cycle();
+    criterion.bench_function("user agent: class, mixed", |bencher| {
+        bencher.iter(|| classifier.class_of_user_agent(next.next().expect("endless")).is_self_declared_bot());
+    });
+    criterion.bench_function("rule set: compile", |bencher| bencher.iter(Classifier::new));
     criterion.bench_function("request: classify", |bencher| {
         bencher.iter(|| classifier.classify(black_box(&facts)))
     });
+}
+
+/// A whole Web Bot Auth request: fields, rules, signature base and key.
+fn signatures(criterion: &mut Criterion) {
+    let ed25519 = MessageSigner::generate(&[9; 32]).expect("key");
+    let p256 = MessageSigner::from_jwk(&Jwk::generate(&[9; 32], None).expect("key")).expect("key");
+    for (name, signer) in [("Ed25519", ed25519), ("ECDSA P-256", p256)] {
+        let agent: Line = ("signature-agent", br#"sig1="https://agent.example""#);
+        let alone = [agent];
+        let unsigned = Request { method: Some("GET"), headers: &alone, ..Request::default() }
+            .with_url("https://shop.example/cart?id=5");
+        let components = ["@method", "@authority", "@path", "@query", r#""signature-agent";key="sig1""#];
+        let nonce = Some("e8N7S2MFd/qrd6T2R3tdfAuuANngKI7LFtKYI/vowzk4lAZYadIX6wW25MwG7DCT".to_owned());
+        let plan = SigningPlan { nonce, ..SigningPlan::new(components, "web-bot-auth", NOW, 60) };
+        let fields = signer.sign(&(&unsigned).into(), &plan).expect("signature");
+        let mut headers: Vec<Line> = vec![
+            ("accept", b"text/html"),
+            ("accept-encoding", b"gzip, br"),
+            ("accept-language", b"en"),
+            ("host", b"shop.example"),
+            (
+                "user-agent",
+                b"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36",
+            ),
+            agent,
+        ];
+        headers.push(("signature-input", fields.signature_input.as_bytes()));
+        headers.push(("signature", fields.signature.as_bytes()));
+        let request = Request { headers: &headers, ..unsigned };
+        let dated = DatedJwk { jwk: signer.public_key().jwk().clone(), ..DatedJwk::default() };
+        let key = Arc::new(VerificationKey::from_jwk(&dated).expect("key"));
+        let find =
+            |_: &WantedKey| Some(FoundKey { key: Arc::clone(&key), source: None, is_registered: false });
+        let policy = SignaturePolicy::default();
+        criterion.bench_function(&format!("signature: verify a request, {name}"), |bencher| {
+            bencher.iter(|| {
+                let results = verify(&black_box(&request).into(), &policy, &find, NOW);
+                assert!(results.iter().all(|result| result.is_verified()));
+            });
+        });
+        criterion.bench_function(&format!("signature: sign a request, {name}"), |bencher| {
+            bencher.iter(|| signer.sign(&black_box(&unsigned).into(), &plan).expect("signature"));
+        });
+    }
 }
 
 /// Fifty rules as owners write them: with paths, countries, ranges and ids.
@@ -213,5 +268,5 @@ fn rules(criterion: &mut Criterion) {
     criterion.bench_function("50 rules: evaluate", |bencher| bencher.iter(|| set.matches(black_box(&facts))));
 }
 
-criterion_group!(benches, challenges, tokens, scores, movement, classification, rules);
+criterion_group!(benches, challenges, tokens, scores, movement, classification, signatures, rules);
 criterion_main!(benches);

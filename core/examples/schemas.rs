@@ -5,7 +5,7 @@
 //! `input` and `output` are JSON Schemas that refer to `$defs`.
 #![expect(clippy::print_stdout, reason = "the document is what this program is for")]
 
-use quivive_core::{Result, agent, exports, rules, score, token};
+use quivive_core::{Result, agent, exports, guard, rules, score, signature, token};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
@@ -18,8 +18,17 @@ fn main() {
         "claims": types.outputs.subschema_for::<token::Claims>(),
         "facts": types.inputs.subschema_for::<agent::RequestFacts>(),
         "classification": types.outputs.subschema_for::<agent::Classification>(),
+        "guard_options": types.inputs.subschema_for::<guard::GuardOptions>(),
+        "guard_request": types.inputs.subschema_for::<guard::GuardRequest>(),
+        "guard_outcome": types.outputs.subschema_for::<guard::GuardOutcome>(),
+        "fetched_directory": types.inputs.subschema_for::<guard::FetchedDirectory>(),
+        "range_table": types.inputs.subschema_for::<agent::RangeTable>(),
+        "key_location": types.outputs.subschema_for::<signature::KeyLocation>(),
         "rules": types.inputs.subschema_for::<rules::RuleSetOptions>(),
         "rule_facts": types.inputs.subschema_for::<rules::Facts>(),
+        "signature_options": types.inputs.subschema_for::<signature::SignatureVerifierOptions>(),
+        "signed_request": types.inputs.subschema_for::<signature::SignedRequest>(),
+        "signatures": types.outputs.subschema_for::<signature::VerifiedSignatures>(),
         "rule_match": types.outputs.subschema_for::<score::RuleMatch>(),
     });
     let codes: Vec<_> = quivive_core::ErrorKind::ALL.iter().map(|kind| kind.code()).collect();

@@ -11,7 +11,7 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
-use quivive_core::agent::{Classifier, RequestFacts};
+use quivive_core::agent::{Classification, Classifier, RequestFacts};
 use serde::Deserialize;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -51,10 +51,8 @@ fn read(path: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
     std::fs::read_to_string(path)?.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
 }
 
-fn is_bot(classifier: &Classifier, user_agent: &str) -> bool {
-    classifier
-        .classify(&RequestFacts { user_agent: Some(user_agent.to_owned()), ..RequestFacts::default() })
-        .is_bot
+fn classify(classifier: &Classifier, user_agent: &str) -> Classification {
+    classifier.classify(&RequestFacts { user_agent: Some(user_agent.to_owned()), ..RequestFacts::default() })
 }
 
 fn report(
@@ -67,14 +65,16 @@ fn report(
     let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     println!("{title}");
     for row in rows {
-        let is_right = is_bot(classifier, &row.ua) == expected;
+        let seen = classify(classifier, &row.ua);
+        let is_right = seen.is_bot == expected;
         for group in groups(row).into_iter().chain(["all".to_owned()]) {
             let (right, all) = counts.entry(group).or_default();
             *right += usize::from(is_right);
             *all += 1;
         }
         if !is_right {
-            println!("  wrong: [{}{}] {}", row.sources.join(","), row.source, row.ua);
+            let ids: Vec<&str> = seen.evidence.iter().map(|item| &*item.id).collect();
+            println!("  wrong: [{}{}] {}: {}", row.sources.join(","), row.source, ids.join(" "), row.ua);
         }
     }
     for (group, (right, all)) in counts {

@@ -20,22 +20,29 @@ mod classification;
 pub mod fusion;
 mod headers;
 mod kind;
+mod known;
 mod network;
+mod purpose;
 mod ranges;
 mod request;
+mod robots;
 pub mod signals;
 #[cfg(test)]
 mod tests;
 mod user_agent;
 mod verification;
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 pub use catalogue::{Agent, Feed, Verify};
 pub use classification::*;
+pub use known::*;
 pub use network::IpSet;
+pub use purpose::Purpose;
 pub use ranges::{RangeTable, published_ranges};
 pub use request::*;
+pub use robots::{AgentPolicy, AgentPolicyResult, RobotsTxt, RobotsTxtText, agent_policy, robots_txt};
 pub use signals::Group;
 pub use user_agent::{BrowserShape, Platform, Tool, UserAgentClass};
 pub use verification::is_in_domain;
@@ -57,6 +64,7 @@ pub struct Classifier {
     agents: Vec<Agent>,
     tools: Vec<Tool>,
     feeds: Vec<Feed>,
+    origins: BTreeMap<String, Source>,
     ai_headers: Vec<String>,
     ja4: Vec<Ja4Entry>,
     current: CurrentVersions,
@@ -74,8 +82,8 @@ impl Classifier {
     /// # Errors
     /// `INVALID_INPUT` when it cannot be read, `LIMIT_EXCEEDED` when it is larger than 1 MiB.
     pub fn from_rules(json: &str) -> Result<Self> {
-        let rules = RuleSet::parse(json)?;
-        let (matcher, tools) = Matcher::new(&rules)?;
+        let mut rules = RuleSet::parse(json)?;
+        let (matcher, tools) = Matcher::new(&mut rules)?;
         Ok(Self {
             version: rules.version,
             date: rules.date,
@@ -83,6 +91,7 @@ impl Classifier {
             agents: rules.agents.into_iter().map(Agent::from_entry).collect(),
             tools,
             feeds: rules.feeds,
+            origins: rules.origins,
             ai_headers: rules.ai_headers,
             ja4: rules.ja4,
             current: rules.current,
@@ -139,7 +148,8 @@ impl Classifier {
             self.user_agent_evidence(class, &mut found);
         }
         if facts.headers.is_some() {
-            headers.evidence(class, is_https(facts.url.as_deref()), &mut found);
+            let order = facts.header_order.as_deref();
+            headers.evidence(class, is_https(facts.url.as_deref()), order, &mut found);
         }
         network::evidence(facts, self.crawler_host(facts), &mut found);
         self.tls_evidence(facts, class, &mut found);
@@ -164,6 +174,7 @@ impl Classifier {
             claimed: class.agent,
             owner: owner.map(|(agent, _)| agent),
             tool: class.tool.map(|tool| tool.sub_type),
+            words: class.kind,
             status: verification.status,
         }
         .kind();
@@ -223,6 +234,15 @@ impl Classifier {
         }
         if class.has_bot_word {
             found.push(signals::UA_GENERIC_BOT.seen_in("user-agent"));
+        }
+        if class.is_program {
+            found.push(signals::UA_PROGRAM.seen_in("user-agent"));
+        }
+        if class.has_foreign_part {
+            found.push(signals::UA_FOREIGN_PART.seen_in("user-agent"));
+        }
+        if class.has_unknown_product {
+            found.push(signals::UA_UNKNOWN_PRODUCT.seen_in("user-agent"));
         }
         if class.is_malformed && class.agent.is_none() && class.tool.is_none() {
             found.push(signals::UA_MALFORMED.seen_in("user-agent"));
@@ -289,8 +309,8 @@ pub fn default_classifier() -> &'static Classifier {
 ///
 /// # Errors
 /// `INVALID_INPUT` when neither user agent nor headers nor address is given, or a figure is outside 0 to 1;
-/// `LIMIT_EXCEEDED` for a user agent over 4,096 bytes, more than 100 headers, a name over 256 or a value or URL
-/// over 8,192 bytes, or more than 64 feed answers.
+/// `LIMIT_EXCEEDED` for a user agent over 4,096 bytes, more than 100 headers or 256 names in their order, a name
+/// over 256 or a value or URL over 8,192 bytes, or more than 64 feed answers.
 pub fn classify_request(input: RequestFacts) -> Result<Classification> {
     check(&input)?;
     Ok(default_classifier().classify(&input))
@@ -310,6 +330,7 @@ fn check(facts: &RequestFacts) -> Result<()> {
     let limits = [
         ("user_agent", facts.user_agent.as_ref().map_or(0, String::len), 4_096),
         ("headers", facts.headers.as_ref().map_or(0, |headers| headers.len()), 100),
+        ("header_order", facts.header_order.as_ref().map_or(0, Vec::len), 256),
         ("headers", headers.clone().map(|(name, _)| name.len()).max().unwrap_or(0), 256),
         ("headers", headers.map(|(_, value)| value.len()).max().unwrap_or(0), 8_192),
         ("url", facts.url.as_ref().map_or(0, String::len), 8_192),

@@ -14,6 +14,7 @@
 #[cfg(all(feature = "aws-lc", not(target_arch = "wasm32")))]
 pub mod aws_lc;
 pub mod rustcrypto;
+mod sealed;
 mod seed;
 mod stream;
 
@@ -23,6 +24,7 @@ use aws_lc as backend;
 use rustcrypto as backend;
 
 pub use backend::{Ed25519Key, Ed25519SigningKey, P384Key, RsaKey, SigningKey, VerifyingKey};
+pub use sealed::{NONCE_BYTES, SealingKey};
 pub use seed::Seed;
 pub use stream::RandomStream;
 
@@ -386,6 +388,101 @@ mod tests {
         for bad in damaged(der.as_bytes()).chain([fixed.to_vec(), vec![0x30, 6, 2, 1, 0, 2, 1, 0]]) {
             let read = ecdsa_signature_from_der(&bad);
             assert!(!read.is_some_and(|signature| key.verifying_key().verify(b"message", &signature)));
+        }
+    }
+
+    #[test]
+    fn sha512_has_the_published_value() {
+        // FIPS 180-2 appendix C.1.
+        let digest = "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a\
+                      2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f";
+        assert_eq!(hex(&sha512(b"abc")), digest);
+        assert_eq!(hex(&rustcrypto::sha512(b"abc")), digest);
+    }
+
+    #[test]
+    fn ed25519_signatures_have_the_published_value() {
+        // RFC 8032 section 7.1, test 2.
+        let seed = decode_hex("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb").unwrap();
+        let signature = "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00";
+        let (own, other) = (
+            Ed25519SigningKey::from_seed(&seed).unwrap(),
+            rustcrypto::Ed25519SigningKey::from_seed(&seed).unwrap(),
+        );
+        assert_eq!(own.public_bytes(), other.public_bytes());
+        assert_eq!(hex(&own.sign(&[0x72]).unwrap()), signature);
+        assert_eq!(hex(&other.sign(&[0x72]).unwrap()), signature);
+        for seed in [&seed[1..], &[], &[0; 33]] {
+            assert!(Ed25519SigningKey::from_seed(seed).is_err());
+            assert!(rustcrypto::Ed25519SigningKey::from_seed(seed).is_err());
+        }
+    }
+
+    #[test]
+    fn ed25519_signatures_with_a_point_of_small_order_are_refused() {
+        // The equation of RFC 8032 section 5.1.7 holds for this signature by the key of section 7.1, test 1: its
+        // point is the neutral one.
+        let key = decode_hex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a").unwrap();
+        let signature = decode_hex("0100000000000000000000000000000000000000000000000000000000000000520a2e25b0f11547a9ae2ad848ed7731c77f99f1a8712d363455d344db33ac04").unwrap();
+        assert!(!Ed25519Key::from_bytes(&key).unwrap().verify(b"message", &signature));
+        assert!(!rustcrypto::Ed25519Key::from_bytes(&key).unwrap().verify(b"message", &signature));
+    }
+
+    #[test]
+    fn p384_has_the_published_value() {
+        // RFC 6979 appendix A.2.6, P-384 with SHA-384, message "sample".
+        let [x, y, signature] = [
+            "ec3a4e415b4e19a4568618029f427fa5da9a8bc4ae92e02e06aae5286b300c64def8f0ea9055866064a254515480bc13",
+            "8015d9b72d7d57244ea8ef9ac0c621896708a59367f9dfb9f54ca84b3f1c9db1288b231c3ae0d4fe7344fd2533264720",
+            "94edbb92a5ecb8aad4736e56c691916b3f88140666ce9fa73d64c4ea95ad133c81a648152e44acf96e36dd1e80fabe46\
+             99ef4aeb15f178cea1fe40db2603138f130e740a19624526203b6351d0a3a94fa329c145786e679e7b82c71a38628ac8",
+        ]
+        .map(|text| decode_hex(text).unwrap());
+        let (own, other) = (
+            P384Key::from_coordinates(&x, &y).unwrap(),
+            rustcrypto::P384Key::from_coordinates(&x, &y).unwrap(),
+        );
+        assert!(own.verify(b"sample", &signature) && other.verify(b"sample", &signature));
+        assert!(!own.verify(b"simple", &signature) && !other.verify(b"simple", &signature));
+        for bad in damaged(&signature).chain([vec![0; 96], vec![255; 96]]) {
+            assert!(!own.verify(b"sample", &bad) && !other.verify(b"sample", &bad), "{}", hex(&bad));
+        }
+        for (x, y) in [(&x, &x), (&x, &vec![0; 48]), (&x, &y[1..].to_vec()), (&vec![0; 48], &vec![0; 48])] {
+            assert!(P384Key::from_coordinates(x, y).is_err());
+            assert!(rustcrypto::P384Key::from_coordinates(x, y).is_err());
+        }
+    }
+
+    /// Made with the Python library cryptography 48: PSS with 32, with 222 and, by SHA-512, with 64 bytes of salt, and
+    /// PKCS #1; the message is `message`.
+    const OTHER_MODULUS: &str = "cf26502fb9e1225cd079be124284a9a93c66f70e46df9f98de92425ec902197f3fada173bd131605c879d86f80a274977da4fdcb69a5652ee0c6c9ac43dcd883b38419fa6a80991a0429b3f025159cd2e826ed1f3377295a53c73f089c7bbf34148973a8ec3d4d14f1eb74e9066ac88e792f067aa1b4875457a6ed6fdb0cb5db48ff9fa1493e3a988b6de7838511c8fd194927a884ced406f1bf779d0e946ea74a04ef961757fd8c08fd704fe4b66e327f9ee750b1c63f58963145d97b8e974e79b60af8c4572a75947c8c8b41d7e8cf21227b07100986a67af338b02c161d45d09a1d9a93fced57874f910767e8be0cef2cf79bf556d66453531aab0b1e70fb";
+    const RSA_SIGNATURES: [&str; 4] = [
+        "743d70093d80de431da354eedf5892338dc8c113f039e75988cd2e4424f6206d7a473acf98b5b9dfe936794b95a5b01778227cb9d900449ab2454cf37dadc4ee219ec122eea06099981de689c976124302cfdea429f79d0e07adb4e76f3b58054e2b36e416d40880f957cd742832f6e3898eeaa1919554259e5ee330534692cfce32fa88eeaf1737dd42a507f2c94cb5a81cfd04c970b313f0e6e88508fa54afbea2ebffb25889647fb95566c1a036a48ade02b0da086d29bdd2a3a3217b171d120d3dca916fc48feeb961201bc2a6247aabd41299766296549c86cf4e1d011d9257de687b3d7da0d05f077256d54fb3009f7802b64424188b6ea3ae092f4307",
+        "73bacb997f6571ba18665277e867fcc2bd9beb373fabb4ac2bb149a5174d8ae93b3d2628e7b5083410af121f53a8e0a63b1bda4e824291d3c304f8f3346592fbb666b3927bb9b27916954d25ebc1a44ee7b851193d874ff9941e23ddb3103e386bde2f5f630bc1d234468e06d714bd4da0fede58c82091be95fccbe9f953fe15dafb16b1d027d36dcfc05ef8b33b3cf66cb50282aa9cdb09b66bfa2ef4b93961330863a0f3b0e564ab0ea330c948d07a5f6ff25ca392e8072de6d6ca345dd952e375f25a67eed2baf2dca1a15c4ce5d7523c830c05a15385b841d5bb79fbb732a247d1942c0d8a5a348e930542249957f6abffe0dc4f54af829adf1b83fcf814",
+        "955dcc539ab538a5e374011e78803162b6618747ae06bf0169935d27f4a93563d1474e3e2620ed549b0eeb1a7dc21d3f069a05d2b0c663592cb0484de9c284049e1b8ad5349754e14a1d8e6e1c166dc9ef2bae3c3385619b6639b543d7d3ebfbbf2af1e8c26c07c36869bf0ef7c321f51f2ee13944a1991a82cd88c8516e0c578e529e4e10283c5f5a893e962f961946c9050370a1130fb105e5d7655592a8bc06fc692d03cd25dfaae5dd9224acb424d2af4b935b1eb20dab13f05de0e5d0e08b0eca942543af656096bc9e073e9c8e80f4874ab439c6b57c23c5589f57436191358ca0f52c943f5ff42b3d6639bd09bcafea11339c86081ace5da6cb5dc0a3",
+        "b151bbf6200ea5079adf267b263a83c04eb1363bb3e2995934620c20970fbdfac1dae5960e353974f950917c601cda400afdda4412f5ac225a84c04e1f51b6dc08e9204129b2868a0c313f68d0752f562e481bd343b239bc7f1293deefe6925effa643f0f23e1db722f82bbc800ba1e6f598bcd0bf6e1343be5cea0a1a9e2edef54d963144bff965d448e852103cfc7d28c6ba5ef0410740f09933ee023bff57e97ab1be3a6cb19395be2a1c7d2c57a9e90b7a3966c5f83a8f8a13ad0bff3dc578bf563844ea77cd2827655f26cc6484f72efc02486dafc22ae805e639a05d1d25adbe60b90373dcde926731ecd8402955602ae690524b36db4c5d3ad796be0f",
+    ];
+
+    #[test]
+    fn each_rsa_signature_holds_by_its_own_scheme_only() {
+        let [modulus, exponent] = [OTHER_MODULUS, "010001"].map(|text| decode_hex(text).unwrap());
+        let own = RsaKey::from_components(&modulus, &exponent).unwrap();
+        let other = rustcrypto::RsaKey::from_components(&modulus, &exponent).unwrap();
+        for (scheme, fitting) in [
+            (RsaScheme::PssSha256, [true, false, false, false]),
+            (RsaScheme::PssSha256AnySalt, [true, true, false, false]),
+            (RsaScheme::PssSha512, [false, false, true, false]),
+            (RsaScheme::Pkcs1Sha256, [false, false, false, true]),
+        ] {
+            for (signature, is_fitting) in RSA_SIGNATURES.into_iter().zip(fitting) {
+                let signature = decode_hex(signature).unwrap();
+                assert_eq!(own.verify(scheme, b"message", &signature), is_fitting, "{scheme:?}");
+                assert_eq!(other.verify(scheme, b"message", &signature), is_fitting, "{scheme:?}");
+                assert!(!own.verify(scheme, b"massage", &signature));
+                assert!(!other.verify(scheme, b"massage", &signature));
+                assert!(!own.verify(scheme, b"message", &signature[1..]));
+                assert!(!other.verify(scheme, b"message", &signature[1..]));
+            }
         }
     }
 

@@ -80,6 +80,11 @@ impl Decider {
         &self.policy
     }
 
+    /// Whether the policy looks at requests for a path at all.
+    pub fn covers(&self, path: &str) -> bool {
+        self.scope(Some(path), Some(&path::normalized(path))).is_none()
+    }
+
     /// Decides about one request.
     pub fn decide(&self, facts: &DecisionFacts) -> Decision {
         let path = facts.path.as_deref().map(path::normalized);

@@ -3,13 +3,17 @@
 //! Each line names a function of this module with one input struct and one output; bindings, declarations and
 //! vector runners are all expanded from it.
 
-pub use crate::agent::{Classification, RequestFacts, classify_request};
+pub use crate::agent::{
+    AgentPolicy, AgentPolicyResult, Classification, FindAgents, FoundAgents, RequestFacts, RobotsTxt,
+    RobotsTxtText, agent_policy, classify_request, find_agents, robots_txt,
+};
 pub use crate::decision::{Decide, Decision, decide};
 pub use crate::first_party::{
     HashPagePath, PageClaims, PagePathHash, SignPageToken, SignSessionCookie, SignedPageToken,
     SignedSessionCookie, VerifiedSessionCookie, VerifyPageToken, VerifySessionCookie, hash_page_path,
     sign_page_token, sign_session_cookie, verify_page_token, verify_session_cookie,
 };
+pub use crate::guard::{CheckRequest, GuardOutcome, guard_request};
 pub use crate::rules::{CheckRule, CheckedRule, EvaluateRules, RuleMatches, check_rule, evaluate_rules};
 pub use crate::score::{
     Aggregate, AggregateSession, CheckEvents, CheckedEvents, MotionScore, ResolveAction, Score, ScoreMotion,
@@ -91,6 +95,12 @@ macro_rules! for_each_export {
             evaluate_rules(EvaluateRules) -> RuleMatches, js = "evaluateRules";
             /// Classify one request: person, bot or agent, and how far its identity is proven.
             classify_request(RequestFacts) -> Classification, js = "classifyRequest";
+            /// Find agents in the catalogue: who runs them, what for, and how they can be verified.
+            find_agents(FindAgents) -> FoundAgents, js = "findAgents";
+            /// Write a robots file from a choice of purposes and agents.
+            robots_txt(RobotsTxt) -> RobotsTxtText, js = "robotsTxt";
+            /// Make a policy from a choice of purposes and agents.
+            agent_policy(AgentPolicy) -> AgentPolicyResult, js = "agentPolicy";
             /// Verify the HTTP message signatures (RFC 9421) of a request: Web Bot Auth and the Trusted Agent Protocol.
             verify_http_signature(VerifyHttpSignature) -> VerifiedSignatures, js = "verifyHttpSignature";
             /// Sign a request by Web Bot Auth and give the headers to add to it.
@@ -99,6 +109,10 @@ macro_rules! for_each_export {
             parse_key_directory(ParseKeyDirectory) -> ParsedKeyDirectory, js = "parseKeyDirectory";
             /// Decide what to do with a request by a policy and everything that is known about it.
             decide(Decide) -> Decision, js = "decide";
+            /// Check one request as a detection guard does: who asks, whether it passes, and what it is answered.
+            ///
+            /// A site keeps a `DetectionGuard` instead, which also counts each visitor's requests.
+            guard_request(CheckRequest) -> GuardOutcome, js = "guardRequest";
             /// Sign the cookie by which a site knows a visitor's session again.
             sign_session_cookie(SignSessionCookie) -> SignedSessionCookie, js = "signSessionCookie";
             /// Verify a session cookie and return its session token.

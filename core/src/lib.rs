@@ -14,6 +14,7 @@ pub mod error;
 pub mod evidence;
 pub mod exports;
 pub mod first_party;
+pub mod guard;
 pub mod motion;
 pub mod public_key;
 pub mod rules;

@@ -35,6 +35,7 @@ mod lexer;
 mod mistake;
 mod parser;
 
+pub(crate) use self::mistake::suggestion;
 pub use self::{
     expression::{Comparison, Expression, Value},
     facts::{Facts, ObservedBehavior, ProbeFacts},

@@ -23,6 +23,7 @@
 //!
 //! A guard's caches live in the guard: make it once and clone it into every worker.
 
+mod detection;
 mod first_party;
 
 use std::rc::Rc;
@@ -34,6 +35,7 @@ use actix_web::http::StatusCode;
 use actix_web::{Error, HttpMessage, HttpResponse, HttpResponseBuilder};
 use futures::future::{LocalBoxFuture, Ready, ready};
 
+pub use detection::{DetectionService, DetectionTransform};
 pub use first_party::{FirstPartyService, FirstPartyTransform};
 
 use crate::facts::Facts;

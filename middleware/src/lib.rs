@@ -6,6 +6,7 @@
 pub mod actix;
 mod agent;
 pub mod challenges;
+mod detection;
 pub mod facts;
 pub mod first_party;
 pub mod guard;
@@ -17,10 +18,17 @@ pub mod tower;
 mod verdict;
 
 pub use agent::{AgentIdentity, Method, RequireAgent};
+pub use detection::{DetectAgents, Detected};
 pub use facts::TrustedProxies;
 pub use first_party::FirstParty;
 pub use session::{COLLECTOR_COOKIE, SIGNED_COOKIE, Session, SessionCookie};
 pub use verdict::EnforceVerdict;
 
 pub use quivive::botect::Verdict;
-pub use quivive_core::decision::{Decision, Policy};
+pub use quivive_core::decision::{Action, Decision, Policy};
+pub use quivive_core::guard::GuardOptions;
+
+/// The parts of [`GuardOptions`].
+pub mod guard_options {
+    pub use quivive_core::guard::{BlockedResponse, ClientIp, RedirectMode, SessionTracking};
+}

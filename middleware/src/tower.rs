@@ -48,6 +48,7 @@
 //! The address of a connection is not part of an HTTP request either. Where a guard needs it, say how your server
 //! stores it, with [`GuardLayer::peer`].
 
+mod detection;
 mod first_party;
 mod future;
 
@@ -61,6 +62,7 @@ use http_body_util::{Either, Full};
 use tower_layer::Layer;
 use tower_service::Service;
 
+pub use detection::{DetectionLayer, DetectionService};
 pub use first_party::{FirstPartyLayer, FirstPartyService};
 pub use future::GuardFuture;
 

@@ -226,7 +226,7 @@ impl Source {
 }
 
 /// How long keys with this `Cache-Control` are fresh (RFC 9111 section 5.2.2).
-fn life(cache_control: &str) -> Duration {
+pub(crate) fn life(cache_control: &str) -> Duration {
     let mut life = DEFAULT_LIFE;
     for directive in cache_control.split(',').map(str::trim) {
         let (name, value) = directive.split_once('=').unwrap_or((directive, ""));

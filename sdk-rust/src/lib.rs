@@ -6,6 +6,7 @@ pub mod agentshield;
 pub mod botcha;
 pub mod botect;
 mod client;
+pub mod directories;
 mod error;
 mod inline;
 pub mod keys;

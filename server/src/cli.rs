@@ -1,12 +1,15 @@
 //! The command line.
 
 mod admin;
+mod agents;
 mod bots;
+mod detect;
 mod health;
 mod openapi;
 mod output;
 mod rules;
 mod serve;
+mod style;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -45,6 +48,10 @@ enum Command {
     Rules(rules::Command),
     /// Make and change accounts, projects and keys in the database.
     Admin(admin::Arguments),
+    /// List and explain known agents; write a robots file or a policy from a choice of purposes.
+    Agents(agents::Arguments),
+    /// Tell who is in an access log, or in a list of user agents or requests. Works offline, without a server.
+    Detect(detect::Arguments),
     /// Show the bots that can be verified, and fetch the address ranges that prove them.
     Bots(bots::Arguments),
 }
@@ -89,6 +96,8 @@ pub fn main() -> ExitCode {
             Some(Command::Health { url }) => health::ask(&url).await,
             Some(Command::Rules(command)) => rules::run(command),
             Some(Command::Admin(arguments)) => admin::run(arguments).await,
+            Some(Command::Agents(arguments)) => agents::run(arguments),
+            Some(Command::Detect(arguments)) => detect::run(arguments),
             Some(Command::Bots(arguments)) => bots::run(arguments).await,
         }
     });

@@ -64,20 +64,20 @@ impl Outbound {
         self.http.get(request).await
     }
 
-    /// Fetches a document of a stranger from the public internet; no redirect is followed.
-    ///
-    /// # Errors
-    /// [`GetError`] says what was refused or failed.
-    pub async fn document(&self, request: GetDocument<'_>) -> Result<Document, GetError> {
-        self.http.document(request).await
-    }
-
     /// Sends a document to a place on the public internet and returns the status of the answer, whatever it is.
     ///
     /// # Errors
     /// [`GetError`] says what was refused or failed.
     pub async fn post(&self, request: Post<'_>) -> Result<u16, GetError> {
         self.http.post(request).await
+    }
+
+    /// Fetches a document of a stranger from the public internet; no redirect is followed.
+    ///
+    /// # Errors
+    /// [`GetError`] says what was refused or failed.
+    pub async fn document(&self, request: GetDocument<'_>) -> Result<Document, GetError> {
+        self.http.document(request).await
     }
 }
 

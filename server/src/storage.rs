@@ -589,6 +589,20 @@ impl Storage {
         self.records.delete("readiness", "probe", self.clock.now()).await.map(|_| ())
     }
 
+    /// Ids of records of a parent in their order, after the given id, whatever the records hold.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn ids<T: Record>(
+        &self,
+        parent: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>> {
+        let rows = self.of(T::SHORT_LIVED).list(T::KIND, parent, after, limit, self.clock.now()).await?;
+        Ok(rows.into_iter().map(|row| row.id).collect())
+    }
+
     fn of(&self, short_lived: bool) -> &dyn Records {
         if short_lived { &*self.short_lived } else { &*self.records }
     }

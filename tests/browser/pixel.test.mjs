@@ -117,7 +117,7 @@ test("what waits is sent when the page ends", async () => {
   head = recorded(PATIENT);
   await page.goto(origin);
   await started();
-  await page.evaluate(() => { for (let index = 0; index < 120; index += 1) window.quivivePixel.track("scroll", { text: "a".repeat(900) }); });
+  await page.evaluate(() => { for (let index = 0; index < 98; index += 1) window.quivivePixel.track("scroll", { text: "a".repeat(900) }); });
   assert.deepEqual(recorder.batches(), []);
   await page.goto("about:blank");
   // What browsers let a page leave behind is bounded; the page view is in the first part.
@@ -221,11 +221,12 @@ test("the settings of the pixel hold: paths left out, the browser not described,
 test("a page whose domain is not allowed is refused and goes on", async () => {
   const closed = await makePixel({ allowedDomains: ["example.com"], batchSize: 1 });
   head = script("", closed);
-  const answer = page.waitForResponse((response) => response.url().endsWith("/api/v1/batch"));
+  // The browser hides an answer that the page may not read.
+  const refused = page.waitForEvent("requestfailed", (request) => request.url().endsWith("/api/v1/batch"));
   const errors = [];
   page.on("pageerror", (error) => errors.push(error));
   await page.goto(origin);
-  assert.equal((await answer).status(), 403);
+  await refused;
   assert.deepEqual(errors, []);
 
   const open = await makePixel({ allowedDomains: ["localhost"], batchSize: 1 });

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, ValueEnum};
 use quivive_core::{motion::Motion, score::motion::Model};
 
+pub mod addresses;
 pub mod cost;
 pub mod environment;
 pub mod gate;
@@ -23,8 +24,11 @@ pub mod program;
 pub mod reading;
 pub mod refit;
 pub mod report;
+pub mod requests;
+pub mod table;
 pub mod targets;
 pub mod text;
+pub mod user_agents;
 pub mod wasm;
 
 use crate::traces::{self, Trace};
@@ -39,11 +43,11 @@ use report::Report;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo xtask evaluate")]
 pub struct Options {
-    /// A folder with `pointer/`, `keys/` and `env/`; what is missing is skipped.
+    /// A folder with `pointer/`, `keys/`, `env/`, `user_agents/`, `requests/` and `ip/`; what is missing is skipped.
     #[arg(long)]
     pub data: PathBuf,
-    /// Parts to measure: P pointer, K keys, E environment; U, R and I are not measured by this version.
-    #[arg(long, value_delimiter = ',', ignore_case = true, default_value = "P,K,E")]
+    /// Parts to measure: P pointer, K keys, E environment, U user agents, R requests, I addresses.
+    #[arg(long, value_delimiter = ',', ignore_case = true, default_value = "P,K,E,U,R,I")]
     pub part: Vec<Part>,
     /// Only one track of part P.
     #[arg(long)]
@@ -209,6 +213,22 @@ pub fn evaluate(options: &Options) -> Result<(Report, String), String> {
         report.environment = Some(environment);
         scores.extend(lines.iter().map(|(name, likelihood)| score_line(name, *likelihood)));
     }
+    if has(Part::U)
+        && let Some((part, lines)) = user_agents::user_agents(&options.data, &crate::root(), &options.target)?
+    {
+        report.notices.extend(part.notice.clone());
+        report.user_agents = Some(part);
+        scores.extend(lines.iter().map(|(name, likelihood)| score_line(name, *likelihood)));
+    }
+    if has(Part::R)
+        && let Some((part, lines)) = requests::requests(&options.data)?
+    {
+        report.requests = Some(part);
+        scores.extend(lines.iter().map(|(name, likelihood)| score_line(name, *likelihood)));
+    }
+    if has(Part::I) {
+        report.addresses = addresses::addresses(&options.data)?;
+    }
     if options.cost {
         report.cost = match options.build {
             Build::Native => cost::measure(&pointer, native),
@@ -257,16 +277,13 @@ fn notices(options: &Options) -> Vec<String> {
         (Part::P, "pointer/bots_native"),
         (Part::K, "keys"),
         (Part::E, "env"),
+        (Part::U, "user_agents"),
+        (Part::R, "requests"),
+        (Part::I, "ip"),
     ];
     for (part, folder) in folders {
         if options.part.contains(&part) && !options.data.join(folder).is_dir() {
             notices.push(format!("{folder} is missing and was skipped."));
-        }
-    }
-    for (part, name) in [(Part::U, "U, user agents,"), (Part::R, "R, requests,"), (Part::I, "I, addresses,")]
-    {
-        if options.part.contains(&part) {
-            notices.push(format!("Part {name} is not measured by this version."));
         }
     }
     notices
@@ -296,7 +313,7 @@ mod tests {
     #[test]
     fn options_have_the_documented_defaults() {
         let options = Options::parse_from(["evaluate", "--data", "any"]);
-        assert_eq!(options.part, [Part::P, Part::K, Part::E]);
+        assert_eq!(options.part, [Part::P, Part::K, Part::E, Part::U, Part::R, Part::I]);
         assert_eq!((options.prefix, options.seed), (vec![2, 5, 10, 20], 1));
         assert!(!options.cv && !options.logo && !options.cost && options.track.is_none());
     }

@@ -5,12 +5,14 @@ use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
-const CORE_DEPENDENCIES: [&str; 20] = [
+const CORE_DEPENDENCIES: [&str; 22] = [
+    "aes-gcm",
     "aho-corasick",
     "aws-lc-rs",
     "base64ct",
     "ed25519-dalek",
     "form_urlencoded",
+    "hkdf",
     "hmac",
     "icu_normalizer",
     "p256",

@@ -1,5 +1,7 @@
 //! Benchmarks in release builds; what is compared runs side by side in one process or one run.
 
+pub mod analytics;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

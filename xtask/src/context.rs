@@ -69,7 +69,7 @@ impl Context {
     /// # Errors
     /// When they cannot be copied.
     pub fn place_licences(&self, package: &Path) -> Result<(), String> {
-        ["LICENSE-APACHE", "LICENSE-MIT"].into_iter().try_for_each(|name| {
+        ["LICENSE-APACHE", "LICENSE-MIT", "LICENSE-THIRD-PARTY"].into_iter().try_for_each(|name| {
             std::fs::copy(self.root.join(name), package.join(name))
                 .map_err(|error| format!("{name}: {error}"))?;
             Ok(())

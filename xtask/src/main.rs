@@ -11,6 +11,7 @@ mod declarations;
 mod document;
 mod evaluate;
 mod examples;
+mod lists;
 mod node;
 mod python;
 mod report;
@@ -57,6 +58,15 @@ enum Verb {
     Examples,
     /// Format check and clippy, warnings denied.
     Lint,
+    /// Extend the catalogue of agents and its address ranges from public lists.
+    Lists {
+        /// A folder with `user_agents/` and `ip/`.
+        #[arg(long)]
+        data: PathBuf,
+        /// Write nothing; fail when something would change.
+        #[arg(long)]
+        check: bool,
+    },
     /// Build, install and test the Node package.
     Node,
     /// Build, install and test the Python package.
@@ -82,6 +92,7 @@ fn main() -> ExitCode {
     match Context::find() {
         Ok(context) => match verb {
             Verb::Evaluate { arguments } => evaluate::evaluate(&context, &arguments),
+            Verb::Lists { data, check } => lists::lists(&context, &data, check),
             Verb::Train { data } => evaluate::train(&context, &data),
             verb => run_steps(&context, &steps(&verb)),
         },
@@ -101,11 +112,12 @@ fn steps(verb: &Verb) -> Vec<Step> {
             ("node", bench::node),
             ("collector", bench::collector),
             ("load", bench::load),
+            ("analytics", bench::analytics::run),
         ],
         Verb::Check => vec![("browser files", wasm::files), ("check", rust::check)],
         Verb::Declarations => vec![("declarations", declarations::write)],
         Verb::Document => vec![("browser files", wasm::files), ("api document", document::check)],
-        Verb::Evaluate { .. } | Verb::Train { .. } => Vec::new(),
+        Verb::Evaluate { .. } | Verb::Lists { .. } | Verb::Train { .. } => Vec::new(),
         Verb::Examples if examples::is_inner() => vec![("examples", examples::test)],
         Verb::Examples => vec![
             ("browser files", wasm::files),

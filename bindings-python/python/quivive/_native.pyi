@@ -35,6 +35,8 @@ from .types import (
     MotionScore,
     PageClaims,
     PagePathHash,
+    ParseKeyDirectory,
+    ParsedKeyDirectory,
     PublicKeys,
     ReasoningPassed,
     RequestFacts,
@@ -46,10 +48,14 @@ from .types import (
     Score,
     ScoreMotion,
     ScoreSession,
+    SignHttpRequest,
     SignPageToken,
     SignSessionCookie,
     SignToken,
+    SignatureVerifierOptions,
+    SignedHttpRequest,
     SignedPageToken,
+    SignedRequest,
     SignedSessionCookie,
     SignedToken,
     Solution,
@@ -59,7 +65,9 @@ from .types import (
     Thumbprint,
     Verdict,
     VerifiedSessionCookie,
+    VerifiedSignatures,
     VerifierOptions,
+    VerifyHttpSignature,
     VerifyPageToken,
     VerifySessionCookie,
     VerifyToken,
@@ -68,6 +76,7 @@ from .types import (
 __all__ = [
     "Classifier",
     "RuleSet",
+    "SignatureVerifier",
     "Verifier",
     "aggregate_session",
     "check_events",
@@ -84,16 +93,19 @@ __all__ = [
     "generate_key",
     "generate_reasoning",
     "hash_page_path",
+    "parse_key_directory",
     "public_keys",
     "resolve_action",
     "score_motion",
     "score_session",
+    "sign_http_request",
     "sign_page_token",
     "sign_session_cookie",
     "sign_token",
     "solve_challenge",
     "solve_inline_challenge",
     "thumbprint",
+    "verify_http_signature",
     "verify_page_token",
     "verify_session_cookie",
     "verify_token",
@@ -175,6 +187,15 @@ def evaluate_rules(**input: Unpack[EvaluateRules]) -> RuleMatches:
 def classify_request(**input: Unpack[RequestFacts]) -> Classification:
     """Classify one request: person, bot or agent, and how far its identity is proven."""
 
+def verify_http_signature(**input: Unpack[VerifyHttpSignature]) -> VerifiedSignatures:
+    """Verify the HTTP message signatures (RFC 9421) of a request: Web Bot Auth and the Trusted Agent Protocol."""
+
+def sign_http_request(**input: Unpack[SignHttpRequest]) -> SignedHttpRequest:
+    """Sign a request by Web Bot Auth and give the headers to add to it."""
+
+def parse_key_directory(**input: Unpack[ParseKeyDirectory]) -> ParsedKeyDirectory:
+    """Read and check the document in which a signer publishes its keys."""
+
 def decide(**input: Unpack[Decide]) -> Decision:
     """Decide what to do with a request by a policy and everything that is known about it."""
 
@@ -216,3 +237,11 @@ class RuleSet:
     def __new__(cls, **options: Unpack[RuleSetOptions]) -> RuleSet: ...
     def matches(self, **facts: Unpack[RuleFacts]) -> list[RuleMatch]:
         """The rules that match, in order."""
+
+@final
+class SignatureVerifier:
+    """Verifies message signatures with one set of keys, under one policy; both are read once."""
+
+    def __new__(cls, **options: Unpack[SignatureVerifierOptions]) -> SignatureVerifier: ...
+    def verify(self, request: SignedRequest, now: int | None = None) -> VerifiedSignatures:
+        """Verify every signature of a request; `now` is in milliseconds since the Unix epoch, by default the present."""

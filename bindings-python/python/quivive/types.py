@@ -596,6 +596,152 @@ How easily an identity is forged.
 """
 
 
+SignatureStatus: TypeAlias = Literal['verified', 'invalid', 'unverified']
+"""
+The results of a signature check.
+"""
+
+
+Reason: TypeAlias = Literal['alg_mismatch', 'alg_not_allowed', 'component_missing', 'coverage_insufficient', 'created_in_future', 'digest_mismatch', 'expired', 'expires_before_created', 'key_expired', 'key_unavailable', 'malformed', 'no_applicable_signature', 'nonce_length', 'nonce_store_full', 'parameter_missing', 'replay', 'signature_agent_not_covered', 'signature_mismatch', 'tag_mismatch', 'test_key', 'window_too_long']
+"""
+Why a signature does not hold.
+"""
+
+
+Profile: TypeAlias = Literal['tap', 'web-bot-auth', 'directory', 'generic']
+"""
+A set of rules for signatures of one purpose.
+"""
+
+
+BaseForm: TypeAlias = Literal['rfc9421', 'botcha', 'raw', 'visa-page']
+"""
+Forms of the last line of a signature base.
+"""
+
+
+class NonceRecord(TypedDict):
+    """
+    A nonce as the host records it: inserted in one step unless it is there.
+    """
+
+    key: str
+    """
+    SHA-256 of thumbprint, a zero byte and nonce, as hexadecimal text.
+    """
+    keep_until: int
+    """
+    From when it may be forgotten, in seconds since the Unix epoch.
+    """
+
+
+Warning: TypeAlias = Literal['payer_coverage']
+"""
+What was let pass.
+"""
+
+
+class SignatureOutcome(TypedDict):
+    """
+    How checking an HTTP message signature (RFC 9421) ended.
+    """
+
+    status: SignatureStatus
+    """
+    The result.
+    """
+    keyid: NotRequired[str | None]
+    """
+    The key id, an RFC 7638 thumbprint.
+    """
+    signature_agent: NotRequired[str | None]
+    """
+    The origin that the `Signature-Agent` header names, for example `https://chatgpt.com`.
+    """
+    trigger: NotRequired[Trigger | None]
+    """
+    The `trigger` of the signer's card, when one was read.
+    """
+
+
+class SignedHttpRequest(TypedDict):
+    """
+    What to add to the request.
+    """
+
+    headers: dict[str, str]
+    """
+    Header values by names in lower case; each replaces the header of that name.
+    """
+
+
+class PublishedKey(TypedDict):
+    """
+    A key that was read and checked.
+    """
+
+    kty: str
+    """
+    Key type: `EC`, `OKP`, `RSA` or `oct`; others can be held but not used.
+    """
+    crv: NotRequired[str | None]
+    """
+    Curve of an EC or OKP key, for example `P-256`.
+    """
+    x: NotRequired[str | None]
+    """
+    First coordinate of an EC key, public key of an OKP key; base64url.
+    """
+    y: NotRequired[str | None]
+    """
+    Second coordinate of an EC key; base64url.
+    """
+    d: NotRequired[str | None]
+    """
+    Private part; base64url.
+    """
+    n: NotRequired[str | None]
+    """
+    Modulus of an RSA key; base64url.
+    """
+    e: NotRequired[str | None]
+    """
+    Exponent of an RSA key; base64url.
+    """
+    k: NotRequired[str | None]
+    """
+    Secret of an oct key; base64url.
+    """
+    kid: NotRequired[str | None]
+    """
+    The key's id.
+    """
+    use: NotRequired[str | None]
+    """
+    What the key is for: `sig` or `enc`.
+    """
+    alg: NotRequired[str | None]
+    """
+    The only algorithm that the key is for.
+    """
+    key_ops: NotRequired[list[str] | None]
+    """
+    The only operations that the key is for, for example `verify`.
+    """
+    nbf: NotRequired[int | None]
+    """
+    From when it is valid, in seconds since the Unix epoch.
+    """
+    exp: NotRequired[int | None]
+    """
+    Until when it is valid, in seconds since the Unix epoch.
+    """
+    thumbprint: str
+    """
+    Its RFC 7638 thumbprint, computed.
+    """
+
+
 PolicyAction: TypeAlias = Literal['allow', 'log', 'block', 'redirect', 'rewrite', 'challenge', 'instruct', 'delay']
 """
 What to do with a request.
@@ -1023,12 +1169,6 @@ class ClientFacts(TypedDict):
     """
 
 
-SignatureStatus: TypeAlias = Literal['verified', 'invalid', 'unverified']
-"""
-The results of a signature check.
-"""
-
-
 class FeedAnswer(TypedDict):
     """
     What one published address feed says about the request's address.
@@ -1122,6 +1262,165 @@ class BehaviorFacts(TypedDict):
     carried_confidence: NotRequired[float | None]
     """
     The confidence, 0 to 1, of an earlier bot classification of the same visitor.
+    """
+
+
+class SignedRequest(TypedDict):
+    """
+    A request as other languages describe it.
+    """
+
+    method: NotRequired[str | None]
+    """
+    The HTTP method.
+    """
+    url: NotRequired[str | None]
+    """
+    The absolute URL as the client asked for it, or a path that begins with `/`; nothing decoded.
+    """
+    headers: dict[str, OneOrMany]
+    """
+    The headers, names in any case; a repeated header as a list.
+    """
+    trailers: NotRequired[dict[str, OneOrMany]]
+    """
+    The trailers, likewise.
+    """
+    body_base64: NotRequired[str | None]
+    """
+    The content in base64; needed where `content-digest` is covered.
+    """
+
+
+class DatedJwk(TypedDict):
+    """
+    A JSON Web Key with the times between which it is valid.
+    """
+
+    kty: str
+    """
+    Key type: `EC`, `OKP`, `RSA` or `oct`; others can be held but not used.
+    """
+    crv: NotRequired[str | None]
+    """
+    Curve of an EC or OKP key, for example `P-256`.
+    """
+    x: NotRequired[str | None]
+    """
+    First coordinate of an EC key, public key of an OKP key; base64url.
+    """
+    y: NotRequired[str | None]
+    """
+    Second coordinate of an EC key; base64url.
+    """
+    d: NotRequired[str | None]
+    """
+    Private part; base64url.
+    """
+    n: NotRequired[str | None]
+    """
+    Modulus of an RSA key; base64url.
+    """
+    e: NotRequired[str | None]
+    """
+    Exponent of an RSA key; base64url.
+    """
+    k: NotRequired[str | None]
+    """
+    Secret of an oct key; base64url.
+    """
+    kid: NotRequired[str | None]
+    """
+    The key's id.
+    """
+    use: NotRequired[str | None]
+    """
+    What the key is for: `sig` or `enc`.
+    """
+    alg: NotRequired[str | None]
+    """
+    The only algorithm that the key is for.
+    """
+    key_ops: NotRequired[list[str] | None]
+    """
+    The only operations that the key is for, for example `verify`.
+    """
+    nbf: NotRequired[int | None]
+    """
+    From when it is valid, in seconds since the Unix epoch.
+    """
+    exp: NotRequired[int | None]
+    """
+    Until when it is valid, in seconds since the Unix epoch.
+    """
+
+
+class SignaturePolicy(TypedDict):
+    """
+    What a verifier of message signatures demands.
+    """
+
+    profiles: NotRequired[list[Profile]]
+    """
+    The profiles in order; for each signature the first one that is for its tag counts.
+    """
+    generic_tag: NotRequired[str | None]
+    """
+    The tag of profile `generic`; without one it takes every signature.
+    """
+    generic_components: NotRequired[list[str]]
+    """
+    What profile `generic` demands to be covered.
+    """
+    clock_skew_seconds: NotRequired[int]
+    """
+    Seconds by which clocks may differ.
+    """
+    longest_lifetime_seconds: NotRequired[int | None]
+    """
+    Longest time from `created` to `expires` in seconds, instead of the profile's own.
+    """
+    described: NotRequired[bool]
+    """
+    Whether the request is only described: a covered part that was not supplied makes the signature `unverified`
+    instead of `invalid`.
+    """
+    payment: NotRequired[bool]
+    """
+    Whether the request is a payment, which needs a payer's tag in profile `tap`.
+    """
+    compat: NotRequired[bool]
+    """
+    Whether profile `tap` takes signatures without `expires` for 300 seconds, and payments that cover little.
+    """
+    raw_base: NotRequired[bool]
+    """
+    Whether profile `tap` takes signatures over the parameters exactly as received.
+    """
+    visa_page_base: NotRequired[bool]
+    """
+    Whether profile `tap` takes signatures over the label and the parameters in a fixed order without `alg`.
+    """
+    allow_test_keys: NotRequired[bool]
+    """
+    Whether keys count whose private half was published with a specification.
+    """
+
+
+SignatureAgentForm: TypeAlias = Literal['dictionary', 'string']
+"""
+The two forms of the header `Signature-Agent`.
+"""
+
+
+class ParseKeyDirectory(TypedDict):
+    """
+    Input of `parse_key_directory`.
+    """
+
+    document: str
+    """
+    The document, at most 64 KiB.
     """
 
 
@@ -1390,6 +1689,25 @@ class RuleSetOptions(TypedDict):
     rules: NotRequired[list[RuleSource]]
     """
     The rules in their order (`sort_order`, then id), at most 100.
+    """
+
+
+class SignatureVerifierOptions(TypedDict):
+    """
+    Keys and policy of a `SignatureVerifier`.
+    """
+
+    directories: NotRequired[dict[str, list[DatedJwk | dict[str, Any]]]]
+    """
+    The keys of signers by their origin (`https://agent.example`), or by the URL of their directory or key set.
+    """
+    keys: NotRequired[list[DatedJwk | dict[str, Any]]]
+    """
+    Keys that are known otherwise, found by thumbprint, in profile `tap` also by `kid`.
+    """
+    policy: NotRequired[SignaturePolicy]
+    """
+    What is demanded.
     """
 
 
@@ -1933,6 +2251,100 @@ class Verification(TypedDict):
     """
 
 
+class SignatureResult(TypedDict):
+    """
+    What was found out about one signature of a message.
+    """
+
+    outcome: SignatureStatus
+    """
+    Whether it holds.
+    """
+    reason: NotRequired[Reason | None]
+    """
+    Why it does not; absent when it holds.
+    """
+    profile: NotRequired[Profile | None]
+    """
+    The rules that it was judged by.
+    """
+    label: NotRequired[str | None]
+    """
+    Its label; absent when the fields could not be read at all.
+    """
+    keyid: NotRequired[str | None]
+    """
+    The key id that it names.
+    """
+    thumbprint: NotRequired[str | None]
+    """
+    The RFC 7638 thumbprint of the key that it was checked with.
+    """
+    alg: NotRequired[str | None]
+    """
+    The algorithm that it was checked by, else the one that it names.
+    """
+    tag: NotRequired[str | None]
+    """
+    Its tag.
+    """
+    nonce: NotRequired[str | None]
+    """
+    Its nonce.
+    """
+    created: NotRequired[int | None]
+    """
+    When it was made, in seconds since the Unix epoch.
+    """
+    expires: NotRequired[int | None]
+    """
+    When it ends, in seconds since the Unix epoch.
+    """
+    covered: list[str]
+    """
+    The identifiers of the covered components, for example `"@authority"` with its quotes.
+    """
+    signature_agent: NotRequired[str | None]
+    """
+    The origin of the covered `Signature-Agent` member, for example `https://chatgpt.com`.
+    """
+    key_source: NotRequired[str | None]
+    """
+    Where the key is from: the URL of the signer's keys, the name of a registry, or the key's thumbprint.
+    """
+    base_form: NotRequired[BaseForm | None]
+    """
+    The form of the signature base that fits.
+    """
+    once: NotRequired[NonceRecord | None]
+    """
+    What the host has to record so that the signature holds once only; present when it holds and has a nonce.
+    """
+    warnings: NotRequired[list[Warning]]
+    """
+    What is wrong and was let pass.
+    """
+
+
+class ParsedKeyDirectory(TypedDict):
+    """
+    The keys of a document.
+    """
+
+    keys: list[PublishedKey]
+    """
+    The keys that can verify, in the order of the document.
+    """
+    refused: int
+    """
+    How many entries were passed over because they cannot.
+    """
+    jwks_uri: NotRequired[str | None]
+    """
+    Where a client id metadata document says that the keys are.
+    """
+
+
 class Decision(TypedDict):
     """
     What to do with a request, and why.
@@ -2203,26 +2615,152 @@ class RuleFacts(TypedDict):
     """
 
 
-class SignatureOutcome(TypedDict):
+class RequestFacts(TypedDict):
     """
-    How checking an HTTP message signature (RFC 9421) ended.
+    The facts of one request.
+
+    An absent member means "not observed" and is never evidence. An empty user agent and a present but empty
+    header map mean "observed, and there was none", which is evidence.
     """
 
-    status: SignatureStatus
+    user_agent: NotRequired[str | None]
     """
-    The result.
+    The `User-Agent` value; when absent, the header map is asked.
     """
-    keyid: NotRequired[str | None]
+    ip: NotRequired[str | None]
     """
-    The key id, an RFC 7638 thumbprint.
+    The client address; an IPv4-mapped IPv6 address counts as the IPv4 one.
+    """
+    headers: NotRequired[dict[str, Any] | None]
+    """
+    All request headers, repeated fields joined by `", "`; names in any case.
+    """
+    url: NotRequired[str | None]
+    """
+    An absolute `http` or `https` URL, or a path that begins with `/`.
+    """
+    method: NotRequired[str | None]
+    """
+    The HTTP method.
+    """
+    tls: NotRequired[TlsFingerprints | None]
+    """
+    TLS client fingerprints.
+    """
+    client: NotRequired[ClientFacts | None]
+    """
+    What a script on the page saw.
+    """
+    signature: NotRequired[SignatureOutcome | None]
+    """
+    The outcome of checking the HTTP message signature, when one was checked.
+    """
+    feeds: NotRequired[list[FeedAnswer]]
+    """
+    Answers of published address feeds for `ip`.
+    """
+    reverse_dns: NotRequired[ReverseDnsAnswer | None]
+    """
+    The answer of a reverse look-up of `ip`; absent when it was not done or failed.
+    """
+    network: NotRequired[NetworkFacts | None]
+    """
+    Membership of `ip` in other address lists.
+    """
+    behavior: NotRequired[BehaviorFacts | None]
+    """
+    Counters of the visitor's behaviour.
+    """
+    threshold: NotRequired[float | None]
+    """
+    The confidence from which a request counts as a bot, 0 to 1; 0.5 when absent.
+    """
+    now: Timestamp
+    """
+    The present.
+    """
+
+
+class VerifyHttpSignature(TypedDict):
+    """
+    Input of `verify_http_signature`.
+    """
+
+    request: SignedRequest
+    """
+    The request.
+    """
+    directories: NotRequired[dict[str, list[DatedJwk | dict[str, Any]]]]
+    """
+    The keys of signers by their origin (`https://agent.example`), or by the URL of their directory or key set.
+    """
+    keys: NotRequired[list[DatedJwk | dict[str, Any]]]
+    """
+    Keys that are known otherwise, found by thumbprint, in profile `tap` also by `kid`.
+    """
+    policy: NotRequired[SignaturePolicy]
+    """
+    What is demanded.
+    """
+    now: Timestamp
+    """
+    The present.
+    """
+
+
+class SignHttpRequest(TypedDict):
+    """
+    Input of `sign_http_request`.
+    """
+
+    request: SignedRequest
+    """
+    The request as it will be sent.
+    """
+    key: Jwk | dict[str, Any]
+    """
+    A private Ed25519 or P-256 key.
     """
     signature_agent: NotRequired[str | None]
     """
-    The origin that the `Signature-Agent` header names, for example `https://chatgpt.com`.
+    The origin where the key is published; it becomes the `Signature-Agent` header.
     """
-    trigger: NotRequired[Trigger | None]
+    signature_agent_form: NotRequired[SignatureAgentForm]
     """
-    The `trigger` of the signer's card, when one was read.
+    How that header is written.
+    """
+    components: NotRequired[list[str] | None]
+    """
+    What to cover: names (`@authority`), or identifiers with parameters (`"signature-agent";key="sig1"`). When left
+    out: method, authority, path, query, and what is added here.
+    """
+    label: NotRequired[str]
+    """
+    The label, `sig1` when left out.
+    """
+    tag: NotRequired[str]
+    """
+    What the signature is for, `web-bot-auth` when left out.
+    """
+    lifetime_seconds: NotRequired[int]
+    """
+    For how many seconds the signature holds, 60 when left out.
+    """
+    nonce: NotRequired[str | None]
+    """
+    A value that is used once.
+    """
+    keyid: NotRequired[str | None]
+    """
+    The id of the key; its thumbprint when left out.
+    """
+    names_algorithm: NotRequired[bool]
+    """
+    Whether the algorithm is named.
+    """
+    now: Timestamp
+    """
+    The present.
     """
 
 
@@ -2512,6 +3050,21 @@ class Classification(TypedDict):
     """
 
 
+class VerifiedSignatures(TypedDict):
+    """
+    What was found out about the signatures of a request.
+    """
+
+    signatures: list[SignatureResult]
+    """
+    One result for each label; empty when the request is not signed.
+    """
+    summary: NotRequired[SignatureOutcome | None]
+    """
+    All of them in one, as `classify_request` takes it; absent when the request is not signed.
+    """
+
+
 class AggregateSession(TypedDict):
     """
     Input of `aggregate_session`.
@@ -2593,72 +3146,6 @@ class EvaluateRules(TypedDict):
     facts: NotRequired[RuleFacts]
     """
     What is known about the session and the request.
-    """
-
-
-class RequestFacts(TypedDict):
-    """
-    The facts of one request.
-
-    An absent member means "not observed" and is never evidence. An empty user agent and a present but empty
-    header map mean "observed, and there was none", which is evidence.
-    """
-
-    user_agent: NotRequired[str | None]
-    """
-    The `User-Agent` value; when absent, the header map is asked.
-    """
-    ip: NotRequired[str | None]
-    """
-    The client address; an IPv4-mapped IPv6 address counts as the IPv4 one.
-    """
-    headers: NotRequired[dict[str, Any] | None]
-    """
-    All request headers, repeated fields joined by `", "`; names in any case.
-    """
-    url: NotRequired[str | None]
-    """
-    An absolute `http` or `https` URL, or a path that begins with `/`.
-    """
-    method: NotRequired[str | None]
-    """
-    The HTTP method.
-    """
-    tls: NotRequired[TlsFingerprints | None]
-    """
-    TLS client fingerprints.
-    """
-    client: NotRequired[ClientFacts | None]
-    """
-    What a script on the page saw.
-    """
-    signature: NotRequired[SignatureOutcome | None]
-    """
-    The outcome of checking the HTTP message signature, when one was checked.
-    """
-    feeds: NotRequired[list[FeedAnswer]]
-    """
-    Answers of published address feeds for `ip`.
-    """
-    reverse_dns: NotRequired[ReverseDnsAnswer | None]
-    """
-    The answer of a reverse look-up of `ip`; absent when it was not done or failed.
-    """
-    network: NotRequired[NetworkFacts | None]
-    """
-    Membership of `ip` in other address lists.
-    """
-    behavior: NotRequired[BehaviorFacts | None]
-    """
-    Counters of the visitor's behaviour.
-    """
-    threshold: NotRequired[float | None]
-    """
-    The confidence from which a request counts as a bot, 0 to 1; 0.5 when absent.
-    """
-    now: Timestamp
-    """
-    The present.
     """
 
 

@@ -44,7 +44,7 @@ pub(crate) fn write_package(root: &Path, out: &Path) -> Result<()> {
     for name in SHARED_DECLARATIONS {
         write(&out.join(name), &typed_module(&read(&node_folder(root).join(name))?))?;
     }
-    for name in ["LICENSE-APACHE", "LICENSE-MIT"] {
+    for name in ["LICENSE-APACHE", "LICENSE-MIT", "LICENSE-THIRD-PARTY"] {
         copy(&root.join(name), &out.join(name))?;
     }
     let own = package_folder(root);
@@ -84,7 +84,7 @@ fn function_module(glue: &str) -> String {
         "// Generated from the export table; each operation takes and returns one object.\n\
          import {{ operations }} from \"./native.js\";\n\n\
          export {{ ApiError, QuiviveError }} from \"./error.js\";\n\
-         export {{ Classifier, RuleSet, Verifier }} from \"./native.js\";\n\n\
+         export {{ Classifier, DetectionGuard, RuleSet, SignatureVerifier, Verifier }} from \"./native.js\";\n\n\
          export const {{\n{names}}} = operations;\n"
     )
 }

@@ -1,10 +1,11 @@
 //! The rule set as data: known agents, tools, words and fingerprints.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::{AgentInfo, BotType, SubType, Trigger};
+use super::{AgentInfo, BotType, Purpose, Source, SubType, Trigger};
 use crate::{Error, ErrorKind, Result};
 
 /// The rule set that is built in.
@@ -23,11 +24,13 @@ pub(super) struct RuleSet {
     pub ai_headers: Vec<String>,
     #[serde(default)]
     pub ja4: Vec<Ja4Entry>,
-    /// Names of browsers that are not shaped like `Mozilla/5.0 (…)`.
-    pub browsers: Vec<String>,
+    pub browsers: Browsers,
     pub current: CurrentVersions,
     /// Where the feeds that entries name are published.
     pub feeds: Vec<Feed>,
+    /// The sources that entries name.
+    #[serde(default)]
+    pub origins: BTreeMap<String, Source>,
 }
 
 impl RuleSet {
@@ -85,6 +88,12 @@ pub(super) struct AgentEntry {
     /// A name for robots files that its vendor never sends: a request that shows it is false unless proven.
     #[serde(default)]
     pub never_sent: bool,
+    /// Since when it is listed, `YYYY-MM-DD`.
+    #[serde(default)]
+    pub since: Option<String>,
+    /// Names of the sources that list it.
+    #[serde(default)]
+    pub origins: Vec<String>,
 }
 
 /// How an agent's identity can be proven.
@@ -124,14 +133,52 @@ pub(super) struct ToolEntry {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Words {
-    /// Words that count at the end of a name.
-    pub endings: Vec<String>,
-    /// Further words that count at the end of a name, where the user agent is not shaped like a browser.
-    pub programs: Vec<String>,
+    /// Kinds of bots, the more telling first.
+    pub kinds: Vec<WordKind>,
+    /// Words of artificial intelligence.
+    pub ai: Vec<String>,
     /// Names that end so and are none.
     pub excluded: Vec<String>,
     /// Texts that belong to a contact address.
     pub contacts: Vec<String>,
+}
+
+/// Words by which bots of one kind name themselves.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct WordKind {
+    pub bot_type: BotType,
+    pub sub_type: SubType,
+    /// Words that count at the end of every name.
+    #[serde(default)]
+    pub words: Vec<String>,
+    /// Words that also stand in the names of people's apps.
+    #[serde(default)]
+    pub weak: Vec<String>,
+    /// Ordinary words that count as a later part of a compound name.
+    #[serde(default)]
+    pub joined: Vec<String>,
+    /// Words that only tell what a bot does.
+    #[serde(default)]
+    pub hints: Vec<String>,
+}
+
+/// What the user agents of browsers, devices and people's apps are made of.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct Browsers {
+    /// Starts of browsers that are not shaped like `Mozilla/5.0 (…)`.
+    pub starts: Vec<String>,
+    /// Names of devices and of the systems and browsers on them.
+    pub devices: Vec<String>,
+    /// What follows `compatible;` in browsers.
+    pub compatible: Vec<String>,
+    /// Starts of the parts of a desktop browser's first comment.
+    pub parts: Vec<String>,
+    /// Products behind a desktop browser's engine.
+    pub products: Vec<String>,
+    /// Texts in the names of such products.
+    pub product_words: Vec<String>,
 }
 
 /// A TLS client fingerprint of a program that is no browser.
@@ -151,7 +198,8 @@ pub(super) struct CurrentVersions {
 }
 
 /// A published list of an operator's address ranges.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "AgentFeed"))]
 #[serde(deny_unknown_fields)]
 pub struct Feed {
     /// The name that catalogue entries use.
@@ -174,6 +222,12 @@ pub struct Agent {
     pub confidence: f64,
     /// How its identity can be proven.
     pub verify: Verify,
+    /// Texts that tell it in a user agent, in lower case.
+    pub tokens: Vec<String>,
+    /// Since when it is listed, `YYYY-MM-DD`.
+    pub since: Option<String>,
+    /// Names of the sources that list it.
+    pub origins: Vec<String>,
     pub(super) never_sent: bool,
     pub(super) ua_must: Vec<String>,
     pub(super) ua_must_not: Vec<String>,
@@ -193,12 +247,16 @@ impl Agent {
                 }),
                 robots_token: entry.robots_token,
                 info_url: entry.info_url,
+                purpose: Purpose::of(sub_type),
                 category: category_for_people(bot_type, sub_type).to_owned(),
             }),
             bot_type,
             sub_type,
             confidence: entry.confidence,
             verify: entry.verify,
+            tokens: lower_case(entry.tokens),
+            since: entry.since,
+            origins: entry.origins,
             never_sent: entry.never_sent,
             ua_must: lower_case(entry.ua_must),
             ua_must_not: lower_case(entry.ua_must_not),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Purpose;
 use crate::Timestamp;
 use crate::evidence::Evidence;
 
@@ -248,6 +249,8 @@ pub struct AgentInfo {
     pub robots_token: Option<String>,
     /// Where its operator describes it.
     pub info_url: Option<String>,
+    /// What it comes for.
+    pub purpose: Purpose,
     /// The category for people, for example `Search` or `AI Crawler`.
     pub category: String,
 }

@@ -20,6 +20,7 @@ pub(super) struct Headers<'a> {
     pub signature_agent: Option<&'a str>,
     pub signature_input: Option<&'a str>,
     pub from: Option<&'a str>,
+    pub has_http2_settings: bool,
     pub ai_header: Option<&'a str>,
 }
 
@@ -45,6 +46,7 @@ impl<'a> Headers<'a> {
                 Some("sec-ch-ua-platform") => headers.platform = value,
                 Some("signature-agent") => headers.signature_agent = value,
                 Some("signature-input") => headers.signature_input = value,
+                Some("http2-settings") => headers.has_http2_settings = true,
                 Some("from") => headers.from = value,
                 Some(other) if ai_headers.iter().any(|name| name == other) => headers.ai_header = Some(name),
                 _ => {}
@@ -53,14 +55,21 @@ impl<'a> Headers<'a> {
         headers
     }
 
-    /// What the headers show; `is_https` is `None` when the URL was not supplied.
-    pub fn evidence(&self, class: &UserAgentClass<'_>, is_https: Option<bool>, found: &mut Vec<Evidence>) {
+    /// What the headers show; `is_https` is `None` when the URL was not supplied, `order` when it was not seen.
+    pub fn evidence(
+        &self,
+        class: &UserAgentClass<'_>,
+        is_https: Option<bool>,
+        order: Option<&[String]>,
+        found: &mut Vec<Evidence>,
+    ) {
         if let Some(name) = self.ai_header {
             found.push(signals::HDR_AI_HEADER.seen_in(name.to_ascii_lowercase()));
         }
         if class.browser.is_browser {
             self.missing(class, is_https, found);
             self.mismatches(class, found);
+            order.into_iter().for_each(|names| order_evidence(names, found));
         }
     }
 
@@ -73,6 +82,15 @@ impl<'a> Headers<'a> {
             class.browser.chromium.is_some_and(|major| major >= FIRST_WITH_FETCH_METADATA);
         if sends_modern_headers && is_https == Some(true) && !has_modern_headers {
             found.push(signals::HDR_NO_FETCH_METADATA.seen_in("sec-fetch-mode, sec-ch-ua"));
+        }
+        if self.has_http2_settings {
+            found.push(signals::HDR_HTTP2_SETTINGS.seen_in("http2-settings"));
+        }
+        if sends_modern_headers && !has_modern_headers && self.accept_language.is_none() {
+            found.push(signals::HDR_NO_MODERN.seen_in("sec-fetch-mode, sec-ch-ua, accept-language"));
+        }
+        if self.accept_language.is_some_and(|languages| languages.trim() == "*") {
+            found.push(signals::HDR_ANY_LANGUAGE.seen_in("accept-language"));
         }
         if self.accept_language.is_none() {
             found.push(signals::HDR_NO_ACCEPT_LANGUAGE.seen_in("accept-language"));
@@ -107,6 +125,26 @@ impl<'a> Headers<'a> {
         if disagrees || is_headless {
             found.push(signals::HDR_CH_MISMATCH.seen_in("sec-ch-ua"));
         }
+    }
+}
+
+/// Every browser names what it accepts before languages and encodings, and writes all names alike.
+fn order_evidence(names: &[String], found: &mut Vec<Evidence>) {
+    let place = |wanted: &str| names.iter().position(|name| name.eq_ignore_ascii_case(wanted));
+    let accept = place("accept");
+    let is_early = |wanted: &str| place(wanted).zip(accept).is_some_and(|(place, accept)| place < accept);
+    if is_early("accept-language") || is_early("accept-encoding") {
+        found.push(signals::HDR_ORDER.seen_in("accept, accept-language, accept-encoding"));
+    }
+    let common = names.iter().filter(|name| {
+        ["user-agent", "accept", "accept-language", "accept-encoding"]
+            .iter()
+            .any(|wanted| name.eq_ignore_ascii_case(wanted))
+    });
+    let (lower, upper): (Vec<&String>, Vec<&String>) =
+        common.partition(|name| name.starts_with(|first: char| first.is_ascii_lowercase()));
+    if !lower.is_empty() && !upper.is_empty() {
+        found.push(signals::HDR_LETTER_CASE.seen_in("accept, user-agent"));
     }
 }
 

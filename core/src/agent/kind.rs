@@ -21,6 +21,8 @@ pub(super) struct Findings<'a> {
     pub owner: Option<&'a Agent>,
     /// The finer kind of the tool that the user agent names.
     pub tool: Option<SubType>,
+    /// What the words of the user agent say.
+    pub words: (BotType, SubType),
     pub status: VerificationStatus,
 }
 
@@ -75,8 +77,9 @@ impl<'a> Findings<'a> {
         if let Some(owner) = self.owner {
             return of_agent(owner);
         }
-        if self.fired(signals::UA_GENERIC_BOT.id) {
-            return kind(BotType::Crawler, SubType::Other);
+        if UNNAMED.iter().any(|signal| self.fired(signal.id)) {
+            let (bot_type, sub_type) = self.words;
+            return kind(bot_type, sub_type);
         }
         if self.weights.behavior >= 0.5 {
             return kind(BotType::Scraper, SubType::Behavioral);
@@ -151,5 +154,8 @@ pub(super) fn risk_level(
     }
 }
 
+/// Signals of a user agent that tell a bot without a catalogued name.
+const UNNAMED: [signals::Signal; 3] =
+    [signals::UA_GENERIC_BOT, signals::UA_PROGRAM, signals::UA_FOREIGN_PART];
 /// The behaviour weight from which a program is a scraper.
 const HOSTILE_PACE: f64 = 0.4;

@@ -60,8 +60,13 @@ impl IpSet {
 
 /// Whether a feed is young enough to prove or refute.
 pub(super) fn is_fresh(answer: &FeedAnswer, now: Timestamp) -> bool {
-    let limit = if answer.bundled { BUNDLED_DAYS } else { FETCHED_DAYS };
-    now.milliseconds_since(answer.as_of) <= limit * MILLISECONDS_PER_DAY
+    now <= fresh_until(answer.as_of, answer.bundled)
+}
+
+/// The last moment at which a list of this date is young enough.
+pub(super) fn fresh_until(as_of: Timestamp, bundled: bool) -> Timestamp {
+    let days = if bundled { BUNDLED_DAYS } else { FETCHED_DAYS };
+    as_of.plus_milliseconds(days * MILLISECONDS_PER_DAY)
 }
 
 /// What lists and confirmed names say about the address.

@@ -12,11 +12,12 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::IpSet;
-use crate::{Error, ErrorKind, Result};
+use super::{FeedAnswer, IpSet, network};
+use crate::{Error, ErrorKind, Result, Timestamp};
 
 /// Lists of ranges by the name of their feed, with their date.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RangeTable {
     /// When they were fetched, `YYYY-MM-DD`.
@@ -66,6 +67,14 @@ pub fn published_ranges(text: &str) -> Result<Vec<String>> {
     }
     let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
     check(lines.filter(|line| !line.is_empty()))
+}
+
+impl FeedAnswer {
+    /// The last moment at which a list of this date can prove or refute: a bundled snapshot for 30 days, a fetched
+    /// list for 7.
+    pub fn fresh_until(as_of: Timestamp, bundled: bool) -> Timestamp {
+        network::fresh_until(as_of, bundled)
+    }
 }
 
 fn prefix_of(item: &Value) -> Option<&str> {

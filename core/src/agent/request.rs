@@ -25,6 +25,9 @@ pub struct RequestFacts {
     /// All request headers, repeated fields joined by `", "`; names in any case.
     #[serde(default)]
     pub headers: Option<BTreeMap<String, String>>,
+    /// The names of the request headers in the order and letter case in which they came.
+    #[serde(default)]
+    pub header_order: Option<Vec<String>>,
     /// An absolute `http` or `https` URL, or a path that begins with `/`.
     #[serde(default)]
     pub url: Option<String>,

@@ -110,12 +110,21 @@ signals! {
     UA_HEADLESS = "ua.headless", List, 0.95, "user agent of a driven browser";
     UA_FRAMEWORK = "ua.framework", List, 0.95, "user agent of a scraping framework";
     UA_GENERIC_BOT = "ua.generic_bot", Signal, 0.85, "user agent with a bot word or a contact address";
+    UA_PROGRAM = "ua.program", Signal, 0.80, "user agent without anything of a browser or device";
+    UA_FOREIGN_PART = "ua.foreign_part", Signal, 0.60, "browser user agent with a program's name or host in it";
+    UA_UNKNOWN_PRODUCT = "ua.unknown_product", Signal, 0.45, "desktop browser user agent with an unknown product";
     UA_MISSING = "ua.missing", Signal, 0.70, "no user agent";
     UA_MALFORMED = "ua.malformed", Signal, 0.55, "user agent is malformed";
     UA_STALE_BROWSER = "ua.stale_browser", Signal, 0.15, "browser version is long out of date";
 
     HDR_AI_HEADER = "hdr.ai_header", Signal, 0.85, "header that AI tools and bots send";
     HDR_BROWSER_BARE = "hdr.browser_bare", Signal, 0.75, "browser user agent without any Accept header";
+    HDR_HTTP2_SETTINGS = "hdr.http2_settings", Signal, 0.70, "offer of HTTP/2 without encryption, which no browser makes";
+    HDR_NO_MODERN = "hdr.no_modern", Signal, 0.60,
+        "Chromium user agent without fetch metadata, client hints and Accept-Language";
+    HDR_ORDER = "hdr.order", Signal, 0.55, "headers in an order that no browser has";
+    HDR_LETTER_CASE = "hdr.letter_case", Signal, 0.55, "header names in mixed letter case";
+    HDR_ANY_LANGUAGE = "hdr.any_language", Signal, 0.55, "browser user agent that accepts any language";
     HDR_PLATFORM_MISMATCH = "hdr.platform_mismatch", Signal, 0.60, "platform hint and user agent disagree";
     HDR_CH_MISMATCH = "hdr.ch_mismatch", Signal, 0.60, "browser hint and user agent disagree";
     HDR_NO_FETCH_METADATA = "hdr.no_fetch_metadata", Signal, 0.45,

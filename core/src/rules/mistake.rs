@@ -57,7 +57,7 @@ impl Mistake {
 }
 
 /// `did you mean …?` for the known word that is close to this one.
-pub(super) fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub(crate) fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let folded = word.to_ascii_lowercase();
     let distance = |known: &str| strsim::osa_distance(&folded, &known.to_ascii_lowercase());
     let closest = known.into_iter().map(|known| (distance(known), known)).min()?;

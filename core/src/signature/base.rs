@@ -6,12 +6,16 @@ use super::message::Message;
 use super::policy::{Profile, SignaturePolicy};
 use super::result::BaseForm;
 
-/// The lines of the covered components, each with its end.
+/// The lines of the covered components, each with its end; at most 64 KiB, because one large header can be covered
+/// many times.
 pub(super) fn component_lines(message: &Message<'_>, signature: &Labelled) -> Result<String, Fault> {
     let mut base = String::with_capacity(512);
     for component in &signature.components {
         base.push_str(&component.line(message)?);
         base.push('\n');
+        if base.len() > LARGEST_BASE {
+            return Err(Fault::Unfit);
+        }
     }
     Ok(base)
 }
@@ -64,3 +68,5 @@ fn fixed_order(signature: &Labelled, with_alg: bool) -> Option<String> {
         text("tag", signature.tag.as_deref()),
     ))
 }
+
+const LARGEST_BASE: usize = 64 * 1024;

@@ -139,6 +139,7 @@ impl Component {
     /// The one parameter of that name, decoded and encoded again (RFC 9421 section 2.2.8).
     fn query_parameter(&self, query: &str) -> Result<String, Fault> {
         let wanted = self.query_name.as_deref().ok_or(Fault::Unfit)?;
+        short(query)?;
         let mut found = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| encoded(name) == wanted);
         let (_, value) = found.next().ok_or(Fault::Missing)?;
         // Bytes that are no text all decode to the same character, so that one signature would fit many requests.
@@ -159,10 +160,10 @@ impl Component {
         let value = combined(lines, &self.name)?;
         match &self.key {
             Some(key) => {
-                let members = dictionary(&value)?;
+                let members = dictionary(short(&value)?)?;
                 members.get(key.as_str()).map(member_text).ok_or(Fault::Missing)
             }
-            None if self.is_structured => strictly(&self.name, &value),
+            None if self.is_structured => strictly(&self.name, short(&value)?),
             None => Ok(value),
         }
     }
@@ -258,3 +259,10 @@ fn is_field_name(name: &str) -> bool {
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !name.is_empty() && name.bytes().all(is_token)
 }
+
+/// A text that may be parsed for each of many components.
+fn short(text: &str) -> Result<&str, Fault> {
+    if text.len() <= LONGEST_PARSED { Ok(text) } else { Err(Fault::Unfit) }
+}
+
+const LONGEST_PARSED: usize = 8 * 1024;

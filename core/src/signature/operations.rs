@@ -75,7 +75,8 @@ impl SignatureVerifier {
         Ok(VerifiedSignatures { summary: signature_outcome(&signatures), signatures })
     }
 
-    fn find(&self, wanted: &WantedKey) -> Option<FoundKey> {
+    /// The key that a signature needs.
+    pub(crate) fn find(&self, wanted: &WantedKey) -> Option<FoundKey> {
         let is_wanted = |key: &&Arc<VerificationKey>| {
             key.thumbprint() == wanted.keyid || key.jwk().jwk.kid.as_deref() == Some(&wanted.keyid)
         };

@@ -221,9 +221,7 @@ impl Analytics {
         Self {
             summary: metrics.has_any(&SUMMARY).then_some(summary),
             time_series: metrics.has_any(&SERIES).then(|| figures.buckets.iter().map(bucket).collect()),
-            bot_types: metrics
-                .has("botTypes")
-                .then(|| types.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()),
+            bot_types: metrics.has("botTypes").then(|| types.into_iter().collect()),
             actions: metrics.has("actions").then(|| actions(figures)),
             agents: metrics.has("agents").then(|| agents(app, figures)),
             paths: metrics.has("paths").then(|| paths(figures)),

@@ -102,7 +102,7 @@ async fn add(
         if let Some((place, newest)) = accepted.iter().enumerate().max_by_key(|(_, event)| event.at)
             && let Some(facts) = event::facts(&app, &door, &parts, ip, newest)
         {
-            tied = event::observe(&app, &door, Source::Event, facts, newest).map(|id| (place, id));
+            tied = event::observe(&app, &door, Source::Event, facts, newest).await.map(|id| (place, id));
         }
         let tracked = accepted.into_iter().enumerate().map(|(place, event)| {
             let id = tied.as_ref().filter(|(tied, _)| *tied == place).map(|(_, id)| id.clone());

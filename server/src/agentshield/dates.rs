@@ -52,22 +52,32 @@ pub fn read(text: &str) -> Option<Moment> {
     is_usual(&date(at)).then_some(Moment::Point(at))
 }
 
-/// Reads `startDate` and `endDate`, of which either may be absent.
+/// Reads `startDate` and `endDate`, of which either may be absent; the end is outside of the range.
 pub fn range(query: &mut Query<'_>) -> (Option<Timestamp>, Option<Timestamp>) {
-    let start = query.moment("startDate").map(Moment::start);
-    let end = query.moment("endDate").map(Moment::end);
-    check(query, start, end);
-    (start, end)
+    let (start, end) = (query.moment("startDate"), query.moment("endDate"));
+    let (from, to) = (start.map(Moment::start), end.map(Moment::end));
+    let is_backwards = match (from, to, end) {
+        // From a day to the day before is no range, although the one begins where the other ends.
+        (Some(from), Some(to), Some(Moment::Day(_))) => from >= to,
+        (Some(from), Some(to), _) => from > to,
+        _ => false,
+    };
+    if is_backwards {
+        query.fault(Fault::new("startDate", "out_of_range").with("max", "endDate"));
+    }
+    (from, to)
 }
 
 /// As [`range`], with what is usual for an absent end or start.
 pub fn full_range(query: &mut Query<'_>, now: Timestamp, usual: impl Fn(Timestamp) -> Timestamp) -> Range {
     let (start, end) = range(query);
+    if end.is_none() && start.is_some_and(|start| start > now) {
+        query.fault(Fault::new("startDate", "out_of_range").with("max", text(now)));
+    }
     // What happens at this very moment has happened.
     let to = end.unwrap_or_else(|| now.plus_milliseconds(1));
     let from = start.unwrap_or_else(|| usual(end.unwrap_or(now)));
-    check(query, Some(from), Some(to));
-    Range { from, to }
+    Range { from: from.min(to), to }
 }
 
 /// A range as its answer shows it: one that nobody gave an end ends now.
@@ -78,14 +88,6 @@ pub fn shown(range: Range, now: Timestamp) -> Range {
 /// A moment with whole seconds, unless there is a fraction.
 pub fn text(at: Timestamp) -> String {
     if at.milliseconds() % 1_000 == 0 { at.to_seconds_text() } else { at.to_string() }
-}
-
-fn check(query: &mut Query<'_>, start: Option<Timestamp>, end: Option<Timestamp>) {
-    if let (Some(start), Some(end)) = (start, end)
-        && start > end
-    {
-        query.fault(Fault::new("startDate", "out_of_range").with("max", text(end)));
-    }
 }
 
 /// Years that every client can show, and in which sums of time do not overflow.

@@ -229,10 +229,8 @@ struct Wanted {
 
 impl Wanted {
     fn read(parts: &Parts) -> Result<Self> {
-        let mut query = Query::of(&parts.uri);
-        let wanted =
-            Self { include: Include::read(&mut query), shape: Shape::read(&mut query, &parts.headers) };
-        query.finish(wanted)
+        let query = parts.uri.query().unwrap_or_default();
+        Ok(Self { include: Include::of(&parts.uri)?, shape: Shape::of(query, &parts.headers)? })
     }
 }
 
@@ -254,7 +252,7 @@ async fn answer(
     let id = detection::new_id(app);
     let answer = match wanted.shape {
         Shape::Agentshield => {
-            let extended = views::extended(&wanted.include, project, &seen, &id);
+            let extended = wanted.include.of_seen(project, &seen, &id);
             Answer::Documented(Detection { extended, ..Detection::of(app, &seen) })
         }
         Shape::Checkpoint => {

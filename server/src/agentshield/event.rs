@@ -24,7 +24,7 @@ use super::wire::{ErrorBody, Result};
 use super::{cors, detect};
 use crate::app::App;
 use crate::extract::ClientIp;
-use crate::flows::detection::{self, Observed, Source, network};
+use crate::flows::detection::{self, Observed, Purpose, Source};
 use crate::flows::tracking;
 use crate::tenant::pixel;
 
@@ -129,7 +129,10 @@ async fn add(State(app): State<App>, sender: Sender, ip: ClientIp, request: Requ
         return Ok(receipt(tracking::new_id(&app)));
     }
     let facts = facts(&app, &door, &parts, ip, &event);
-    let detection_id = facts.and_then(|facts| observe(&app, &door, Source::Event, facts, &event));
+    let detection_id = match facts {
+        Some(facts) => observe(&app, &door, Source::Event, facts, &event).await,
+        None => None,
+    };
     let mut ids = tracking::store(&app, vec![event.into_tracked(&door, detection_id)]).await?;
     Ok(receipt(ids.pop().unwrap_or_default()))
 }
@@ -191,7 +194,7 @@ pub fn facts(app: &App, door: &Door, parts: &Parts, ip: ClientIp, event: &SentEv
 
 /// Classifies the request behind an event and puts it up for recording; returns the detection's id, or nothing where
 /// the project has detection off.
-pub fn observe(
+pub async fn observe(
     app: &App,
     door: &Door,
     source: Source,
@@ -201,8 +204,9 @@ pub fn observe(
     if !door.project.detection.is_enabled {
         return None;
     }
-    network::complete(app, &mut facts);
-    let classification = app.detection.classify(&facts).classification;
+    // The requests of a page's script are no pace of its visitor's.
+    let session_id = event.session_id.as_deref();
+    let seen = detection::look(app, &door.project, &mut facts, session_id, Purpose::Trial).await;
     let id = detection::new_id(app);
     app.detection.record(Observed {
         id: id.clone(),
@@ -214,7 +218,7 @@ pub fn observe(
         rule_id: None,
         facts,
         session_id: event.session_id.clone(),
-        classification,
+        classification: seen.classification,
     });
     Some(id)
 }

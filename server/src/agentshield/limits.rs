@@ -168,7 +168,7 @@ async fn admit_account(
         if plan.requests_per_second.is_some() {
             app.storage.windows().add(&second_key, second.start(), -1, second.ends_at).await?;
         }
-        notices::day_limit_reached(app, caller.account.id, day.limit, day.ends_at).await;
+        notices::day_limit_reached(app, account.id, day.limit, day.ends_at).await;
         return Ok(Standing::full(day, policy));
     }
     let reported = if day.remaining < second.remaining { day } else { second };

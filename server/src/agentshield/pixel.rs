@@ -141,7 +141,10 @@ async fn report(app: &App, sender: Sender, ip: ClientIp, parts: &Parts) -> Resul
     let project = holder.project.clone();
     let door = Door { project, pixel: Some(holder), is_visitor: true, is_test: false };
     let facts = event::facts(app, &door, parts, ip, &event);
-    let detection_id = facts.and_then(|facts| event::observe(app, &door, Source::Pixel, facts, &event));
+    let detection_id = match facts {
+        Some(facts) => event::observe(app, &door, Source::Pixel, facts, &event).await,
+        None => None,
+    };
     tracking::store(app, vec![event.into_tracked(&door, detection_id)]).await?;
     Ok(Outcome::Ok)
 }

@@ -5,15 +5,17 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::ApiKey;
 use super::body::{self, Reader};
+use super::projects_write::actor;
 use super::wire::{ErrorBody, Failure, Fault, Result};
 use crate::app::App;
+use crate::audit;
 use crate::tenant::Project;
 use crate::tenant::detection_key::Scope;
 use crate::tenant::pixel::{self, MOST_PIXELS, Pixel, PixelSettings};
@@ -124,6 +126,7 @@ async fn create(
     let mut settings = PixelSettings::default();
     change.apply(&mut settings);
     let made = pixel::create(&app, project.id, settings, None).await?;
+    note(&app, &key, "pixel.created", &made).await?;
     Ok((StatusCode::CREATED, Json(item(&app, &project, made).await?)))
 }
 
@@ -193,7 +196,9 @@ async fn change(
 ) -> Result<Json<PixelItem>> {
     let (project, id) = pixel_of(&app, &key, Scope::Write, path).await?;
     let change = change_of(request).await?;
+    let before = pixel::read(&app, project.id, &id).await?;
     let changed = pixel::change(&app, project.id, &id, |settings| change.apply(settings)).await?;
+    note_change(&app, &key, &before, &changed).await?;
     Ok(Json(item(&app, &project, changed).await?))
 }
 
@@ -215,7 +220,9 @@ async fn delete(
     path: std::result::Result<Path<(String, String)>, PathRejection>,
 ) -> Result<StatusCode> {
     let (project, id) = pixel_of(&app, &key, Scope::Write, path).await?;
+    let before = pixel::read(&app, project.id, &id).await?;
     pixel::delete(&app, project.id, &id).await?;
+    note(&app, &key, "pixel.deleted", &before).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -305,6 +312,17 @@ async fn pixel_of(
     key.require(scope)?;
     let Path((project, pixel)) = path.map_err(|_| Failure::not_found("pixel"))?;
     Ok((key.project_at(app, &project).await?, pixel))
+}
+
+/// Notes in the audit trail that a pixel was made or deleted.
+async fn note(app: &App, key: &ApiKey, action: &str, pixel: &Pixel) -> Result<()> {
+    let details = json!({ "id": pixel.id, "settings": pixel.settings });
+    Ok(audit::record(app, &pixel.project_id.to_string(), &actor(key), action, details).await?)
+}
+
+async fn note_change(app: &App, key: &ApiKey, before: &Pixel, after: &Pixel) -> Result<()> {
+    let details = json!({ "id": after.id, "before": before.settings, "after": after.settings });
+    Ok(audit::record(app, &after.project_id.to_string(), &actor(key), "pixel.changed", details).await?)
 }
 
 async fn item(app: &App, project: &Project, pixel: Pixel) -> Result<PixelItem> {

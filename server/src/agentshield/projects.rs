@@ -1,7 +1,7 @@
 //! The projects of an account, and what happened in each.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -13,6 +13,7 @@ use super::auth::ApiKey;
 use super::include::Include;
 use super::paging::{Page, Pagination};
 use super::query::Query;
+use super::reader::ReadProject;
 use super::wire::{ErrorBody, Result};
 use crate::app::App;
 use crate::flows::detection::figures;
@@ -163,14 +164,8 @@ async fn list(State(app): State<App>, key: ApiKey, uri: Uri) -> Result<(HeaderMa
         (status = 500, body = ErrorBody),
     ),
 )]
-async fn get(
-    State(app): State<App>,
-    key: ApiKey,
-    Path(id): Path<String>,
-    uri: Uri,
-) -> Result<Json<ProjectDetails>> {
-    key.require(Scope::Read)?;
-    let project = key.project_at(&app, &id).await?;
+async fn get(State(app): State<App>, reader: ReadProject, uri: Uri) -> Result<Json<ProjectDetails>> {
+    let project = reader.project;
     let mut query = Query::of(&uri);
     let include = Include::read(&mut query);
     let include = query.finish(include)?;

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -11,12 +11,11 @@ use utoipa_axum::routes;
 
 use super::auth::ApiKey;
 use super::body::{self, Reader};
+use super::projects::{ProjectDetails, details};
 use super::wire::{ErrorBody, Failure, Fault, Result};
 use crate::app::App;
 use crate::audit::{self, Actor};
 use crate::error::{Error, ErrorKind};
-use crate::flows::detection;
-use crate::storage::{EventQuery, Slot, SummaryQuery};
 use crate::tenant::detection_key::{self, Scope};
 use crate::tenant::directory::{self, NewProject};
 use crate::tenant::{Detection, IpMode, Project};
@@ -105,57 +104,13 @@ pub struct SettingsBody {
     keep_query: Option<bool>,
 }
 
-/// A project with its settings and figures.
-#[derive(Serialize, ToSchema)]
-#[schema(as = AgentshieldWrittenProject)]
-#[serde(rename_all = "camelCase")]
-pub struct WrittenProject {
-    /// The id.
-    id: String,
-    /// Shown to people.
-    name: String,
-    /// What it is for; may be empty.
-    description: String,
-    /// When it was made.
-    #[schema(format = DateTime)]
-    created_at: String,
-    /// The two switches.
-    settings: Switches,
-    /// Figures.
-    stats: Stats,
-}
-
-/// The two switches of a project.
-#[derive(Serialize, ToSchema)]
-#[schema(as = AgentshieldWrittenSettings)]
-#[serde(rename_all = "camelCase")]
-pub struct Switches {
-    /// Whether requests are classified.
-    detection_enabled: bool,
-    /// Whether middleware enforces what the policy says.
-    blocking_enabled: bool,
-}
-
-/// Figures of a project.
-#[derive(Serialize, ToSchema)]
-#[schema(as = AgentshieldWrittenStats)]
-#[serde(rename_all = "camelCase")]
-pub struct Stats {
-    /// Every detection ever recorded.
-    total_detections: i64,
-    /// Those since 00:00 UTC.
-    today_detections: i64,
-    /// Different visitors among the rows that are kept.
-    unique_visitors: usize,
-}
-
 /// Make a project.
 #[utoipa::path(
     post, path = "/api/v1/projects", tag = "agentshield", operation_id = "agentshield_create_project",
     request_body = NewProjectBody,
     security(("api_key" = [])),
     responses(
-        (status = 201, body = WrittenProject), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 201, body = ProjectDetails), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
         (status = 403, body = ErrorBody), (status = 413, body = ErrorBody), (status = 429, body = ErrorBody),
         (status = 500, body = ErrorBody),
     ),
@@ -164,7 +119,7 @@ async fn create(
     State(app): State<App>,
     key: ApiKey,
     request: Request,
-) -> Result<(StatusCode, Json<WrittenProject>)> {
+) -> Result<(StatusCode, Json<ProjectDetails>)> {
     key.require(Scope::Write)?;
     if key.holder().key.projects.is_some() {
         // The new project would lie outside the key's list.
@@ -191,9 +146,9 @@ async fn create(
         ..NewProject::default()
     };
     let project = directory::create_project(&app, new).await?;
-    let details = json!({ "id": project.public_id, "after": summary(&project) });
-    audit::record(&app, &project.id.to_string(), &actor(&key), "project.created", details).await?;
-    Ok((StatusCode::CREATED, Json(written(&app, &project).await?)))
+    let noted = json!({ "id": project.public_id, "after": summary(&project) });
+    audit::record(&app, &project.id.to_string(), &actor(&key), "project.created", noted).await?;
+    Ok((StatusCode::CREATED, Json(details(&app, project).await?)))
 }
 
 /// Change a project.
@@ -203,7 +158,7 @@ async fn create(
     request_body = ProjectChanges,
     security(("api_key" = [])),
     responses(
-        (status = 200, body = WrittenProject), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 200, body = ProjectDetails), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
         (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 413, body = ErrorBody),
         (status = 429, body = ErrorBody), (status = 500, body = ErrorBody),
     ),
@@ -213,7 +168,7 @@ async fn change(
     key: ApiKey,
     Path(id): Path<String>,
     request: Request,
-) -> Result<Json<WrittenProject>> {
+) -> Result<Json<ProjectDetails>> {
     key.require(Scope::Write)?;
     let project = key.project_at(&app, &id).await?;
     let body = body::object(&body::collect(request.into_body(), BODY_LIMIT).await?)?;
@@ -223,9 +178,9 @@ async fn change(
     let changed = directory::change_project(&app, project.id, |project| changes.apply(project))
         .await
         .map_err(missing)?;
-    let details = json!({ "id": project.public_id, "before": summary(&project), "after": summary(&changed) });
-    audit::record(&app, &project.id.to_string(), &actor(&key), "project.changed", details).await?;
-    Ok(Json(written(&app, &changed).await?))
+    let noted = json!({ "id": project.public_id, "before": summary(&project), "after": summary(&changed) });
+    audit::record(&app, &project.id.to_string(), &actor(&key), "project.changed", noted).await?;
+    Ok(Json(details(&app, changed).await?))
 }
 
 /// Delete a project, with everything that is stored of it.
@@ -245,8 +200,8 @@ async fn delete(State(app): State<App>, key: ApiKey, Path(id): Path<String>) -> 
     let project = key.project_at(&app, &id).await?;
     directory::delete_project(&app, project.id).await.map_err(missing)?;
     detection_key::forget_project(&app, project.account_id, project.id).await?;
-    let details = json!({ "id": project.public_id, "before": summary(&project) });
-    audit::record(&app, &project.id.to_string(), &actor(&key), "project.deleted", details).await?;
+    let noted = json!({ "id": project.public_id, "before": summary(&project) });
+    audit::record(&app, &project.id.to_string(), &actor(&key), "project.deleted", noted).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -379,55 +334,6 @@ fn summary(project: &Project) -> Value {
         "is_active": project.is_active,
         "detection": project.detection,
     })
-}
-
-async fn written(app: &App, project: &Project) -> Result<WrittenProject> {
-    Ok(WrittenProject {
-        id: project.public_id.clone(),
-        name: project.name.clone(),
-        description: project.description.clone(),
-        created_at: project.created_at.to_seconds_text(),
-        settings: Switches {
-            detection_enabled: project.detection.is_enabled,
-            blocking_enabled: project.detection.is_blocking,
-        },
-        stats: stats(app, project).await?,
-    })
-}
-
-async fn stats(app: &App, project: &Project) -> Result<Stats> {
-    let (kind, tenant, now) = (detection::STREAM.to_owned(), project.id.to_string(), app.now());
-    let query = SummaryQuery {
-        kind: kind.clone(),
-        project: tenant.clone(),
-        slot: Slot::Hour,
-        from: Slot::Hour.start(project.created_at),
-        to: now.plus_milliseconds(1),
-    };
-    let summaries = app.storage.events().summarize(query).await?;
-    let day = now.seconds().div_euclid(86_400) * 86_400;
-    let today = summaries.iter().filter(|summary| summary.at.seconds() >= day);
-    let mut visitors = std::collections::HashSet::new();
-    let mut query = EventQuery { kind, project: tenant, limit: 1_000, ..EventQuery::default() };
-    loop {
-        let rows = app.storage.events().scan(query.clone()).await?;
-        let Some(last) = rows.last() else { break };
-        query.after = Some((last.at, last.id.clone()));
-        let keys = rows.iter().filter_map(|row| serde_json::from_str::<Visitor>(&row.body).ok());
-        visitors.extend(keys.map(|visitor| visitor.visitor_key));
-    }
-    Ok(Stats {
-        total_detections: summaries.iter().map(|summary| summary.count).sum(),
-        today_detections: today.map(|summary| summary.count).sum(),
-        unique_visitors: visitors.len(),
-    })
-}
-
-/// What of a row tells visitors apart.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Visitor {
-    visitor_key: String,
 }
 
 const BODY_LIMIT: usize = 65_536;

@@ -121,6 +121,12 @@ pub struct Delivery {
 }
 
 /// Make a webhook.
+///
+/// What is sent to it is signed: the header `X-AgentShield-Signature` is `t=<Unix second>,v1=<signature>`, with a
+/// further `v1` for 24 hours after the secret was replaced. A receiver takes the body as it came, computes HMAC-SHA-256
+/// of `<t>.<body>` keyed with the whole secret, writes it in lower-case hexadecimal, compares it in constant time with
+/// each `v1`, and refuses what is more than 300 seconds old. A notice may come more than once, then with the same
+/// `X-AgentShield-Delivery`; it is tried eight times within 32 hours until the answer is 2xx.
 #[utoipa::path(
     post, path = "/api/v1/projects/{projectId}/webhooks", tag = "agentshield",
     operation_id = "agentshield_create_webhook",

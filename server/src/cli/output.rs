@@ -8,6 +8,11 @@ pub(super) fn line(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
+/// Writes a remark that is no part of the result.
+pub(super) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
 /// Writes why the command failed.
 pub(super) fn fail(message: &str) -> ExitCode {
     let _ = writeln!(std::io::stderr().lock(), "quivive: {message}");

@@ -106,15 +106,17 @@ pub async fn find(app: &App, tenant: &str, id: &str) -> Result<Hook> {
     found.filter(|hook| hook.tenant == tenant).ok_or_else(missing)
 }
 
-/// Changes a webhook; `change` may run again when another request was faster. Switched on, it starts afresh.
+/// Changes a webhook; `change` may run again when another request was faster. Switched on, or with another URL, it
+/// starts afresh.
 ///
 /// # Errors
 /// `NOT_FOUND` when it was deleted meanwhile.
 pub async fn change(app: &App, id: &str, change: impl Fn(&mut Hook)) -> Result<Hook> {
     let mut changed = None;
     let apply = |mut hook: Hook| {
+        let (was_enabled, url) = (hook.is_enabled, hook.url.clone());
         change(&mut hook);
-        if hook.is_enabled {
+        if hook.is_enabled && (!was_enabled || hook.url != url) {
             hook.disabled_because = None;
             hook.failing_since = None;
         }
@@ -150,7 +152,7 @@ pub async fn delete(app: &App, id: &str) -> Result<()> {
     app.webhooks.watches.invalidate_all();
     app.webhooks.queues.forget(id);
     erasure::records_under::<Pending>(app, &format!("{id}/")).await?;
-    erasure::events(app, STREAM, id).await?;
+    app.storage.events().erase(STREAM, id).await?;
     Ok(())
 }
 

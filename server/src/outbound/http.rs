@@ -106,13 +106,13 @@ pub enum UrlError {
     Redirects,
 }
 
-/// The clients; each made when it is first used.
+/// The clients, one that follows redirects and one that does not; each made when it is first used.
 pub(super) struct Http {
     dns: Dns,
     rules: Rules,
     certificates: Vec<Certificate>,
-    getter: OnceLock<Result<Client, String>>,
-    straight: OnceLock<Result<Client, String>>,
+    following: OnceLock<Result<Client, String>>,
+    direct: OnceLock<Result<Client, String>>,
 }
 
 /// What is checked of every URL, also of one that is redirected to.
@@ -124,8 +124,8 @@ struct Rules {
 
 impl Http {
     pub fn new(dns: Dns, guard: Guard, allow_http: bool, certificates: Vec<Certificate>) -> Self {
-        let (getter, straight) = (OnceLock::new(), OnceLock::new());
-        Self { dns, rules: Rules { guard, allow_http }, certificates, getter, straight }
+        let (following, direct) = (OnceLock::new(), OnceLock::new());
+        Self { dns, rules: Rules { guard, allow_http }, certificates, following, direct }
     }
 
     pub fn permits_literal(&self, host: &str) -> bool {
@@ -141,7 +141,7 @@ impl Http {
     async fn fetch(&self, request: Get<'_>) -> Result<Fetched, GetError> {
         let url = Url::parse(request.url).map_err(|_| GetError::Url(UrlError::Syntax))?;
         self.rules.check(&url)?;
-        let mut builder = self.client(&self.getter, || self.following())?.get(url);
+        let mut builder = self.client(&self.following, || self.following())?.get(url);
         if let Some(etag) = request.etag {
             builder = builder.header(IF_NONE_MATCH, etag);
         }
@@ -166,7 +166,7 @@ impl Http {
         let url = Url::parse(request.url).map_err(|_| GetError::Url(UrlError::Syntax))?;
         let allow_http = self.rules.allow_http || request.allow_http;
         Rules { allow_http, ..self.rules.clone() }.check(&url)?;
-        let builder = self.client(&self.straight, Policy::none)?.post(url);
+        let builder = self.client(&self.direct, Policy::none)?.post(url);
         let response = builder.headers(request.headers).body(request.body).send().await;
         Ok(response.map_err(|error| reason(&error))?.status().as_u16())
     }

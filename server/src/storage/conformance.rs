@@ -262,7 +262,7 @@ async fn check_rollups<B: Events>(backend: &B) -> Result<(), Deviation> {
         equal(&format!("{what}, paths"), &top, &paths)?;
         let set = backend.distinct("bot", query.clone()).await?;
         equal(&format!("{what}, distinct"), &set.count(), &total)?;
-        equal(&format!("{what}, classes"), &set.by_class(&["agent", "crawler"]), &classes)?;
+        equal(&format!("{what}, classes"), &set.by_class(&["agent", "crawler"]), &named(&classes))?;
         equal(&format!("{what}, another set"), &backend.distinct("other", query.clone()).await?.count(), &0)?;
         let count: i64 = backend.summarize(query).await?.iter().map(|row| row.count).sum();
         let tallied: u64 = paths.iter().map(|(_, count)| count).sum();
@@ -427,6 +427,10 @@ fn event(id: &str, time: i64, label: &str, score: Option<f64>) -> Event {
     }
 }
 
+fn named(counts: &[(&str, u64)]) -> Vec<(String, u64)> {
+    counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+}
+
 fn at(milliseconds: i64) -> Timestamp {
     Timestamp::from_milliseconds(milliseconds)
 }
@@ -484,6 +488,35 @@ mod tests {
         drop(sqlite);
         let sqlite = Sqlite::open(&path, Sync::Normal, 1).unwrap();
         assert!(sqlite.get("thing", "kept", at(0)).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn wider_rollups_of_an_older_database_are_made_from_its_hours() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.db");
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection.execute_batch(include_str!("../../migrations/sqlite/0001_tables.sql")).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        for (hour, count) in [(1, 2), (23, 3), (24, 4)] {
+            for width in [300_000, 3_600_000_i64] {
+                let values = rusqlite::params![width, hour * 3_600_000_i64, count];
+                connection
+                    .execute("INSERT INTO rollups VALUES ('k', 'p', ?1, ?2, 'x', ?3, 0.5)", values)
+                    .unwrap();
+            }
+        }
+        drop(connection);
+        let sqlite = Sqlite::open(&path, Sync::Normal, 1).unwrap();
+        let read = async |slot, to| {
+            let (kind, project) = ("k".to_owned(), "p".to_owned());
+            let query = SummaryQuery { kind, project, slot, from: at(0), to: at(to) };
+            let rows = sqlite.summarize(query).await.unwrap();
+            rows.iter().map(|row| (row.at.milliseconds(), row.count, row.score_sum)).collect::<Vec<_>>()
+        };
+        assert_eq!(read(Slot::Day, i64::MAX).await, [(0, 5, 1.0), (86_400_000, 4, 0.5)]);
+        assert_eq!(read(Slot::Ever, 1).await, [(0, 9, 1.5)]);
+        sqlite.append(vec![event("new", 1, "x", None)]).await.unwrap();
+        assert_eq!(read(Slot::Ever, 1).await, [(0, 10, 1.5)]);
     }
 
     #[tokio::test]

@@ -107,17 +107,8 @@ async fn erase(app: &App, project_id: i64) -> Result<()> {
     records_where::<DueSession>(app, |due| due.project_id == project_id).await?;
     records_where::<BatchOwner>(app, |batch| batch.project_id == project_id).await?;
     for stream in STREAMS {
-        events(app, stream, &project).await?;
+        app.storage.events().erase(stream, &project).await?;
     }
-    Ok(())
-}
-
-/// Erases a tenant's events and rollups in one stream.
-///
-/// # Errors
-/// When storage does not answer.
-pub async fn events(app: &App, stream: &str, tenant: &str) -> Result<()> {
-    app.storage.events().erase(stream, tenant).await?;
     Ok(())
 }
 
@@ -127,7 +118,7 @@ pub async fn events(app: &App, stream: &str, tenant: &str) -> Result<()> {
 /// When storage does not answer.
 pub async fn records_of<T: Record>(app: &App, parent: &str) -> Result<()> {
     loop {
-        let ids = ids_after::<T>(app, parent, None).await?;
+        let ids = app.storage.ids::<T>(parent, None, MOST_AT_ONCE).await?;
         if ids.is_empty() {
             return Ok(());
         }
@@ -141,7 +132,7 @@ pub async fn records_of<T: Record>(app: &App, parent: &str) -> Result<()> {
 /// When storage does not answer.
 pub async fn records_under<T: Record>(app: &App, prefix: &str) -> Result<()> {
     loop {
-        let mut ids = ids_after::<T>(app, "", Some(prefix)).await?;
+        let mut ids = app.storage.ids::<T>("", Some(prefix), MOST_AT_ONCE).await?;
         ids.retain(|id| id.starts_with(prefix));
         if ids.is_empty() {
             return Ok(());
@@ -160,11 +151,6 @@ async fn records_where<T: Record>(app: &App, fits: impl Fn(&T) -> bool) -> Resul
         let fitting = found.iter().filter(|record| fits(&record.value)).map(|record| record.id());
         delete::<T>(app, fitting.collect()).await?;
     }
-}
-
-async fn ids_after<T: Record>(app: &App, parent: &str, after: Option<&str>) -> Result<Vec<String>> {
-    let found = app.storage.list::<T>(parent, after, MOST_AT_ONCE).await?;
-    Ok(found.iter().map(|record| record.id()).collect())
 }
 
 async fn delete<T: Record>(app: &App, ids: Vec<String>) -> Result<()> {

@@ -9,11 +9,13 @@
 )]
 
 mod admin;
+mod agents;
 mod agentshield;
 mod botcha;
 mod botect;
 mod connections;
 mod console;
+mod detect;
 mod dns;
 mod durability;
 mod mail;

@@ -5,13 +5,17 @@ use std::collections::BTreeMap;
 use super::json::Json;
 
 /// Figures of which less is better: their bound is the most that is allowed. A name holds for all below it.
-const LESS_IS_BETTER: [&str; 9] = [
+const LESS_IS_BETTER: [&str; 13] = [
     "abstained_bot",
     "abstained_human",
     "brier",
     "cost",
     "different",
     "false_flags",
+    "false_positives",
+    "fpr",
+    "fpr_by_source",
+    "fpr_weighted",
     "people_bot_band",
     "people_flags",
     "people_without_keys",

@@ -55,6 +55,11 @@ fn write_page(page: &mut String, report: &Report) -> fmt::Result {
     if let Some(environment) = &report.environment {
         write_environment(page, environment)?;
     }
+    for (letter, name, tables) in report.tables() {
+        writeln!(page, "<section id=\"part-{letter}\">\n<h2>{name}</h2>")?;
+        tables.iter().try_for_each(|table| table.write_html(page))?;
+        page.push_str("</section>\n");
+    }
     write_glossary(page)?;
     page.push_str("</main>\n<footer>Made by <code>cargo xtask evaluate</code>. The same data, seed and build give the same page.</footer>\n</body>\n</html>\n");
     Ok(())
@@ -94,6 +99,9 @@ fn write_header(page: &mut String, report: &Report) -> fmt::Result {
         ("native", "Real tools", report.native.is_some()),
         ("keys", "Keys", report.keys.is_some()),
         ("environment", "Environment", report.environment.is_some()),
+        ("part-U", "User agents", report.user_agents.is_some()),
+        ("part-R", "Requests", report.requests.is_some()),
+        ("part-I", "Addresses", report.addresses.is_some()),
         ("glossary", "How to read", true),
     ];
     for (id, name, _) in sections.into_iter().filter(|(.., shown)| *shown) {

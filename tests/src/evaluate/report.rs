@@ -2,9 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::addresses::Addresses;
 use super::json::Json;
 use super::measures::{Measures, Separation};
 use super::metrics::Calibration;
+use super::requests::Requests;
+use super::table::Table;
+use super::user_agents::UserAgents;
 
 /// The thresholds at which band rates are shown.
 pub const THRESHOLDS: [u8; 2] = [30, 60];
@@ -24,6 +28,12 @@ pub struct Report {
     pub keys: Option<Keys>,
     /// Part E.
     pub environment: Option<Environment>,
+    /// Part U.
+    pub user_agents: Option<UserAgents>,
+    /// Part R.
+    pub requests: Option<Requests>,
+    /// Part I.
+    pub addresses: Option<Addresses>,
     /// Time and memory; differs from run to run, so it is measured only when asked for.
     pub cost: Option<Cost>,
     /// How many items the wasm build judged, and how many of these differently from the native build.
@@ -216,6 +226,16 @@ pub struct Comparison {
 }
 
 impl Report {
+    /// The parts that are shown as tables: letter, name and tables.
+    pub fn tables(&self) -> Vec<(&'static str, &'static str, Vec<Table>)> {
+        let parts = [
+            ("U", "User agents", self.user_agents.as_ref().map(UserAgents::tables)),
+            ("R", "Requests", self.requests.as_ref().map(Requests::tables)),
+            ("I", "Addresses", self.addresses.as_ref().map(Addresses::tables)),
+        ];
+        parts.into_iter().filter_map(|(letter, name, tables)| Some((letter, name, tables?))).collect()
+    }
+
     /// The report as JSON; figures of parts that were not measured are absent.
     pub fn json(&self) -> Json {
         let pointer = [("matched", &self.matched), ("native", &self.native)]
@@ -227,7 +247,10 @@ impl Report {
         let parts = Json::object([])
             .with_some("P", pointer)
             .with_some("K", self.keys.as_ref().map(keys_json))
-            .with_some("E", self.environment.as_ref().map(environment_json));
+            .with_some("E", self.environment.as_ref().map(environment_json))
+            .with_some("U", self.user_agents.as_ref().map(UserAgents::json))
+            .with_some("R", self.requests.as_ref().map(Requests::json))
+            .with_some("I", self.addresses.as_ref().map(Addresses::json));
         Json::object([
             ("version", 1_usize.into()),
             ("build", self.build.as_str().into()),

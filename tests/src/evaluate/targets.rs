@@ -2,6 +2,7 @@
 
 use super::measures::Measures;
 use super::report::{Reading, Report, ratio};
+use super::user_agents::{HELD_OUT, Rates};
 
 /// A figure with its aim.
 #[derive(Clone, Debug, PartialEq)]
@@ -152,6 +153,30 @@ pub fn targets(report: &Report) -> Vec<Target> {
         }
         let suspects = environment.suspects_flagged;
         add("E", "Suspects who raise any flag, weighted", AtLeast(0.9), Unit::Percent, suspects);
+    }
+    if let Some(part) = &report.user_agents {
+        let whole = &part.whole;
+        add("U", "Recall", AtLeast(0.995), Unit::Percent, whole.recall());
+        add("U", "Recall of AI agents", AtLeast(0.985), Unit::Percent, whole.recall_of("ai_agent"));
+        add("U", "Browsers taken for bots", AtMost(0.003), Unit::Percent, whole.false_positives());
+        add("U", "Traffic taken for bots", AtMost(0.0), Unit::Percent, whole.wrong_weight);
+        add("U", "Right type, macro", AtLeast(0.92), Unit::Percent, part.macro_type_accuracy());
+        let held_out = part.reading(HELD_OUT);
+        let recall = held_out.and_then(Rates::recall);
+        add("U", "Held-out rows: recall", AtLeast(0.995), Unit::Percent, recall);
+        let wrong = held_out.and_then(Rates::false_positives);
+        add("U", "Held-out rows: browsers taken for bots", AtMost(0.001), Unit::Percent, wrong);
+    }
+    if let Some(part) = &report.requests {
+        let (found, all) = part.found();
+        let missed = (all - found) as f64;
+        add("R", "Requests of bots that are missed", AtMost(1.0), Unit::Count, Some(missed));
+        let wrong = part.false_positives() as f64;
+        add("R", "Requests of browsers taken for bots", AtMost(0.0), Unit::Count, Some(wrong));
+    }
+    if let Some(part) = &report.addresses {
+        let exact = ratio(part.exact.0, part.exact.1);
+        add("I", "Addresses with exactly their sets", AtLeast(1.0), Unit::Percent, exact);
     }
     if let Some(cost) = &report.cost {
         let most = if report.build.ends_with("wasm") { 3.0 } else { 0.5 };

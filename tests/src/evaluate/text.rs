@@ -31,6 +31,10 @@ fn write_report(page: &mut String, report: &Report) -> fmt::Result {
     if let Some(environment) = &report.environment {
         write_environment(page, environment)?;
     }
+    for (letter, _, tables) in report.tables() {
+        writeln!(page, "\n{letter}")?;
+        tables.iter().try_for_each(|table| table.write_text(page))?;
+    }
     if let Some(cost) = &report.cost {
         write_cost(page, cost)?;
     }

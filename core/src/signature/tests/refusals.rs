@@ -1,1 +1,726 @@
-//! What is refused, and why.
+//! What is refused, and why; limits on both sides.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::crypto::Ed25519SigningKey;
+use crate::{Error, ErrorKind};
+
+const NOW: i64 = 1_795_000_000;
+const AGENT: Line<'static> = ("signature-agent", br#"sig1="https://agent.example""#);
+const COMPONENTS: [&str; 4] = ["@method", "@authority", "@path", r#""signature-agent";key="sig1""#];
+
+fn signer() -> MessageSigner {
+    MessageSigner::generate(&[7; 32]).unwrap()
+}
+
+/// The signer's key, at its own address and as a registered agent's.
+fn home(wanted: &WantedKey) -> Option<FoundKey> {
+    let key = Arc::new(VerificationKey::from_public_key(signer().public_key().clone(), None));
+    let home = KeyLocation::read("https://agent.example", LocationKind::Directory);
+    let is_known = wanted.location.is_none() || wanted.location == home;
+    is_known.then(|| FoundKey { key, source: Some("registry".to_owned()), is_registered: true })
+}
+
+fn plan() -> SigningPlan {
+    SigningPlan::new(COMPONENTS, WEB_BOT_AUTH_TAG, seconds(NOW), 60)
+}
+
+/// Signs a request with these headers and verifies it after `change` was made to the two fields.
+fn after(
+    headers: &[Line<'_>],
+    plan: &SigningPlan,
+    policy: &SignaturePolicy,
+    change: impl FnOnce(SignatureFields) -> SignatureFields,
+) -> Vec<SignatureResult> {
+    let request = Request { method: Some("GET"), headers, ..Request::default() }
+        .with_url("https://shop.example/cart?id=5");
+    let fields = change(signer().sign(&(&request).into(), plan).unwrap());
+    let mut lines = headers.to_vec();
+    lines.push(("Signature-Input", fields.signature_input.as_bytes()));
+    lines.push(("Signature", fields.signature.as_bytes()));
+    verify(&(&Request { headers: &lines, ..request }).into(), policy, &home, seconds(NOW))
+}
+
+fn only(results: &[SignatureResult]) -> (SignatureStatus, Option<Reason>) {
+    assert_eq!(results.len(), 1, "{results:?}");
+    (results[0].outcome, results[0].reason)
+}
+
+fn with_input(input: &str) -> Vec<SignatureResult> {
+    after(&[AGENT], &plan(), &SignaturePolicy::default(), |fields| SignatureFields {
+        signature_input: input.to_owned(),
+        ..fields
+    })
+}
+
+#[test]
+fn a_signed_request_verifies() {
+    assert_eq!(only(&after(&[AGENT], &plan(), &SignaturePolicy::default(), |fields| fields)), VERIFIED);
+}
+
+#[test]
+fn fields_that_cannot_be_read_are_malformed() {
+    let rest = "created=1795000000;expires=1795000060;keyid=\"k\";tag=\"web-bot-auth\"";
+    for input in [
+        String::new(),
+        "sig1".to_owned(),
+        "sig1=".to_owned(),
+        "sig1=1".to_owned(),
+        "sig1=\"a\"".to_owned(),
+        "sig1=(\"@authority\"".to_owned(),
+        "sig1=(@authority)".to_owned(),
+        format!("sig1=(1);{rest}"),
+        format!("sig1=(authority);{rest}"),
+        format!("sig1=(:AA==:);{rest}"),
+        format!("sig1=(\"@authority\" \"@authority\");{rest}"),
+        format!("sig1=(\"@authority\" \"@signature-params\");{rest}"),
+        format!("sig1=(\"@Authority\"  \"Date\");{rest}"),
+        format!("Sig1=(\"@authority\");{rest}"),
+        format!("sig1=(\"@authority\");{rest}, sig2"),
+        "sig1=(\"@authority\");created=\"1795000000\"".to_owned(),
+        "sig1=(\"@authority\");created=1795000000.0".to_owned(),
+        "sig1=(\"@authority\");created=@1795000000".to_owned(),
+        "sig1=(\"@authority\");created".to_owned(),
+        "sig1=(\"@authority\");created=99999999999999999".to_owned(),
+        "sig1=(\"@authority\");expires=soon".to_owned(),
+        "sig1=(\"@authority\");keyid=k".to_owned(),
+        "sig1=(\"@authority\");keyId=\"k\"".to_owned(),
+        "sig1=(\"@authority\");nonce=:AAAA:".to_owned(),
+        "sig1=(\"@authority\");tag=web-bot-auth".to_owned(),
+        "sig1=(\"@authority\");alg=ed25519".to_owned(),
+        "sig1=(\"@authority\");tag=\"caf\u{e9}\"".to_owned(),
+        "sig1=(\"@authority\");tag=\"a\u{0}\"".to_owned(),
+    ] {
+        let results = with_input(&input);
+        let last = results.last().unwrap();
+        assert_eq!((last.outcome, last.reason), invalid(Reason::Malformed), "{input}");
+        assert!(results.iter().all(|result| !result.is_verified()));
+    }
+    for signature in [
+        "",
+        "sig1",
+        "sig1=()",
+        "sig1=AAAA",
+        "sig1=\"AAAA\"",
+        "sig1=:A:",
+        "sig1=:AA=A:",
+        "sig2=:AAAA:",
+        "sig1=:AAAA",
+    ] {
+        let results = after(&[AGENT], &plan(), &SignaturePolicy::default(), |fields| SignatureFields {
+            signature: signature.to_owned(),
+            ..fields
+        });
+        assert_eq!(only(&results), invalid(Reason::Malformed), "{signature}");
+    }
+    let one = |name| [(name, b"sig1=:AAAA:".as_slice())];
+    for headers in [one("Signature"), one("Signature-Input")] {
+        let request = Request { headers: &headers, ..Request::default() };
+        assert_eq!(reason(&request, &SignaturePolicy::default(), NOW), invalid(Reason::Malformed));
+    }
+    let bytes = [("signature-input", [0xff, 0xfe].as_slice()), ("signature", b"a=:AA==:")];
+    let request = Request { headers: &bytes, ..Request::default() };
+    assert_eq!(reason(&request, &SignaturePolicy::default(), NOW), invalid(Reason::Malformed));
+}
+
+#[test]
+fn signatures_of_a_wrong_length_do_not_fit() {
+    for signature in [
+        "sig1=::",
+        "sig1=:AAAA:",
+        &format!("sig1=:{}:", "A".repeat(84)),
+        &format!("sig1=:{}:", "A".repeat(88)),
+    ] {
+        let results = after(&[AGENT], &plan(), &SignaturePolicy::default(), |fields| SignatureFields {
+            signature: signature.to_owned(),
+            ..fields
+        });
+        assert_eq!(only(&results), invalid(Reason::SignatureMismatch), "{signature}");
+    }
+}
+
+#[test]
+fn limits_hold_on_both_sides() {
+    let check =
+        |plan: SigningPlan| only(&after(&[AGENT, ("x", b"y")], &plan, &SignaturePolicy::default(), |it| it));
+    let labelled = |label: String| {
+        let mut plan = SigningPlan { label, ..plan() };
+        plan.components.pop();
+        plan.components.push("signature-agent".to_owned());
+        plan
+    };
+    assert_eq!(check(labelled("a".repeat(64))), VERIFIED);
+    assert_eq!(check(labelled("a".repeat(65))), invalid(Reason::Malformed));
+    let covering = |more: usize| {
+        let mut plan = plan();
+        plan.components.extend((0..more).map(|number| format!(r#""@query-param";name="{number}""#)));
+        plan
+    };
+    let query = (0..40).map(|number| format!("{number}=x")).collect::<Vec<_>>().join("&");
+    let check_many = |more: usize| {
+        let url = format!("https://shop.example/cart?{query}");
+        let unsigned =
+            Request { method: Some("GET"), headers: &[AGENT], ..Request::default() }.with_url(&url);
+        let fields = signer().sign(&(&unsigned).into(), &covering(more)).unwrap();
+        let lines = [
+            AGENT,
+            ("signature-input", fields.signature_input.as_bytes()),
+            ("signature", fields.signature.as_bytes()),
+        ];
+        only(&verify(
+            &(&Request { headers: &lines, ..unsigned }).into(),
+            &SignaturePolicy::default(),
+            &home,
+            seconds(NOW),
+        ))
+    };
+    assert_eq!(check_many(28), VERIFIED);
+    assert_eq!(check_many(29), invalid(Reason::Malformed));
+    let nonce = |length: usize| SigningPlan { nonce: Some("n".repeat(length)), ..plan() };
+    for (length, expected) in [
+        (7, invalid(Reason::NonceLength)),
+        (8, VERIFIED),
+        (256, VERIFIED),
+        (257, invalid(Reason::NonceLength)),
+        (512, invalid(Reason::NonceLength)),
+        (513, invalid(Reason::Malformed)),
+    ] {
+        assert_eq!(check(nonce(length)), expected, "{length}");
+    }
+    // The rest of the field is another signature.
+    let padded = |length: usize| {
+        after(&[AGENT], &plan(), &SignaturePolicy::default(), |fields| {
+            let start = format!("{}, b=(", fields.signature_input);
+            let spaces = " ".repeat(length - start.len() - 1);
+            SignatureFields {
+                signature_input: format!("{start}{spaces})"),
+                signature: format!("{}, b=:AAAA:", fields.signature),
+            }
+        })
+    };
+    assert!(padded(8192)[0].is_verified());
+    assert_eq!(only(&padded(8193)), invalid(Reason::Malformed));
+    let many = |count: usize| {
+        after(&[AGENT], &plan(), &SignaturePolicy::default(), |fields| {
+            let more =
+                |value: &str| (1..count).map(|number| format!(", s{number}={value}")).collect::<String>();
+            SignatureFields {
+                signature_input: fields.signature_input + &more("()"),
+                signature: fields.signature + &more(":AAAA:"),
+            }
+        })
+    };
+    assert_eq!(many(8).len(), 8);
+    assert!(many(8)[0].is_verified());
+    assert_eq!(only(&many(9)), invalid(Reason::Malformed));
+}
+
+#[test]
+fn parameters_of_one_label_never_count_for_another() {
+    let results = after(&[AGENT], &plan(), &SignaturePolicy::default(), |fields| SignatureFields {
+        signature_input: format!("a=(\"@path\");created=1;keyid=\"A\", {}", fields.signature_input),
+        signature: format!("a=:AAAA:, {}", fields.signature),
+    });
+    assert_eq!(results[0].reason, Some(Reason::NoApplicableSignature));
+    assert_eq!((results[0].tag.as_deref(), results[0].expires), (None, None));
+    assert!(results[1].is_verified());
+    assert_eq!(signature_outcome(&results).unwrap().status, SignatureStatus::Verified);
+    assert_eq!(signature_outcome(&results[..1]).unwrap().status, SignatureStatus::Unverified);
+    assert_eq!(signature_outcome(&[]), None);
+}
+
+#[test]
+fn a_signature_is_attributed_to_the_agent_that_it_covers() {
+    let covering = |component: &str| {
+        let mut plan = plan();
+        plan.components.pop();
+        plan.components.push(component.to_owned());
+        plan
+    };
+    let by_label = r#""signature-agent";key="sig1""#;
+    for (value, component, expected) in [
+        (r#"sig1="https://agent.example""#, by_label, VERIFIED),
+        (r#"sig1="https://AGENT.example:443/""#, by_label, VERIFIED),
+        (r#"sig1="https://agent.example";type=directory"#, by_label, VERIFIED),
+        (r#"sig1="https://agent.example""#, "signature-agent", VERIFIED),
+        (r#"sig1="https://agent.example""#, r#""signature-agent";sf"#, VERIFIED),
+        (r#""https://agent.example""#, "signature-agent", VERIFIED),
+        (r#"other="https://agent.example""#, r#""signature-agent";key="other""#, VERIFIED),
+        (r#"other="https://x.example", sig1="https://agent.example""#, by_label, VERIFIED),
+        (r#"a="https://agent.example", b="https://x.example""#, r#""signature-agent";key="a""#, VERIFIED),
+        (
+            r#"sig1="https://x.example", other="https://agent.example""#,
+            by_label,
+            unverified(Reason::KeyUnavailable),
+        ),
+        (r#"sig1="https://agent.example""#, "@query", invalid(Reason::SignatureAgentNotCovered)),
+        ("https://agent.example", "signature-agent", invalid(Reason::Malformed)),
+        (r#""https://agent.example", "https://x.example""#, "signature-agent", invalid(Reason::Malformed)),
+    ] {
+        let header = ("Signature-Agent", value.as_bytes());
+        let results = after(&[header], &covering(component), &SignaturePolicy::default(), |fields| fields);
+        assert_eq!(only(&results), expected, "{value} {component}");
+    }
+    // Members that cannot be used leave a key that is known otherwise, and say so.
+    for value in [
+        r#"sig1="http://agent.example""#,
+        r#"sig1="https://agent.example/path""#,
+        r#"sig1="https://agent.example";type=other"#,
+        r#"sig1="https://agent.example";type="directory""#,
+        r#"sig1="https://user@agent.example""#,
+        "sig1=agent",
+        "sig1=(\"https://agent.example\")",
+    ] {
+        let header = ("Signature-Agent", value.as_bytes());
+        let results = after(&[header], &plan(), &SignaturePolicy::default(), |fields| fields);
+        assert_eq!(only(&results), VERIFIED, "{value}");
+        assert_eq!(
+            (results[0].signature_agent.as_deref(), results[0].key_source.as_deref()),
+            (None, Some("registry"))
+        );
+    }
+}
+
+#[test]
+fn locations_are_https_and_normalized() {
+    use LocationKind::{Cimd, Directory, JwksUri};
+    let directory = "https://agent.example/.well-known/http-message-signatures-directory";
+    for (text, kind, expected) in [
+        ("https://agent.example", Directory, Some(directory)),
+        ("HTTPS://Agent.Example:443/", Directory, Some(directory)),
+        (directory, Directory, Some(directory)),
+        ("https://agent.example:8443", JwksUri, Some("https://agent.example:8443/")),
+        ("https://agent.example/Keys?v=1", JwksUri, Some("https://agent.example/Keys?v=1")),
+        ("https://agent.example?v=1", Cimd, Some("https://agent.example/?v=1")),
+        ("https://agent.example/keys", Directory, None),
+        ("https://agent.example?x", Directory, None),
+        ("https://agent.example/#a", JwksUri, None),
+        ("https://agent.example/a b", JwksUri, None),
+        ("https://agent.example\\@x.example/", JwksUri, None),
+        ("https://user:secret@agent.example/", JwksUri, None),
+        ("https:///keys", JwksUri, None),
+        ("https://", JwksUri, None),
+        ("http://agent.example", JwksUri, None),
+        ("data:application/json,{}", JwksUri, None),
+        ("agent.example", Directory, None),
+        ("https://\u{e4}gent.example", Directory, None),
+        ("", Directory, None),
+    ] {
+        let read = KeyLocation::read(text, kind);
+        assert_eq!(read.as_ref().map(|location| location.url.as_str()), expected, "{text}");
+    }
+    let location = KeyLocation::read("https://agent.example:8443/keys?v=1", JwksUri).unwrap();
+    assert_eq!(location.origin(), "https://agent.example:8443");
+    assert_eq!(location.identifier(), "https://agent.example:8443/keys");
+    let long = format!("https://agent.example/{}", "a".repeat(500));
+    assert_eq!(KeyLocation::read(&long, JwksUri), None);
+}
+
+#[test]
+fn what_was_not_supplied_is_no_forgery_of_a_described_request() {
+    let headers = [AGENT];
+    let request = Request { method: Some("GET"), headers: &headers, ..Request::default() }
+        .with_url("https://shop.example/cart");
+    let fields = signer().sign(&(&request).into(), &plan()).unwrap();
+    let lines = [
+        AGENT,
+        ("signature-input", fields.signature_input.as_bytes()),
+        ("signature", fields.signature.as_bytes()),
+    ];
+    let request = Request { headers: &lines, ..request };
+    let described = SignaturePolicy { described: true, ..SignaturePolicy::default() };
+    let check = |request: &Request<'_>, policy: &SignaturePolicy| {
+        only(&verify(&request.into(), policy, &home, seconds(NOW)))
+    };
+    assert_eq!(check(&request, &described), VERIFIED);
+    for missing in [
+        Request { method: None, ..request },
+        Request { authority: None, ..request },
+        Request { target: None, ..request },
+    ] {
+        assert_eq!(check(&missing, &described), unverified(Reason::ComponentMissing));
+        assert_eq!(check(&missing, &SignaturePolicy::default()), invalid(Reason::ComponentMissing));
+    }
+    // What was supplied and cannot be signed is a forgery in both.
+    let odd = Request { authority: Some("shop.example/"), ..request };
+    assert_eq!(check(&odd, &described), invalid(Reason::ComponentMissing));
+    assert_eq!(
+        check(&Request { method: Some("PUT"), ..request }, &described),
+        invalid(Reason::SignatureMismatch)
+    );
+}
+
+#[test]
+fn a_nonce_is_recorded_once_per_key_and_only_for_what_holds() {
+    let plan = SigningPlan { nonce: Some("n-0S6_WzA2Mj".to_owned()), ..plan() };
+    let results = after(&[AGENT], &plan, &SignaturePolicy::default(), |fields| fields);
+    let record = results[0].once.clone().unwrap();
+    let content = [signer().public_key().thumbprint().as_bytes(), b"\0n-0S6_WzA2Mj"].concat();
+    assert_eq!(record.key, crate::encoding::hex(&crate::crypto::sha256(&content)));
+    assert_eq!(record.keep_until, NOW + 86_400 + 30);
+    let longer = SignaturePolicy { longest_lifetime_seconds: Some(10), ..SignaturePolicy::default() };
+    let short = SigningPlan { lifetime_seconds: 10, ..plan.clone() };
+    let kept = after(&[AGENT], &short, &longer, |fields| fields)[0].once.clone().unwrap();
+    assert_eq!(kept.keep_until, NOW + 10 + 30);
+
+    let mut replayed = results[0].clone();
+    replayed.refuse_replay();
+    assert_eq!((replayed.outcome, replayed.reason), invalid(Reason::Replay));
+    assert_eq!(signature_outcome(&[replayed.clone()]).unwrap().status, SignatureStatus::Invalid);
+    let mut unrecorded = results[0].clone();
+    unrecorded.refuse_unrecorded();
+    assert_eq!((unrecorded.outcome, unrecorded.reason), unverified(Reason::NonceStoreFull));
+    assert_eq!((replayed.once, unrecorded.once), (None, None));
+
+    // A bad signature must not use up a good one's nonce.
+    let forged = after(&[AGENT], &plan, &SignaturePolicy::default(), |fields| SignatureFields {
+        signature_input: fields.signature_input.replace("expires=1795000060", "expires=1795000061"),
+        ..fields
+    });
+    assert_eq!(only(&forged), invalid(Reason::SignatureMismatch));
+    assert_eq!(forged[0].once, None);
+}
+
+#[test]
+fn wanted_keys_are_those_of_signatures_that_may_hold() {
+    let headers = [AGENT];
+    let request = Request { method: Some("GET"), headers: &headers, ..Request::default() }
+        .with_url("https://shop.example/cart");
+    let fields = signer().sign(&(&request).into(), &plan()).unwrap();
+    let lines = [
+        AGENT,
+        ("signature-input", fields.signature_input.as_bytes()),
+        ("signature", fields.signature.as_bytes()),
+    ];
+    let request = Request { headers: &lines, ..request };
+    let wanted = |now| wanted_keys(&(&request).into(), &SignaturePolicy::default(), seconds(now));
+    let expected = WantedKey {
+        profile: Profile::WebBotAuth,
+        keyid: signer().public_key().thumbprint().to_owned(),
+        location: KeyLocation::read("https://agent.example", LocationKind::Directory),
+    };
+    assert_eq!(wanted(NOW), [expected]);
+    assert_eq!(wanted(NOW + 61), []);
+    let none = |_: &WantedKey| None;
+    let results = verify(&(&request).into(), &SignaturePolicy::default(), &none, seconds(NOW));
+    assert_eq!(only(&results), unverified(Reason::KeyUnavailable));
+    assert_eq!(results[0].signature_agent.as_deref(), Some("https://agent.example"));
+}
+
+#[test]
+fn a_key_that_the_host_mixes_up_is_not_taken() {
+    let other = |_: &WantedKey| Some(FoundKey { key: key(ED25519), source: None, is_registered: false });
+    let headers = [AGENT];
+    let request = Request { method: Some("GET"), headers: &headers, ..Request::default() }
+        .with_url("https://shop.example/cart");
+    let fields = signer().sign(&(&request).into(), &plan()).unwrap();
+    let lines = [
+        AGENT,
+        ("signature-input", fields.signature_input.as_bytes()),
+        ("signature", fields.signature.as_bytes()),
+    ];
+    let request = Request { headers: &lines, ..request };
+    let results = verify(&(&request).into(), &SignaturePolicy::default(), &other, seconds(NOW));
+    assert_eq!(only(&results), unverified(Reason::KeyUnavailable));
+}
+
+#[test]
+fn the_agent_protocol_is_strict_unless_compatibility_is_wanted() {
+    let strict = SignaturePolicy::default();
+    let compat = SignaturePolicy { compat: true, ..strict.clone() };
+    let tap = |components: &[&str], tag: &str| SigningPlan {
+        components: components.iter().map(|name| (*name).to_owned()).collect(),
+        nonce: Some("n-0S6_WzA2Mj".to_owned()),
+        tag: tag.to_owned(),
+        lifetime_seconds: 480,
+        ..plan()
+    };
+    let check = |plan: &SigningPlan, policy: &SignaturePolicy| {
+        after(&[("content-length", b"5")], plan, policy, |fields| fields)
+    };
+    let browser = tap(&["@authority", "@path"], BROWSER_TAG);
+    assert_eq!(only(&check(&browser, &strict)), VERIFIED);
+    assert_eq!(only(&check(&tap(&["@target-uri"], BROWSER_TAG), &strict)), VERIFIED);
+    for (plan, expected) in [
+        (tap(&["@authority"], BROWSER_TAG), Reason::CoverageInsufficient),
+        (tap(&["@path"], BROWSER_TAG), Reason::CoverageInsufficient),
+        (SigningPlan { nonce: None, ..browser.clone() }, Reason::ParameterMissing),
+        (SigningPlan { lifetime_seconds: 481, ..browser.clone() }, Reason::WindowTooLong),
+    ] {
+        assert_eq!(only(&check(&plan, &strict)), invalid(expected));
+        assert_eq!(only(&check(&plan, &compat)), invalid(expected));
+    }
+    let payer = tap(&["@authority", "@path"], PAYER_TAG);
+    assert_eq!(only(&check(&payer, &strict)), invalid(Reason::CoverageInsufficient));
+    assert_eq!(only(&check(&payer, &compat)), VERIFIED);
+    assert_eq!(check(&payer, &compat)[0].warnings, [Warning::PayerCoverage]);
+    // Without an end a signature holds for 300 seconds, in compatibility only.
+    let signed_without_end = |created: i64, policy: &SignaturePolicy| {
+        let keyid = signer().public_key().thumbprint().to_owned();
+        let parameters = format!(
+            "(\"@authority\" \"@path\");created={created};keyid=\"{keyid}\";nonce=\"n-0S6_WzA2Mj\";tag=\"{BROWSER_TAG}\""
+        );
+        let base =
+            format!("\"@authority\": shop.example\n\"@path\": /cart\n\"@signature-params\": {parameters}");
+        let signature = Ed25519SigningKey::from_seed(&[7; 32]).unwrap().sign(base.as_bytes()).unwrap();
+        let encoded = crate::encoding::base64url(&signature).replace('-', "+").replace('_', "/");
+        only(&after(&[], &browser, policy, |_| SignatureFields {
+            signature_input: format!("s={parameters}"),
+            signature: format!("s=:{encoded}==:"),
+        }))
+    };
+    assert_eq!(signed_without_end(NOW, &strict), invalid(Reason::ParameterMissing));
+    assert_eq!(signed_without_end(NOW - 300, &compat), VERIFIED);
+    assert_eq!(signed_without_end(NOW - 301, &compat), invalid(Reason::Expired));
+}
+
+#[test]
+fn the_form_without_alg_counts_only_where_it_is_wanted() {
+    let keyid = signer().public_key().thumbprint().to_owned();
+    let rest = format!("expires=1795000060;nonce=\"n-0S6_WzA2Mj\";tag=\"{BROWSER_TAG}\"");
+    let fixed = format!("s=(\"@authority\" \"@path\");created={NOW};keyid=\"{keyid}\";{rest}");
+    let base = format!("\"@authority\": shop.example\n\"@path\": /cart\n\"@signature-params\": {fixed}");
+    let signature = Ed25519SigningKey::from_seed(&[7; 32]).unwrap().sign(base.as_bytes()).unwrap();
+    let encoded = crate::encoding::base64url(&signature).replace('-', "+").replace('_', "/");
+    let check = |alg: &str, policy: &SignaturePolicy| {
+        let plan = SigningPlan { components: vec!["@path".to_owned()], ..plan() };
+        after(&[], &plan, policy, |_| SignatureFields {
+            signature_input: format!(
+                "s=(\"@authority\" \"@path\");created={NOW};keyid=\"{keyid}\"{alg};{rest}"
+            ),
+            signature: format!("s=:{encoded}==:"),
+        })
+    };
+    let wanted = SignaturePolicy { visa_page_base: true, ..SignaturePolicy::default() };
+    let results = check(";alg=\"ed25519\"", &wanted);
+    assert_eq!(only(&results), VERIFIED);
+    assert_eq!(results[0].base_form, Some(BaseForm::VisaPage));
+    assert_eq!(only(&check(";alg=\"Ed25519\"", &wanted)), VERIFIED);
+    assert_eq!(
+        only(&check(";alg=\"ed25519\"", &SignaturePolicy::default())),
+        invalid(Reason::SignatureMismatch)
+    );
+    // A parameter that the fixed order would leave out cannot hide in it.
+    assert_eq!(only(&check(";alg=\"ed25519\";extra=1", &wanted)), invalid(Reason::SignatureMismatch));
+}
+
+#[test]
+fn keys_are_checked_when_they_are_read() {
+    let read = |key: serde_json::Value| {
+        serde_json::from_value::<DatedJwk>(key)
+            .map_err(Error::from)
+            .and_then(|key| VerificationKey::from_jwk(&key))
+    };
+    let jwk = |x: &[u8]| json!({"kty": "OKP", "crv": "Ed25519", "x": crate::encoding::base64url(x)});
+    // Points of small order and another spelling of a coordinate: signatures by nobody would hold.
+    let order_8 = "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05";
+    for unfit in [
+        jwk(&[0; 32]),
+        jwk(&[vec![1], vec![0; 31]].concat()),
+        jwk(&[vec![0xec], vec![0xff; 30], vec![0x7f]].concat()),
+        jwk(&crate::encoding::decode_hex(order_8).unwrap()),
+        jwk(&[vec![0xee], vec![0xff; 30], vec![0x7f]].concat()),
+        jwk(&[1; 31]),
+        serde_json::from_str(ED25519).unwrap(),
+        json!({"kty": "oct", "k": "c2VjcmV0", "alg": "HS256"}),
+        json!({"kty": "OKP", "crv": "X25519", "x": "JrQLj5P_89iXES9-vFgrIy29clF9CC_oPPsw3c5D0bs"}),
+        json!({"kty": "OKP", "crv": "Ed25519", "x": "JrQLj5P_89iXES9-vFgrIy29clF9CC_oPPsw3c5D0bs", "use": "enc"}),
+        json!({"kty": "OKP", "crv": "Ed25519", "x": "JrQLj5P_89iXES9-vFgrIy29clF9CC_oPPsw3c5D0bs", "alg": "HS256"}),
+        json!({"kty": "RSA", "e": "AQAB", "n": "AQAB"}),
+        json!({}),
+    ] {
+        assert!(read(unfit.clone()).is_err(), "{unfit}");
+    }
+    let rsa = |alg: Option<&str>| {
+        let mut key: serde_json::Value = serde_json::from_str(RSA).unwrap();
+        if let Some(alg) = alg {
+            key["alg"] = json!(alg);
+        }
+        read(key).unwrap()
+    };
+    let chosen = |key: &VerificationKey, profile, alg: Option<&str>| {
+        key.for_signature(profile, alg).map(|key| key.algorithm().name())
+    };
+    use Profile::{Tap, WebBotAuth};
+    for (key, profile, alg, expected) in [
+        (rsa(None), WebBotAuth, None, Ok("rsa-pss-sha512")),
+        (rsa(None), WebBotAuth, Some("rsa-v1_5-sha256"), Ok("rsa-v1_5-sha256")),
+        (rsa(None), WebBotAuth, Some("rsa-pss-sha256"), Err(Reason::AlgNotAllowed)),
+        (rsa(None), Tap, Some("rsa-pss-sha256"), Ok("rsa-pss-sha256")),
+        (rsa(None), Tap, Some("rsa-v1_5-sha256"), Err(Reason::AlgNotAllowed)),
+        (rsa(Some("PS512")), WebBotAuth, Some("rsa-v1_5-sha256"), Err(Reason::AlgMismatch)),
+        (rsa(Some("RS256")), WebBotAuth, None, Ok("rsa-v1_5-sha256")),
+        (rsa(Some("PS256")), WebBotAuth, None, Err(Reason::AlgNotAllowed)),
+        (rsa(None), WebBotAuth, Some("ed25519"), Err(Reason::AlgMismatch)),
+        (rsa(None), WebBotAuth, Some("hmac-sha256"), Err(Reason::AlgNotAllowed)),
+        (rsa(None), Tap, Some("hmac-sha256"), Err(Reason::AlgNotAllowed)),
+        (rsa(None), WebBotAuth, Some("none"), Err(Reason::AlgNotAllowed)),
+        (rsa(None), WebBotAuth, Some(""), Err(Reason::AlgNotAllowed)),
+    ] {
+        assert_eq!(chosen(&key, profile, alg), expected, "{alg:?}");
+    }
+    let ed25519 = key(ED25519);
+    assert_eq!(chosen(&ed25519, Tap, Some("Ed25519")), Ok("ed25519"));
+    assert_eq!(chosen(&ed25519, WebBotAuth, Some("Ed25519")), Err(Reason::AlgNotAllowed));
+    assert_eq!(chosen(&ed25519, WebBotAuth, Some("ecdsa-p256-sha256")), Err(Reason::AlgMismatch));
+}
+
+#[test]
+fn directories_have_limits_and_find_by_thumbprint() {
+    let public = serde_json::to_value(key(ED25519).jwk()).unwrap();
+    let mut other = serde_json::to_value(key(P256).jwk()).unwrap();
+    other["kid"] = json!(THUMBPRINT);
+    let document = json!({"keys": [other, public]}).to_string();
+    let directory = KeyDirectory::parse(document.as_bytes()).unwrap();
+    let found = directory.find(LocationKind::Directory, THUMBPRINT).unwrap();
+    assert_eq!(found.thumbprint(), THUMBPRINT, "another key's id must not count");
+    assert!(directory.find(LocationKind::Directory, "test-key-ed25519").is_none());
+    assert!(directory.find(LocationKind::JwksUri, "test-key-ed25519").is_some());
+    let padded = |length: usize| format!("{document}{}", " ".repeat(length - document.len()));
+    assert_eq!(KeyDirectory::parse(padded(65_536).as_bytes()).unwrap().keys().len(), 2);
+    let too_large = KeyDirectory::parse(padded(65_537).as_bytes()).unwrap_err();
+    assert_eq!(too_large.kind(), ErrorKind::LimitExceeded);
+}
+
+#[test]
+fn verifiers_of_other_languages_have_limits() {
+    let dated = DatedJwk { jwk: key(ED25519).jwk().jwk.clone(), ..DatedJwk::default() };
+    let options =
+        |keys: usize| SignatureVerifierOptions { keys: vec![dated.clone(); keys], ..Default::default() };
+    assert!(options(1000).verifier().is_ok());
+    assert_eq!(options(1001).verifier().unwrap_err().kind(), ErrorKind::LimitExceeded);
+    let verifier = options(1).verifier().unwrap();
+    let check = |request: serde_json::Value| {
+        let request: SignedRequest = serde_json::from_value(request).unwrap();
+        verifier.verify(&request, seconds(NOW)).map(|verified| verified.signatures.len())
+    };
+    let code = |result: crate::Result<usize>| result.map_err(|error| error.kind());
+    assert_eq!(code(check(json!({"headers": {"a": vec!["b"; 1000]}}))), Ok(0));
+    assert_eq!(code(check(json!({"headers": {"a": vec!["b"; 1001]}}))), Err(ErrorKind::LimitExceeded));
+    assert_eq!(code(check(json!({"headers": {}, "url": "/".repeat(65_537)}))), Err(ErrorKind::LimitExceeded));
+}
+
+#[test]
+fn bodies_are_asked_for_where_their_digest_is_covered() {
+    let covers = |input: &'static str| needs_body(&[("Signature-Input", input.as_bytes())]);
+    assert!(covers(r#"a=("@path" "content-digest");created=1"#));
+    assert!(covers(r#"a=("@path"), b=("content-digest";bs)"#));
+    assert!(!covers(r#"a=("@path");created=1"#));
+    assert!(!needs_body(&[("content-digest", b"sha-256=:AAAA:")]));
+}
+
+#[test]
+fn digests_are_all_compared() {
+    let body = br#"{"hello": "world"}"#;
+    let right = content_digest(body);
+    let sha512 =
+        "sha-512=:WZDPaVn/7XgHaAy8pmojAkGWoRx2UFChF41A2svX+TaPm+AbwAgBWnrIiYllu7BNNyealdVLvRwEmTHWXvJwew==:";
+    let wrong = content_digest(b"");
+    use super::digest::{Comparison, compare};
+    for (value, expected) in [
+        (right.clone(), Comparison::Equal),
+        (sha512.to_owned(), Comparison::Equal),
+        (format!("{right}, {sha512}"), Comparison::Equal),
+        (format!("md5=:AAAA:, {right}"), Comparison::Equal),
+        (wrong.clone(), Comparison::Different),
+        (format!("{}, {sha512}", wrong), Comparison::Different),
+        ("md5=:AAAA:".to_owned(), Comparison::Different),
+        ("sha-256=abc".to_owned(), Comparison::Different),
+        ("sha-256=(:AAAA:)".to_owned(), Comparison::Different),
+        ("sha-256=:A".to_owned(), Comparison::Different),
+        (String::new(), Comparison::Different),
+    ] {
+        let headers = [("Content-Digest", value.as_bytes())];
+        assert_eq!(compare(&headers, Some(Body::Bytes(body))), expected, "{value}");
+    }
+    assert_eq!(compare(&[("content-digest", right.as_bytes())], None), Comparison::Unknown);
+    assert_eq!(compare(&[], Some(Body::Bytes(body))), Comparison::Different);
+}
+
+#[test]
+fn two_hundred_headers_of_any_bytes_do_not_matter_unless_they_are_covered() {
+    let bytes: Vec<u8> = (0..=255).collect();
+    let mut headers: Vec<Line<'_>> = vec![AGENT];
+    headers.extend(std::iter::repeat_n(("x-any", bytes.as_slice()), 200));
+    assert_eq!(only(&after(&headers, &plan(), &SignaturePolicy::default(), |fields| fields)), VERIFIED);
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_fields_never_panic_and_never_verify(
+        input in "(sig1=\\(|\"@authority\" ?|\"@path\";?|;created=|17950000|[0-9]{1,20}|;keyid=|;tag=\"web-bot-auth\"|\\)|,| |sig2=|[ -~]{0,9}|\\PC{0,3}){0,20}",
+        signature in "(sig1=:|[A-Za-z0-9+/=]{0,90}|:|,| |\\PC{0,3}){0,8}",
+        agent in "(sig1=|\"https://|agent.example|\"|;type=|jwks_uri|[ -~]{0,9}){0,6}",
+        target in "\\PC{0,40}",
+        raw in any::<bool>(),
+    ) {
+        let headers =
+            [("signature-input", input.as_bytes()), ("signature", signature.as_bytes()), ("signature-agent", agent.as_bytes())];
+        let request = Request { method: Some("GET"), headers: &headers, ..Request::default() }.with_url(&target);
+        let policy = SignaturePolicy { raw_base: raw, visa_page_base: true, compat: true, ..SignaturePolicy::default() };
+        let results = verify(&(&request).into(), &policy, &home, seconds(NOW));
+        prop_assert!(results.iter().all(|result| !result.is_verified()));
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in any::<Vec<u8>>(), other in any::<Vec<u8>>()) {
+        let headers = [("signature-input", bytes.as_slice()), ("signature", &other), ("content-digest", &other)];
+        let request = Request { headers: &headers, trailers: &headers, ..Request::default() };
+        let _ = verify(&(&request).into(), &SignaturePolicy::default(), &home, seconds(NOW));
+        let _ = (KeyDirectory::parse(&bytes), needs_body(&headers));
+    }
+
+    #[test]
+    fn what_is_signed_verifies(
+        path in "/[!-\"$-~]{0,40}",
+        values in proptest::collection::vec("[ -~\t]{0,30}", 1..5),
+        nonce in "[ -~]{8,256}",
+        keyid in "[ -~]{1,60}",
+        seed in any::<[u8; 32]>(),
+    ) {
+        let signer = MessageSigner::generate(&seed).unwrap();
+        let headers: Vec<Line<'_>> = values.iter().map(|value| ("X-Value", value.as_bytes())).collect();
+        let request =
+            Request { method: Some("GET"), authority: Some("shop.example"), target: Some(&path), headers: &headers, ..Request::default() };
+        let plan = SigningPlan {
+            nonce: Some(nonce),
+            keyid: Some(keyid),
+            ..SigningPlan::new(["@authority", "@path", "@query", "@request-target", "x-value", r#""x-value";bs"#], BROWSER_TAG, seconds(NOW), 60)
+        };
+        let fields = signer.sign(&(&request).into(), &plan).unwrap();
+        let mut lines = headers.clone();
+        lines.extend([("signature-input", fields.signature_input.as_bytes()), ("signature", fields.signature.as_bytes())]);
+        let key = Arc::new(VerificationKey::from_public_key(signer.public_key().clone(), None));
+        let keys = |_: &WantedKey| Some(FoundKey { key: Arc::clone(&key), source: None, is_registered: false });
+        let request = Request { headers: &lines, ..request };
+        let results = verify(&(&request).into(), &SignaturePolicy::default(), &keys, seconds(NOW));
+        prop_assert!(results[0].is_verified(), "{results:?}");
+    }
+}
+
+#[test]
+fn signers_are_checked_too() {
+    let read = |text: &str| MessageSigner::from_jwk(&serde_json::from_str(text).unwrap());
+    assert_eq!(read(ED25519).unwrap().public_key().thumbprint(), THUMBPRINT);
+    assert!(read(P256).is_ok());
+    assert!(read(RSA).is_err());
+    let request = Request { method: Some("GET"), ..Request::default() }.with_url("https://shop.example/");
+    for unfit in [
+        SigningPlan { label: "Sig".to_owned(), ..plan() },
+        SigningPlan { components: vec!["accept".to_owned()], ..plan() },
+        SigningPlan { components: vec!["@status".to_owned()], ..plan() },
+        SigningPlan { components: vec!["@signature-params".to_owned()], ..plan() },
+        SigningPlan { components: vec!["\"a\";b".to_owned()], ..plan() },
+        SigningPlan { components: vec!["Accept".to_owned()], ..plan() },
+        SigningPlan { components: Vec::new(), tag: "line\nbreak".to_owned(), ..plan() },
+        SigningPlan { components: Vec::new(), keyid: Some("\u{e9}".to_owned()), ..plan() },
+    ] {
+        assert_eq!(
+            signer().sign(&(&request).into(), &unfit).unwrap_err().kind(),
+            ErrorKind::InvalidInput,
+            "{unfit:?}"
+        );
+    }
+}

@@ -66,7 +66,7 @@ pub enum Status {
 impl Pending {
     pub fn new(app: &App, notice: Notice) -> Self {
         let now = app.now();
-        let days = i64::from(app.config.retention.deliveries_days);
+        let days = i64::from(app.config.retention.deliveries_days).max(DAYS_OF_RETRIES);
         Self {
             hook_id: notice.hook_id,
             id: format!("dlv_{}", ulid(now, app.random_bytes())),
@@ -140,3 +140,6 @@ pub(super) async fn finished(app: &App, hook_id: &str, limit: usize) -> Result<V
     let entries = app.storage.events().scan(query).await?;
     Ok(entries.iter().filter_map(|entry| serde_json::from_str(&entry.body).ok()).collect())
 }
+
+/// What waits is kept for as long as it may be tried, however short the log is.
+const DAYS_OF_RETRIES: i64 = 3;

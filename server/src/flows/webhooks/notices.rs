@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::hook::{Hook, Payload};
 use super::{Notice, enqueue, list};
-use crate::agentshield::views;
+use crate::agentshield::include;
 use crate::app::App;
 use crate::error::{ErrorKind, Result};
 use crate::flows::detection::Observed;
@@ -162,6 +162,7 @@ pub async fn day_limit_reached(app: &App, account_id: i64, limit: i64, reset: Ti
     app.webhooks.limited.insert(account_id, reset);
     if let Err(error) = tell_day_limit(app, account_id, limit, reset).await {
         error.log();
+        app.webhooks.limited.invalidate(&account_id);
     }
 }
 
@@ -294,10 +295,10 @@ fn whole(project_id: &str, sighting: &Sighting, row: &Map<String, Value>) -> Val
         "ip": text("ip"),
         "url": text("url"),
         "extended": {
-            "class": views::class(classification),
-            "agent": views::agent(classification),
-            "verification": views::verification(classification),
-            "signals": views::signals(classification),
+            "class": include::class(classification),
+            "agent": include::agent(classification),
+            "verification": include::verification(classification),
+            "signals": include::signals(classification),
             "policy": { "action": row.get("policyAction"), "ruleId": row.get("ruleId") },
         },
     })

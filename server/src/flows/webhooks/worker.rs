@@ -173,18 +173,19 @@ async fn note_failure(app: &App, hook: &Hook, is_gone: bool) -> Result<bool> {
         }
         return Ok(false);
     };
-    let mut was_enabled = false;
+    let (mut is_off, mut is_new) = (true, false);
     let disable = |found: Hook| {
-        // Its owner gave it another address, or began afresh: this failure says nothing about that.
-        was_enabled = found.is_enabled && found.url == hook.url;
-        was_enabled.then_some(Hook { is_enabled: false, disabled_because: Some(reason), ..found })
+        // Its owner gave it another address meanwhile: this failure says nothing about that.
+        is_new = found.is_enabled && found.url == hook.url;
+        is_off = is_new || !found.is_enabled;
+        is_new.then_some(Hook { is_enabled: false, disabled_because: Some(reason), ..found })
     };
     app.storage.update(&hook.id, disable).await?;
     app.webhooks.watches.invalidate_all();
-    if was_enabled {
+    if is_new {
         tell_owners(app, hook, reason).await?;
     }
-    Ok(true)
+    Ok(is_off)
 }
 
 /// Tells an account's members that the server switched a webhook off.

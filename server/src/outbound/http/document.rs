@@ -44,8 +44,8 @@ impl Http {
     async fn fetch_document(&self, request: GetDocument<'_>) -> Result<Document, GetError> {
         let url = Url::parse(request.url).map_err(|_| GetError::Url(UrlError::Syntax))?;
         self.rules.check(&url)?;
-        let client = self.client(&self.straight, Policy::none)?;
-        let response = client.get(url).header(ACCEPT, request.accept).send().await;
+        let response =
+            self.client(&self.direct, Policy::none)?.get(url).header(ACCEPT, request.accept).send().await;
         let response: Response = response.map_err(|error| reason(&error))?;
         if response.status() != StatusCode::OK {
             return Err(GetError::Status(response.status().as_u16()));

@@ -204,6 +204,23 @@ async fn a_replacement_never_lengthens_a_keys_life() {
 }
 
 #[tokio::test]
+async fn a_replaced_key_has_no_power_over_its_successor() {
+    let site = Site::start().await;
+    let writer = site.writer().await;
+    let body = json!({ "scopes": ["detect", "write"] });
+    let leaked = site.call(&writer, "POST", KEYS, body).await.json;
+    let path = format!("{KEYS}/{}/rotate", text(&leaked, "id"));
+    let rotated = site.call(&writer, "POST", &path, json!({ "overlapSeconds": 3_600 })).await.json;
+    let (leaked, successor) = (text(&leaked, "key"), format!("{KEYS}/{}", text(&rotated, "id")));
+    for (method, path) in [("DELETE", successor.clone()), ("POST", format!("{successor}/rotate"))] {
+        assert_refused(&site.call(leaked, method, &path, Value::Null).await, "scope");
+    }
+    let made = site.call(leaked, "POST", KEYS, json!({})).await.json;
+    assert_eq!(made["expiresAt"], rotated["replaces"]["expiresAt"]);
+    assert_eq!(detect(&site, text(&rotated, "key")).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_key_cannot_give_more_than_it_has() {
     let site = Site::start().await;
     let (blog, blog_id) = site.further_project("Blog").await;

@@ -1,5 +1,6 @@
 //! Pixels of a project.
 
+use quivive_server::audit;
 use quivive_server::tenant::detection_key::{NewKey, Scope};
 use quivive_server::tenant::directory::{self, NewAccount, NewProject};
 use serde_json::{Value, json};
@@ -78,6 +79,18 @@ async fn a_pixel_is_made_read_changed_and_deleted() {
         assert_eq!(answer.json["error"]["details"], json!({ "resource": "pixel" }));
     }
     assert_eq!(owner.call("GET", &owner.path, &Value::Null).await.json, json!({ "pixels": [] }));
+
+    let tenant = owner.site.project.to_string();
+    let trail = audit::latest(&owner.site.server.app, &tenant, 10).await.unwrap();
+    let mut actions: Vec<_> = trail.iter().map(|entry| entry["action"].as_str().unwrap()).collect();
+    actions.sort_unstable();
+    assert_eq!(actions, ["pixel.changed", "pixel.created", "pixel.deleted"]);
+    let changed = trail.iter().find(|entry| entry["action"] == "pixel.changed").unwrap();
+    assert_eq!(
+        (&changed["details"]["before"]["enabled"], &changed["details"]["after"]["enabled"]),
+        (&json!(true), &json!(false))
+    );
+    assert_eq!(changed["actor"]["kind"], "api_key");
 }
 
 #[tokio::test]
@@ -196,13 +209,8 @@ async fn other_tenants_pixels_are_not_there() {
     let scopes = Some(vec![Scope::Read, Scope::Write]);
     let their_key = NewKey { project_id: theirs.id, scopes: scopes.clone(), ..NewKey::default() };
     let their_key = owner.site.key(their_key).await;
-    let narrow = NewKey {
-        project_id: sibling.id,
-        projects: Some(vec![sibling.id]),
-        scopes,
-        key: None,
-        valid_until: None,
-    };
+    let narrow =
+        NewKey { project_id: sibling.id, projects: Some(vec![sibling.id]), scopes, ..NewKey::default() };
     let narrow = owner.site.key(narrow).await;
     let through = |project: &str| format!("/api/v1/projects/{project}/pixels/{id}");
     for (key, path, status, code, details) in [

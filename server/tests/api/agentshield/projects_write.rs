@@ -13,6 +13,7 @@ use quivive_server::tenant::{IpMode, directory, erasure};
 use serde_json::{Value, json};
 
 use super::site::{ALL_SCOPES, KEY, Site, assert_error};
+use crate::botect::site::{CHROME, event};
 
 const PROJECTS: &str = "/api/v1/projects";
 
@@ -210,12 +211,12 @@ async fn a_deleted_project_is_erased_in_every_family_and_others_are_not() {
         directory::change_account(app, site.account, |account| account.is_subscribed = true).await.unwrap();
         let enabled = directory::enable_scoring(app, project).await.unwrap();
         let site_key = enabled.project.scoring.site_key.unwrap();
-        let session = json!({
-            "session_token": format!("sess_{project:032}"), "idempotency_key": format!("e-{project}"),
-            "events": [{ "type": "page_view", "timestamp": site.server.app.now().milliseconds() }],
-        });
-        let headers = [("x-botect-site-key", &*site_key), ("content-type", "application/json")];
-        site.server.call("POST", "/v1/events", &headers, session.to_string()).await;
+        let events = [event(&format!("e-{project}"), "page", json!({ "page_path_hash": "9cb2d74a" }))];
+        let session = json!({ "session_token": null, "events": events });
+        let headers =
+            [("x-botect-site-key", &*site_key), ("content-type", "application/json"), ("user-agent", CHROME)];
+        let taken = site.server.call("POST", "/v1/events", &headers, session.to_string()).await;
+        assert_eq!(taken.status, 202, "{}", taken.json);
         site_keys.push(site_key);
     }
     let detections = async |project: i64| {

@@ -132,10 +132,10 @@ impl Receiver {
         format!("http://127.0.0.1:{}/hook?tenant=7", self.port)
     }
 
-    /// The next answers: status lines, with further header lines.
+    /// The next answers, in place of those that were to come: status lines, with further header lines.
     pub fn answer(&self, answers: &[&str]) {
         let lines = answers.iter().map(|answer| format!("{answer}\r\n"));
-        self.answers.lock().unwrap().extend(lines);
+        *self.answers.lock().unwrap() = lines.collect();
     }
 
     pub fn received(&self) -> Vec<Received> {

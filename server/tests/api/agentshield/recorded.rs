@@ -114,10 +114,6 @@ impl Site {
         self.public_id(self.project).await
     }
 
-    pub async fn public_id(&self, project: i64) -> String {
-        quivive_server::tenant::directory::project(&self.server.app, project).await.unwrap().public_id
-    }
-
     /// GET below the site's project, with the key.
     pub async fn read(&self, rest: &str) -> Answer {
         let path = format!("/api/v1/projects/{}{rest}", self.project_id().await);

@@ -508,19 +508,16 @@ async fn a_notice_that_fails_once_arrives() {
 
 #[tokio::test]
 async fn redirects_are_not_followed() {
-    let (owner, receiver) = (Owner::start().await, Receiver::start().await);
-    let other = Receiver::start().await;
-    let (hook, _) = owner.hook_for(&receiver, "detection.created").await;
+    let (owner, other) = (Owner::start().await, Receiver::start().await);
     for status in ["301 Moved", "302 Found", "307 Elsewhere", "308 Elsewhere"] {
+        let receiver = Receiver::start().await;
         receiver.answer(&[&format!("{status}\r\nLocation: {}", other.url())]);
+        let (hook, _) = owner.hook_for(&receiver, "detection.created").await;
         owner.notify(&hook, 1).await;
         owner.deliver().await;
         let log = owner.deliveries(&hook).await;
-        assert_eq!(
-            (&log[0]["status"], &log[0]["lastError"]),
-            (&json!("pending"), &json!(format!("status {}", &status[..3])))
-        );
-        owner.site.server.advance(1_000);
+        assert_eq!(log[0]["status"], "pending");
+        assert_eq!(log[0]["lastError"], format!("status {}", &status[..3]));
     }
     assert_eq!(other.count(), 0);
 }
@@ -587,11 +584,10 @@ async fn a_webhook_that_fails_for_three_days_is_switched_off_and_its_owners_are_
     assert!(mails[0].text.contains(hook.trim_start_matches('/')) && mails[0].text.contains("72 hours"));
 
     // One success in between and the days count from there.
-    let (second, receiver) = (Receiver::start().await, receiver);
-    drop(receiver);
+    let second = Receiver::start().await;
     let (hook, _) = owner.hook_for(&second, "detection.created").await;
     for answer in ["500 Oops", "200 OK", "500 Oops", "500 Oops"] {
-        second.answer(&[answer; 4]);
+        second.answer(&[answer; 9]);
         owner.notify(&hook, 1).await;
         owner.deliver().await;
         owner.site.server.advance(40 * HOUR);

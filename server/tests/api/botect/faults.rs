@@ -192,9 +192,6 @@ impl Events for Moody {
     async fn erase(&self, kind: &str, project: &str) -> Result<u64> {
         self.database.erase(kind, project).await
     }
-    async fn erase(&self, kind: &str, project: &str, most: usize) -> Result<u64> {
-        self.database.erase(kind, project, most).await
-    }
 }
 
 pub async fn moody_site() -> (Site, Arc<Moody>) {

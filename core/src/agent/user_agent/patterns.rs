@@ -1,0 +1,219 @@
+//! The tokens, words and marks of a rule set, compiled into one automaton.
+
+use aho_corasick::automaton::Automaton as _;
+use aho_corasick::{Anchored, MatchKind};
+
+use super::place::Place;
+use super::seen::Seen;
+use super::shape::Form;
+use super::{Platform, Tool, UserAgentClass};
+use crate::agent::catalogue::{Agent, Browsers, RuleSet, WordKind};
+use crate::agent::{BotType, SubType};
+use crate::{Error, Result};
+
+/// A rule set's tokens, words and marks, compiled.
+#[derive(Debug)]
+pub(in crate::agent) struct Matcher {
+    automaton: Automaton,
+    start: aho_corasick::automaton::StateID,
+    patterns: Vec<(Pattern, usize)>,
+    pub(super) kinds: Vec<(BotType, SubType)>,
+    pub(super) browsers: Browsers,
+}
+
+/// What a pattern stands for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Pattern {
+    Agent(usize),
+    Tool(usize),
+    /// A word of the kind at this place.
+    Word(usize, Strength),
+    Ai,
+    ExcludedWord,
+    Contact,
+    Mark(Mark),
+    Platform(Platform),
+}
+
+/// Where a word tells a bot.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Strength {
+    /// Everywhere, at the end of a name.
+    Strong,
+    /// As a word of its own or the end of a compound; not in the browser window of an app.
+    Weak,
+    /// As a later part of a compound name; not in the browser window of an app.
+    Joined,
+    /// Nowhere: it only says what a bot does.
+    Hint,
+}
+
+/// Parts of user agents that say what they are the user agent of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Mark {
+    /// The start of a browser that is not shaped like `Mozilla/5.0 (…)`.
+    Browser,
+    Chromium,
+    Compatible,
+    Device,
+    Engine,
+    Firefox,
+    /// The browser window of an app.
+    InApp,
+    /// Further text in the comment that says `KHTML, like Gecko`.
+    LikeGecko,
+    Mozilla,
+    /// Not a browser on a desktop.
+    NotDesktop,
+    /// The version of Gecko.
+    Revision,
+    Safari,
+    /// A part of devices' names inside a longer word.
+    WordOfDevice,
+}
+
+impl Matcher {
+    /// Compiles the patterns; also returns the tools, to which matches refer by place.
+    pub fn new(rules: &mut RuleSet) -> Result<(Self, Vec<Tool>)> {
+        let mut texts: Vec<String> = Vec::new();
+        let mut patterns = Vec::new();
+        let mut add = |text: &str, pattern: Pattern| {
+            texts.push(text.to_ascii_lowercase());
+            patterns.push((pattern, text.len()));
+        };
+        for (place, agent) in rules.agents.iter().enumerate() {
+            agent.tokens.iter().for_each(|token| add(token, Pattern::Agent(place)));
+        }
+        for (place, tool) in rules.tools.iter().enumerate() {
+            tool.tokens.iter().for_each(|token| add(token, Pattern::Tool(place)));
+        }
+        let words = &rules.words;
+        for (place, kind) in words.kinds.iter().enumerate() {
+            let WordKind { words, weak, joined, hints, .. } = kind;
+            let lists = [
+                (words, Strength::Strong),
+                (weak, Strength::Weak),
+                (joined, Strength::Joined),
+                (hints, Strength::Hint),
+            ];
+            for (list, strength) in lists {
+                list.iter().for_each(|word| add(word, Pattern::Word(place, strength)));
+            }
+        }
+        words.ai.iter().for_each(|word| add(word, Pattern::Ai));
+        words.excluded.iter().for_each(|word| add(word, Pattern::ExcludedWord));
+        words.contacts.iter().for_each(|text| add(text, Pattern::Contact));
+        rules.browsers.starts.iter().for_each(|name| add(name, Pattern::Mark(Mark::Browser)));
+        rules.browsers.devices.iter().for_each(|name| add(name, Pattern::Mark(Mark::Device)));
+        MARKS.iter().for_each(|(text, mark)| add(text, Pattern::Mark(*mark)));
+        PLATFORMS.iter().for_each(|(text, platform)| add(text, Pattern::Platform(*platform)));
+        let invalid = |error: &dyn std::fmt::Display| {
+            Error::invalid_input(format!("tokens cannot be compiled: {error}"))
+        };
+        if words.kinds.len() > MAXIMUM_KINDS {
+            return Err(invalid(&format!("more than {MAXIMUM_KINDS} kinds of words")));
+        }
+        let automaton = compile(&texts).map_err(|error| invalid(&error))?;
+        let start = automaton.start_state(Anchored::No).map_err(|error| invalid(&error))?;
+        let tools = rules
+            .tools
+            .iter()
+            .map(|entry| Tool {
+                name: entry.name.clone(),
+                sub_type: entry.sub_type,
+                confidence: entry.confidence,
+                without_browser: entry.without_browser,
+            })
+            .collect();
+        let kinds = words.kinds.iter().map(|kind| (kind.bot_type, kind.sub_type)).collect();
+        let browsers = std::mem::take(&mut rules.browsers);
+        Ok((Self { automaton, start, patterns, kinds, browsers }, tools))
+    }
+
+    /// Says what a user agent is; looks at its first 2,048 bytes.
+    pub fn class_of<'a>(
+        &self,
+        user_agent: &str,
+        agents: &'a [Agent],
+        tools: &'a [Tool],
+    ) -> UserAgentClass<'a> {
+        let all = user_agent.trim_ascii().as_bytes();
+        let text = all.get(..LOOKED_AT).unwrap_or(all);
+        let mut seen = Seen::new(text, Form::of(text));
+        let mut state = self.start;
+        for (last, byte) in text.iter().enumerate() {
+            state = self.automaton.next_state(Anchored::No, state, *byte);
+            if self.automaton.is_special(state) && self.automaton.is_match(state) {
+                for index in 0..self.automaton.match_len(state) {
+                    let id = self.automaton.match_pattern(state, index).as_usize();
+                    let Some((pattern, length)) = self.patterns.get(id) else { continue };
+                    let end = last + 1;
+                    seen.add(*pattern, Place { text, start: end.saturating_sub(*length), end }, agents);
+                }
+            }
+        }
+        let is_unreadable = all.len() > LOOKED_AT || seen.form.has_control;
+        seen.into_class(self, agents, tools, is_unreadable)
+    }
+}
+
+/// Tables of a few megabytes for speed.
+#[cfg(not(target_family = "wasm"))]
+type Automaton = aho_corasick::dfa::DFA;
+/// A small automaton: in a page or at the edge size counts.
+#[cfg(target_family = "wasm")]
+type Automaton = aho_corasick::nfa::contiguous::NFA;
+
+fn compile(texts: &[String]) -> std::result::Result<Automaton, aho_corasick::BuildError> {
+    Automaton::builder()
+        .ascii_case_insensitive(true)
+        .match_kind(MatchKind::Standard)
+        .prefilter(false)
+        .build(texts)
+}
+
+const LOOKED_AT: usize = 2048;
+const MAXIMUM_KINDS: usize = 32;
+
+const MARKS: [(&str, Mark); 28] = [
+    ("mozilla/", Mark::Mozilla),
+    ("chrome/", Mark::Chromium),
+    ("firefox/", Mark::Firefox),
+    ("applewebkit", Mark::Engine),
+    ("safari/", Mark::Safari),
+    ("gecko/", Mark::Engine),
+    ("trident/", Mark::Engine),
+    ("msie ", Mark::Engine),
+    ("presto/", Mark::Engine),
+    ("opera", Mark::Engine),
+    ("khtml", Mark::Engine),
+    ("rv:", Mark::Revision),
+    ("khtml, like gecko;", Mark::LikeGecko),
+    ("(compatible;", Mark::Compatible),
+    ("; wv)", Mark::InApp),
+    ("[fban", Mark::InApp),
+    ("[fb_iab", Mark::InApp),
+    ("mobile", Mark::NotDesktop),
+    ("electron/", Mark::NotDesktop),
+    ("smart", Mark::NotDesktop),
+    ("tv", Mark::NotDesktop),
+    ("browser", Mark::WordOfDevice),
+    ("android", Mark::WordOfDevice),
+    ("iphone", Mark::WordOfDevice),
+    ("ipad", Mark::WordOfDevice),
+    ("ipod", Mark::WordOfDevice),
+    ("macintosh", Mark::WordOfDevice),
+    ("windows", Mark::WordOfDevice),
+];
+
+const PLATFORMS: [(&str, Platform); 9] = [
+    ("windows nt", Platform::Windows),
+    ("macintosh", Platform::MacOs),
+    ("android", Platform::Android),
+    ("cros ", Platform::ChromeOs),
+    ("iphone", Platform::Ios),
+    ("ipad", Platform::Ios),
+    ("ipod", Platform::Ios),
+    ("linux", Platform::Linux),
+    ("x11", Platform::Linux),
+];

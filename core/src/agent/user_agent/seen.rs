@@ -1,0 +1,313 @@
+//! What one pass over a user agent has found, and what follows from it.
+
+use super::patterns::{Mark, Matcher, Pattern, Strength};
+use super::place::Place;
+use super::shape::{self, Form};
+use super::{BrowserShape, Platform, Tool, UserAgentClass};
+use crate::agent::catalogue::Agent;
+use crate::agent::{BotType, SubType};
+
+/// What one pass has found.
+pub(super) struct Seen<'t> {
+    pub form: Form,
+    text: &'t [u8],
+    agent: Option<(usize, usize)>,
+    tool: Option<(usize, usize)>,
+    /// Ends of the last strong word and of the last excluded one.
+    excluded_end: usize,
+    pending_word: Option<(usize, usize)>,
+    words: Kinds,
+    weak_words: Kinds,
+    hints: Kinds,
+    has_contact: bool,
+    has_ai_word: bool,
+    marks: Marks,
+    /// The end of what stands behind `(compatible;`, where it was found.
+    compatible_end: Option<usize>,
+    /// Where a later `Mozilla/` begins.
+    inner_start: Option<usize>,
+    /// The end of the last product that ends ordinary browsers' user agents.
+    browser_end: usize,
+    chromium: Option<u32>,
+    firefox: Option<u32>,
+    platform: Option<Platform>,
+}
+
+/// Kinds of words, one bit each.
+type Kinds = u32;
+
+#[derive(Clone, Copy, Default)]
+struct Marks(u32);
+
+impl Marks {
+    fn set(&mut self, mark: Mark) {
+        self.0 |= 1 << mark as u32;
+    }
+
+    fn has(self, mark: Mark) -> bool {
+        self.0 & 1 << mark as u32 != 0
+    }
+}
+
+impl<'t> Seen<'t> {
+    pub fn new(text: &'t [u8], form: Form) -> Self {
+        Self {
+            form,
+            text,
+            agent: None,
+            tool: None,
+            excluded_end: 0,
+            pending_word: None,
+            words: 0,
+            weak_words: 0,
+            hints: 0,
+            has_contact: false,
+            has_ai_word: false,
+            marks: Marks::default(),
+            compatible_end: None,
+            inner_start: None,
+            browser_end: 0,
+            chromium: None,
+            firefox: None,
+            platform: None,
+        }
+    }
+
+    pub fn add(&mut self, pattern: Pattern, place: Place<'_>, agents: &[Agent]) {
+        let length = place.end - place.start;
+        match pattern {
+            Pattern::Mark(mark) => self.mark(mark, place),
+            Pattern::Platform(platform) => self.platform(platform),
+            Pattern::Agent(agent) if self.is_name(place) && self.fits(agents.get(agent)) => {
+                keep_longest(&mut self.agent, agent, length);
+            }
+            Pattern::Tool(tool) if self.is_name(place) => keep_longest(&mut self.tool, tool, length),
+            Pattern::Word(kind, strength) if place.is_word_end() => self.word(kind, strength, place),
+            Pattern::Ai => self.has_ai_word |= place.is_word_start() && place.is_word_end(),
+            Pattern::ExcludedWord => {
+                self.excluded_end = place.end;
+                self.pending_word = self.pending_word.filter(|(_, end)| *end != place.end);
+            }
+            Pattern::Contact => {
+                let is_mail = place.last() == Some(b'@');
+                self.has_contact |=
+                    !is_mail || (place.is_mail_address() && !self.form.is_in_slot(place.start));
+            }
+            Pattern::Agent(_) | Pattern::Tool(_) | Pattern::Word(..) => {}
+        }
+    }
+
+    /// Whether a catalogue token counts at a place: in a device's model only with a version.
+    fn is_name(&self, place: Place<'_>) -> bool {
+        place.is_token() && (!self.form.is_in_slot(place.start) || place.has_version())
+    }
+
+    fn fits(&self, agent: Option<&Agent>) -> bool {
+        let holds = |part: &String| shape::contains_ignoring_case(self.text, part.as_bytes());
+        agent.is_some_and(|agent| {
+            (agent.ua_must.is_empty() || agent.ua_must.iter().any(holds))
+                && !agent.ua_must_not.iter().any(holds)
+        })
+    }
+
+    fn word(&mut self, kind: usize, strength: Strength, place: Place<'_>) {
+        if self.form.is_in_slot(place.start) {
+            return;
+        }
+        let bit = 1 << kind;
+        match strength {
+            // A word that ends an excluded one is found before or after it.
+            Strength::Strong if place.end != self.excluded_end => {
+                self.take_pending();
+                self.pending_word = Some((kind, place.end));
+            }
+            Strength::Weak if place.is_word_start() || place.end - place.start >= LONG_WORD => {
+                self.weak_words |= bit
+            }
+            Strength::Joined if place.is_joined() => self.weak_words |= bit,
+            _ if place.is_word_start() => self.hints |= bit,
+            _ => {}
+        }
+    }
+
+    fn take_pending(&mut self) {
+        if let Some((kind, _)) = self.pending_word.take() {
+            self.words |= 1 << kind;
+        }
+    }
+
+    fn mark(&mut self, mark: Mark, place: Place<'_>) {
+        match mark {
+            Mark::Browser if place.start > 0 || !place.is_token() => return,
+            Mark::Device if !place.is_token() => return,
+            Mark::Compatible => self.compatible_end = Some(place.end),
+            Mark::Mozilla if place.start > 0 => self.inner_start = self.inner_start.or(Some(place.start)),
+            Mark::Chromium => self.chromium = self.chromium.or_else(|| place.number_behind()),
+            Mark::Firefox => {
+                self.firefox = self.firefox.or_else(|| place.number_behind());
+                self.browser_end = place.end;
+            }
+            Mark::Safari => self.browser_end = place.end,
+            _ => {}
+        }
+        self.marks.set(mark);
+    }
+
+    fn platform(&mut self, platform: Platform) {
+        // Android names Linux before itself.
+        if matches!(self.platform, None | Some(Platform::Linux)) {
+            self.platform = Some(platform);
+        }
+    }
+
+    pub fn into_class<'a>(
+        mut self,
+        matcher: &Matcher,
+        agents: &'a [Agent],
+        tools: &'a [Tool],
+        is_unreadable: bool,
+    ) -> UserAgentClass<'a> {
+        self.take_pending();
+        let is_window_of_app = self.marks.has(Mark::InApp)
+            || (self.platform == Some(Platform::Ios) && !self.marks.has(Mark::Safari));
+        let has_start = has_browser_start(self.text);
+        let is_named_browser = self.marks.has(Mark::Browser);
+        let has_engine = [Mark::Engine, Mark::Chromium, Mark::Firefox, Mark::Safari]
+            .into_iter()
+            .any(|mark| self.marks.has(mark));
+        let is_browser = is_named_browser || (has_engine && has_start);
+        let agent = self.agent.and_then(|(place, _)| agents.get(place));
+        let tool = self
+            .tool
+            .and_then(|(place, _)| tools.get(place))
+            .filter(|tool| !(tool.without_browser && is_browser));
+        let is_known = agent.is_some() || tool.is_some_and(|tool| tool.confidence >= 0.5);
+        let weak_words = if is_window_of_app || is_named_browser { 0 } else { self.weak_words };
+        let words = self.words | weak_words;
+        let is_open = !is_named_browser && !is_window_of_app;
+        let is_odd = self.text.len() < SHORTEST || !self.form.has_product;
+        UserAgentClass {
+            agent,
+            tool,
+            has_bot_word: !is_known && (words != 0 || self.has_contact),
+            is_program: !is_known && !is_named_browser && self.is_program(has_start, has_engine, matcher),
+            has_foreign_part: !is_known && is_open && self.has_foreign_part(matcher),
+            has_unknown_product: !is_known && is_open && self.has_unknown_product(matcher),
+            kind: self.kind(words, matcher),
+            is_empty: self.text.is_empty(),
+            is_malformed: !self.text.is_empty() && (is_unreadable || (is_odd && self.platform.is_none())),
+            browser: BrowserShape {
+                is_browser,
+                chromium: self.chromium,
+                firefox: self.firefox,
+                platform: self.platform,
+            },
+        }
+    }
+
+    /// Whether nothing in it belongs to a browser, a device or an app of people.
+    fn is_program(&self, has_start: bool, has_engine: bool, matcher: &Matcher) -> bool {
+        if has_engine || self.marks.has(Mark::Device) || !self.text.iter().any(u8::is_ascii_alphabetic) {
+            return false;
+        }
+        if !has_start {
+            return !self.marks.has(Mark::WordOfDevice);
+        }
+        // Before version 5 browsers wrote what they liked into the comment.
+        let is_modern = shape::starts_with(self.text, MODERN_START);
+        let is_desktop = || self.is_desktop() && !self.marks.has(Mark::Revision);
+        match self.compatible_end {
+            Some(_) => self.is_other_compatible(matcher),
+            None => is_modern && (!self.marks.has(Mark::WordOfDevice) || is_desktop()),
+        }
+    }
+
+    /// Whether something in a browser's form is what programs write.
+    fn has_foreign_part(&self, matcher: &Matcher) -> bool {
+        let is_plain = !self.marks.has(Mark::NotDesktop) && !self.marks.has(Mark::Device);
+        let has_host = || {
+            let is_desktop =
+                matches!(self.platform, Some(Platform::Windows | Platform::MacOs | Platform::Linux));
+            let is_likely = is_desktop && !self.form.is_slot && !self.marks.has(Mark::NotDesktop);
+            is_likely && (shape::names_host(self.comment()) || shape::names_host(self.tail()))
+        };
+        self.marks.has(Mark::LikeGecko)
+            || (is_plain && self.is_other_compatible(matcher))
+            || self.has_foreign_start()
+            || (has_browser_start(self.text) && has_host())
+    }
+
+    /// Whether a desktop browser has more than any browser is known for.
+    fn has_unknown_product(&self, matcher: &Matcher) -> bool {
+        let browsers = &matcher.browsers;
+        self.browser_end > 0
+            && self.is_desktop()
+            && !self.marks.has(Mark::NotDesktop)
+            && (shape::has_unknown_part(self.comment(), browsers)
+                || shape::has_unknown_product(self.tail(), browsers))
+    }
+
+    fn comment(&self) -> &[u8] {
+        self.text.get(self.form.comment.clone()).unwrap_or_default()
+    }
+
+    /// What stands behind the version of the browser.
+    fn tail(&self) -> &[u8] {
+        let behind = self.text.get(self.browser_end..).filter(|_| self.browser_end > 0).unwrap_or_default();
+        let version = behind.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
+        behind.get(version..).unwrap_or_default()
+    }
+
+    fn is_desktop(&self) -> bool {
+        !self.form.is_slot && DESKTOPS.iter().any(|start| shape::starts_with(self.comment(), start))
+    }
+
+    fn is_other_compatible(&self, matcher: &Matcher) -> bool {
+        self.compatible_end
+            .and_then(|end| self.text.get(end..))
+            .is_some_and(|behind| !shape::is_compatible_browser(behind, &matcher.browsers))
+    }
+
+    /// Whether a whole browser's user agent stands behind a name or a sign.
+    fn has_foreign_start(&self) -> bool {
+        let before = self.inner_start.and_then(|start| self.text.get(..start)).map(<[u8]>::trim_ascii);
+        before.is_some_and(|before| {
+            let is_list = matches!(before.last(), Some(b',' | b':' | b'"' | b'\''));
+            let is_name = !before.contains(&b'(') && !has_browser_start(before);
+            let is_personal = matches!(self.platform, Some(Platform::Windows | Platform::MacOs));
+            is_list || (is_name && is_personal && self.is_desktop())
+        })
+    }
+
+    /// What the words say of a bot.
+    fn kind(&self, words: Kinds, matcher: &Matcher) -> (BotType, SubType) {
+        let of = |kinds: Kinds| matcher.kinds.get(kinds.trailing_zeros() as usize).copied();
+        let kind = of(words).or_else(|| of(self.hints));
+        match kind {
+            Some((BotType::Crawler, _)) if self.has_ai_word => (BotType::Crawler, SubType::AiTraining),
+            _ if self.has_ai_word => (BotType::AiAgent, SubType::UserFetch),
+            Some(kind) => kind,
+            None => (BotType::Crawler, SubType::Other),
+        }
+    }
+}
+
+/// The longer token is the more exact name; of equal ones the first in the catalogue wins.
+fn keep_longest(best: &mut Option<(usize, usize)>, place: usize, length: usize) {
+    let is_better =
+        best.is_none_or(|(other, longest)| length > longest || (length == longest && place < other));
+    if is_better {
+        *best = Some((place, length));
+    }
+}
+
+fn has_browser_start(text: &[u8]) -> bool {
+    BROWSER_STARTS.iter().any(|start| shape::starts_with(text, start))
+}
+
+const SHORTEST: usize = 10;
+/// The length from which a word counts at the end of a compound that is written small.
+const LONG_WORD: usize = 6;
+const BROWSER_STARTS: [&[u8]; 2] = [b"Mozilla/", b"Opera/"];
+const MODERN_START: &[u8] = b"Mozilla/5";
+const DESKTOPS: [&[u8]; 3] = [b"(Windows NT", b"(Macintosh", b"(X11"];

@@ -1,0 +1,162 @@
+//! The grammar of user agents: comments, the place where devices name their model, and what follows the engine.
+
+use std::ops::Range;
+
+use crate::agent::catalogue::Browsers;
+
+/// The parts of a user agent that are found by its signs alone.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Form {
+    /// The first comment, with its opening parenthesis.
+    pub comment: Range<usize>,
+    /// Whether a device puts its model there: it names an Android version.
+    pub is_slot: bool,
+    /// Whether there is a `product/version`.
+    pub has_product: bool,
+    /// Whether there is a control character.
+    pub has_control: bool,
+}
+
+impl Form {
+    pub fn of(text: &[u8]) -> Self {
+        let mut form = Self { comment: text.len()..text.len(), ..Self::default() };
+        let mut depth = 0_usize;
+        let mut before = b' ';
+        for (place, &byte) in text.iter().enumerate() {
+            match byte {
+                b'(' => {
+                    if form.comment.start == text.len() {
+                        form.comment.start = place;
+                    }
+                    depth += 1;
+                }
+                b')' => {
+                    if depth == 1 && form.comment.end == text.len() {
+                        form.comment.end = place;
+                    }
+                    depth = depth.saturating_sub(1);
+                }
+                b'/' if before.is_ascii_alphanumeric() && !form.has_product => {
+                    form.has_product = text.get(place + 1).is_some_and(u8::is_ascii_alphanumeric);
+                }
+                0..=31 | 127 => form.has_control = true,
+                _ => {}
+            }
+            before = byte;
+        }
+        form.is_slot = text.get(form.comment.clone()).is_some_and(names_android_version);
+        form
+    }
+
+    /// Whether a place is in the comment that a device fills with its model.
+    pub fn is_in_slot(&self, place: usize) -> bool {
+        self.is_slot && self.comment.contains(&place)
+    }
+}
+
+/// Whether a desktop browser's comment has a part that browsers do not have.
+pub(super) fn has_unknown_part(comment: &[u8], browsers: &Browsers) -> bool {
+    let parts = comment.get(1..).unwrap_or_default().split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+    parts.into_iter().any(|part| {
+        let has_letters = part.iter().any(u8::is_ascii_alphabetic);
+        has_letters && !is_language(part) && !starts_with_any(part, &browsers.parts) && !names_build(part)
+    })
+}
+
+/// Whether a product behind a desktop browser's version belongs to no browser, device or app that is known.
+pub(super) fn has_unknown_product(tail: &[u8], browsers: &Browsers) -> bool {
+    let mut depth = 0_usize;
+    let words = tail.split(|byte| {
+        match byte {
+            b'(' | b'[' => depth += 1,
+            b')' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > 0 || matches!(byte, b' ' | b';' | b',' | b')' | b']')
+    });
+    let mut is_unknown = false;
+    for word in words.filter(|word| word.len() > 1) {
+        let mut parts = word.splitn(2, |byte| *byte == b'/');
+        let name = parts.next().unwrap_or_default();
+        if is_known_product(name, browsers) {
+            // A browser that is known may bring more.
+            return false;
+        }
+        let version = parts.next().and_then(super::place::number_at);
+        // Browsers made of Chromium often number themselves as it does.
+        is_unknown |= version.is_none_or(|major| major < CHROMIUM_NUMBERS)
+            && name.iter().take(2).all(u8::is_ascii_alphabetic);
+    }
+    is_unknown
+}
+
+fn is_known_product(name: &[u8], browsers: &Browsers) -> bool {
+    browsers.products.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+        || browsers.product_words.iter().any(|part| contains_ignoring_case(name, part.as_bytes()))
+}
+
+/// Whether a comment that begins `(compatible;` goes on with a browser's name.
+pub(super) fn is_compatible_browser(behind: &[u8], browsers: &Browsers) -> bool {
+    let behind = behind.trim_ascii_start();
+    !behind.first().is_some_and(u8::is_ascii_alphabetic) || starts_with_any(behind, &browsers.compatible)
+}
+
+/// Whether a host's name stands in the text, such as `example.com` but not `com.example`.
+pub(super) fn names_host(text: &[u8]) -> bool {
+    text.split(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))).any(|word| {
+        let mut labels = word.split(|byte| *byte == b'.').rev();
+        let is_top = labels.next().is_some_and(|top| {
+            TOP_LEVEL_DOMAINS.iter().any(|domain| top.eq_ignore_ascii_case(domain.as_bytes()))
+        });
+        is_top
+            && labels
+                .next()
+                .is_some_and(|label| label.iter().filter(|byte| byte.is_ascii_alphabetic()).count() > 1)
+    })
+}
+
+pub(super) fn starts_with(text: &[u8], start: &[u8]) -> bool {
+    text.get(..start.len()).is_some_and(|part| part.eq_ignore_ascii_case(start))
+}
+
+pub(super) fn contains_ignoring_case(text: &[u8], part: &[u8]) -> bool {
+    !part.is_empty() && text.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part))
+}
+
+fn starts_with_any(text: &[u8], starts: &[String]) -> bool {
+    starts.iter().any(|start| starts_with(text, start.as_bytes()))
+}
+
+/// `en`, `en-US`, `zh_Hans`; the letter for the strength of encryption.
+fn is_language(part: &[u8]) -> bool {
+    let is_short = |text: &[u8]| text.len() <= 4 && text.iter().all(u8::is_ascii_alphabetic);
+    match part.iter().position(|byte| matches!(byte, b'-' | b'_')) {
+        Some(place) => place == 2 && part.get(3..).is_some_and(is_short),
+        None => part.len() <= 2,
+    }
+}
+
+fn names_build(part: &[u8]) -> bool {
+    contains_ignoring_case(part, b" build/")
+}
+
+fn names_android_version(comment: &[u8]) -> bool {
+    comment.iter().enumerate().filter(|(_, byte)| byte.eq_ignore_ascii_case(&b'a')).any(|(place, _)| {
+        let part = comment.get(place..).unwrap_or_default();
+        let Some(name) = ANDROID.iter().find(|name| starts_with(part, name)) else { return false };
+        match part.get(name.len()..).unwrap_or_default() {
+            [b' ' | b'-' | b'/', digit, ..] | [digit, ..] => digit.is_ascii_digit(),
+            [] => false,
+        }
+    })
+}
+
+/// Android's name, and its short form in UC Browser.
+const ANDROID: [&[u8]; 2] = [b"android", b"adr"];
+/// Versions from here on follow Chromium's numbers.
+const CHROMIUM_NUMBERS: u32 = 60;
+/// The domains under which programs name their home most often; two letters that end versions are left out.
+const TOP_LEVEL_DOMAINS: [&str; 24] = [
+    "com", "net", "org", "io", "co", "ai", "dev", "app", "info", "biz", "eu", "de", "fr", "uk", "ru", "nl",
+    "pl", "cz", "ch", "cn", "jp", "br", "edu", "gov",
+];

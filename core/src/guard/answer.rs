@@ -1,0 +1,302 @@
+//! What a visitor is answered who may not pass.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::request::Incoming;
+use super::{GuardOptions, GuardResponse, RedirectMode};
+use crate::decision::{Action, Decision, Policy, Reason};
+use crate::signature::accept_signature;
+use crate::{Error, Result};
+
+/// What a decision comes to.
+pub(super) enum Course {
+    /// On to the site.
+    Pass,
+    /// On to the site, as if this path had been asked for.
+    Rewrite(String),
+    /// Back with an answer.
+    Answer(Box<GuardResponse>),
+}
+
+/// The site's way of answering.
+pub(super) struct Answers {
+    status: u16,
+    message: String,
+    headers: Vec<(String, String)>,
+    redirect_mode: RedirectMode,
+    redirect_url: Option<String>,
+    tells_reason: bool,
+    challenge_url: Option<String>,
+}
+
+impl Answers {
+    pub fn new(options: &GuardOptions, policy: &Policy) -> Result<Self> {
+        let blocked = &options.blocked_response;
+        if !(400..=599).contains(&blocked.status) {
+            return Err(invalid("blocked_response.status", "is not from 400 to 599"));
+        }
+        if !blocked.headers.iter().all(|(name, value)| is_header(name, value)) {
+            return Err(invalid("blocked_response.headers", "holds what is no header"));
+        }
+        for (name, address) in [
+            ("redirect_url", &policy.redirect_url),
+            ("challenge_url", &options.challenge_url),
+            ("rewrite_url", &policy.rewrite_url),
+        ] {
+            if address.as_deref().is_some_and(|address| !is_address(address)) {
+                return Err(invalid(name, "is neither a path nor an http address"));
+            }
+        }
+        if policy.rewrite_url.as_deref().is_some_and(|path| !path.starts_with('/')) {
+            return Err(invalid("rewrite_url", "is not a path of this site"));
+        }
+        Ok(Self {
+            status: blocked.status,
+            message: blocked.message.clone(),
+            headers: blocked.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            redirect_mode: options.redirect_mode,
+            redirect_url: policy.redirect_url.clone(),
+            tells_reason: options.redirect_reason,
+            challenge_url: options.challenge_url.clone(),
+        })
+    }
+
+    /// What a decision about a request comes to.
+    ///
+    /// The place to which visitors are sent lets them in: else they would be sent in a circle.
+    pub fn course(&self, decision: &Decision, request: &Incoming<'_>) -> Course {
+        let address = decision.redirect_url.as_deref().filter(|address| is_address(address));
+        let destination = match decision.action {
+            Action::Challenge => self.challenge_url.as_deref(),
+            Action::Instruct => self.redirect_url.as_deref(),
+            _ => address,
+        };
+        if destination.is_some_and(|address| leads_here(address, request)) {
+            return Course::Pass;
+        }
+        let answer = match decision.action {
+            Action::Allow | Action::Log => return Course::Pass,
+            Action::Rewrite => match address.filter(|path| path.starts_with('/')) {
+                Some(path) => return Course::Rewrite(path.to_owned()),
+                None => self.blocked(decision, request),
+            },
+            Action::Redirect => match (address, self.redirect_mode) {
+                (Some(address), RedirectMode::Http) => self.redirected(decision, address),
+                (Some(_), RedirectMode::Instruct) => Self::instructed(decision, address),
+                (None, _) => self.blocked(decision, request),
+            },
+            Action::Instruct => Self::instructed(decision, self.redirect_url.as_deref()),
+            Action::Challenge => self.challenged(decision, request),
+            Action::Delay => Self::delayed(decision),
+            Action::Block if decision.reason == Reason::Unavailable => unavailable(decision),
+            Action::Block => self.blocked(decision, request),
+        };
+        Course::Answer(Box::new(answer))
+    }
+
+    fn blocked(&self, decision: &Decision, request: &Incoming<'_>) -> GuardResponse {
+        let message = self.message_of(decision);
+        let mut answer = if wants_html(request) {
+            html(self.status, message, None)
+        } else {
+            json_answer(self.status, &coded(message, "POLICY_BLOCKED", decision))
+        };
+        for (name, value) in &self.headers {
+            answer.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+            answer.headers.push((name.clone(), value.clone()));
+        }
+        answer
+    }
+
+    fn redirected(&self, decision: &Decision, address: &str) -> GuardResponse {
+        let location =
+            if self.tells_reason { with_reason(address, decision.reason) } else { address.to_owned() };
+        let mut answer = json_answer(302, &coded("Found", "POLICY_REDIRECT", decision));
+        answer.headers.push(("Location".to_owned(), location));
+        answer
+    }
+
+    /// Tells a program where to go and how to identify itself.
+    fn instructed(decision: &Decision, address: Option<&str>) -> GuardResponse {
+        let message = match address {
+            Some(address) => {
+                format!("Automated visitors are asked to use {address}, or to sign their requests.")
+            }
+            None => "Automated visitors are asked to sign their requests.".to_owned(),
+        };
+        let message = own_message(decision).unwrap_or(&message);
+        let mut body = coded(message, "IDENTIFICATION_REQUIRED", decision);
+        if let Some(members) = body.as_object_mut() {
+            members.extend(address.map(|address| ("redirectUrl".to_owned(), address.into())));
+            members.insert("identification".to_owned(), identification());
+        }
+        let mut answer = asking(401, &body, "Quivive");
+        answer
+            .headers
+            .extend(address.map(|address| ("Link".to_owned(), format!("<{address}>; rel=\"alternate\""))));
+        answer
+    }
+
+    /// A page for a person; for a program how to prove itself, by 403 where a signature is what is asked for.
+    fn challenged(&self, decision: &Decision, request: &Incoming<'_>) -> GuardResponse {
+        let asks_for_signature =
+            matches!(decision.reason, Reason::SignatureRequired | Reason::InvalidSignature);
+        let status = if asks_for_signature { 403 } else { 401 };
+        let scheme = match &self.challenge_url {
+            Some(address) => format!("Quivive challenge=\"{address}\""),
+            None => "Quivive".to_owned(),
+        };
+        let message = own_message(decision);
+        if wants_html(request) && !asks_for_signature {
+            let message = message.unwrap_or("Please confirm that you are not a program.");
+            let mut answer = html(status, message, self.challenge_url.as_deref());
+            answer.headers.extend(asking_headers(&scheme));
+            return answer;
+        }
+        let message = message.unwrap_or("Prove who you are: sign the request or meet the challenge.");
+        let mut body = coded(message, "CHALLENGE_REQUIRED", decision);
+        if let Some(members) = body.as_object_mut() {
+            members.extend(
+                self.challenge_url.clone().map(|address| ("challengeUrl".to_owned(), address.into())),
+            );
+            members.insert("identification".to_owned(), identification());
+        }
+        asking(status, &body, &scheme)
+    }
+
+    fn delayed(decision: &Decision) -> GuardResponse {
+        let message = own_message(decision).unwrap_or("Too many requests");
+        let mut answer = json_answer(429, &coded(message, "POLICY_DELAYED", decision));
+        answer.headers.push(("Retry-After".to_owned(), DELAY_SECONDS.to_owned()));
+        answer
+    }
+
+    fn message_of<'a>(&'a self, decision: &'a Decision) -> &'a str {
+        own_message(decision).unwrap_or(&self.message)
+    }
+}
+
+/// A rule's message is meant for the visitor; the reasons of lists are not.
+fn own_message(decision: &Decision) -> Option<&str> {
+    decision.message.as_deref().filter(|_| decision.reason == Reason::Rule)
+}
+
+/// The name by which a value of a closed set goes over the wire.
+pub(super) fn name_of(value: impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn unavailable(decision: &Decision) -> GuardResponse {
+    let message = "Who asks cannot be found out at the moment.";
+    json_answer(503, &coded(message, "DETECTION_UNAVAILABLE", decision))
+}
+
+fn coded(message: &str, code: &str, decision: &Decision) -> Value {
+    json!({
+        "error": message,
+        "code": code,
+        "reason": decision.reason,
+        "ruleId": decision.rule_id,
+        "matchType": decision.match_type,
+    })
+}
+
+/// How a program identifies itself, for its authors.
+fn identification() -> Value {
+    json!([{
+        "method": "http_message_signature",
+        "tag": "web-bot-auth",
+        "acceptSignature": accept_signature(None),
+        "specification": "https://www.rfc-editor.org/rfc/rfc9421",
+    }])
+}
+
+fn asking(status: u16, body: &Value, scheme: &str) -> GuardResponse {
+    let mut answer = json_answer(status, body);
+    answer.headers.extend(asking_headers(scheme));
+    answer
+}
+
+fn asking_headers(scheme: &str) -> [(String, String); 2] {
+    [
+        ("WWW-Authenticate".to_owned(), scheme.to_owned()),
+        ("Accept-Signature".to_owned(), accept_signature(None)),
+    ]
+}
+
+fn json_answer(status: u16, body: &Value) -> GuardResponse {
+    answer(status, "application/json", body.to_string())
+}
+
+fn html(status: u16, message: &str, link: Option<&str>) -> GuardResponse {
+    let message = escaped(message);
+    let link = link.map_or_else(String::new, |address| {
+        format!("<p><a href=\"{}\" rel=\"nofollow\">Continue</a></p>", escaped(address))
+    });
+    let body = format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"robots\" content=\"noindex\">\
+         <meta name=\"viewport\" content=\"width=device-width\"><title>{message}</title><h1>{message}</h1>{link}</html>"
+    );
+    let mut answer = answer(status, "text/html; charset=utf-8", body);
+    answer.headers.push(("Content-Security-Policy".to_owned(), "default-src 'none'".to_owned()));
+    answer
+}
+
+fn answer(status: u16, media: &str, body: String) -> GuardResponse {
+    let headers = [("Content-Type", media), ("Cache-Control", "private, no-store"), ("Vary", "Accept")];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    GuardResponse { status, headers, body }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+fn wants_html(request: &Incoming<'_>) -> bool {
+    request.header("accept").is_some_and(|accept| accept.to_ascii_lowercase().contains("text/html"))
+}
+
+fn with_reason(address: &str, reason: Reason) -> String {
+    let (front, fragment) =
+        address.split_once('#').map_or((address, None), |(front, behind)| (front, Some(behind)));
+    let separator = if front.contains('?') { '&' } else { '?' };
+    let fragment = fragment.map_or_else(String::new, |fragment| format!("#{fragment}"));
+    format!("{front}{separator}reason={}{fragment}", name_of(reason))
+}
+
+/// Whether an address is the page that is being asked for.
+fn leads_here(address: &str, request: &Incoming<'_>) -> bool {
+    let path = match address.split_once("://") {
+        None => address,
+        Some((_, behind)) => {
+            let (host, path) = behind.find('/').map_or((behind, "/"), |place| behind.split_at(place));
+            if request.host().as_deref() != Some(&*host.to_ascii_lowercase()) {
+                return false;
+            }
+            path
+        }
+    };
+    path.split(['?', '#']).next() == Some(request.path())
+}
+
+/// A path or an http address, of characters that a header and a page can hold.
+fn is_address(text: &str) -> bool {
+    let is_fit = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\".contains(&byte);
+    let begins = ["/", "http://", "https://"].iter().any(|beginning| text.starts_with(beginning));
+    begins && text.len() <= LONGEST_ADDRESS && text.bytes().all(is_fit)
+}
+
+fn is_header(name: &str, value: &str) -> bool {
+    let is_token_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty()
+        && name.bytes().all(is_token_byte)
+        && value.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
+}
+
+fn invalid(field: &str, why: &str) -> Error {
+    Error::invalid_input(format!("{field} {why}")).with("field", field)
+}
+
+const DELAY_SECONDS: &str = "5";
+const LONGEST_ADDRESS: usize = 2_048;
