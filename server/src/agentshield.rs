@@ -28,7 +28,6 @@ pub mod query;
 pub mod reader;
 pub mod request;
 pub mod sender;
-pub mod views;
 pub mod webhooks;
 pub mod wire;
 

@@ -6,9 +6,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::detect::Metadata;
-use super::query::Query;
-use super::views::word;
-use super::wire::Fault;
+use super::include::word;
+use super::wire::{Failure, Fault, Result};
 
 /// The shape of an answer.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, ToSchema)]
@@ -23,14 +22,16 @@ pub enum Shape {
 
 impl Shape {
     /// The shape that a query asks for.
-    pub fn read(query: &mut Query<'_>, headers: &HeaderMap) -> Self {
-        match query.text("shape", 32).as_deref() {
-            Some("checkpoint") if !headers.contains_key("x-agentshield-key") => Self::Checkpoint,
-            None | Some("agentshield" | "checkpoint") => Self::Agentshield,
-            Some(_) => {
-                query.fault(Fault::new("shape", "unknown_value"));
-                Self::Agentshield
-            }
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` with the reason `unknown_value`.
+    pub fn of(query: &str, headers: &HeaderMap) -> Result<Self> {
+        let asked = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "shape");
+        match asked.as_ref().map(|(_, value)| value.as_ref()) {
+            None | Some("agentshield") => Ok(Self::Agentshield),
+            Some("checkpoint") if headers.contains_key("x-agentshield-key") => Ok(Self::Agentshield),
+            Some("checkpoint") => Ok(Self::Checkpoint),
+            Some(_) => Err(Failure::invalid(&[Fault::new("shape", "unknown_value")])),
         }
     }
 }
@@ -119,6 +120,16 @@ const STRONG: f64 = 0.5;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_shape_is_that_of_callers_with_other_keys() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(Shape::of("a=b&shape=checkpoint", &headers).unwrap(), Shape::Checkpoint);
+        assert_eq!(Shape::of("shape=agentshield", &headers).unwrap(), Shape::Agentshield);
+        assert!(Shape::of("shape=round", &headers).is_err());
+        headers.insert("x-agentshield-key", "as_live_x".parse().unwrap());
+        assert_eq!(Shape::of("shape=checkpoint", &headers).unwrap(), Shape::Agentshield);
+    }
 
     #[test]
     fn percent_are_rounded() {

@@ -16,10 +16,8 @@ use utoipa_axum::routes;
 use super::auth::{ApiKey, CREDENTIAL_HEADERS};
 use super::body;
 use super::checkpoint::{self, Checkpoint, Shape};
-use super::include::Include;
-use super::query::Query;
+use super::include::{Include, word};
 use super::request::DetectRequest;
-use super::views::{self, word};
 use super::wire::{ErrorBody, Result};
 use crate::app::App;
 use crate::config::Profile;
@@ -275,16 +273,19 @@ pub fn record(
     session_id: Option<String>,
     seen: Seen,
 ) {
+    let (project_id, is_test) = (project.id, key.is_test());
+    let (action, rule_id) = (seen.ruling.action, seen.ruling.decision.rule_id);
+    let (source, classification) = (Source::Api, seen.classification);
     app.detection.record(Observed {
         id,
-        project_id: project.id,
-        is_test: key.is_test(),
-        source: Source::Api,
-        action: seen.ruling.action,
-        rule_id: seen.ruling.decision.rule_id,
+        project_id,
+        is_test,
+        source,
+        action,
+        rule_id,
         facts,
         session_id,
-        classification: seen.classification,
+        classification,
     });
 }
 

@@ -23,7 +23,7 @@ use super::auth::ApiKey;
 use super::body::{self, Reader};
 use super::checkpoint::percent;
 use super::detect;
-use super::views::word;
+use super::include::word;
 use super::wire::Result;
 use crate::app::App;
 use crate::extract::header_text;

@@ -206,7 +206,7 @@ pub async fn observe(
     }
     // The requests of a page's script are no pace of its visitor's.
     let session_id = event.session_id.as_deref();
-    let seen = detection::look(app, &door.project, &mut facts, session_id, Purpose::Trial).await;
+    let seen = detection::look(app, &door.project, &mut facts, session_id, Purpose::Report).await;
     let id = detection::new_id(app);
     app.detection.record(Observed {
         id: id.clone(),

@@ -13,9 +13,9 @@ use utoipa_axum::routes;
 use super::auth::ApiKey;
 use super::body::{self, Reader};
 use super::detect::Detection;
+use super::include;
 use super::projects_write::actor;
 use super::request;
-use super::views;
 use super::wire::{ErrorBody, Fault, Result};
 use crate::app::App;
 use crate::audit;
@@ -230,8 +230,8 @@ async fn tried(
         detection::look_by(app, project, policy, Reason::Default, &mut facts, session, Purpose::Trial).await;
     let wanted = policy::Ruling { action: seen.ruling.decision.action, ..seen.ruling.clone() };
     Ok(PolicyTestAnswer {
-        decision: views::ruling(&wanted),
-        enforced_action: views::word(seen.ruling.action),
+        decision: include::ruling(&wanted),
+        enforced_action: include::word(seen.ruling.action),
         detection: Detection::of(app, &seen),
     })
 }

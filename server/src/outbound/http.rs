@@ -1,4 +1,4 @@
-//! Guarded HTTP: a GET that follows redirects, and a POST and a GET of documents that do not.
+//! Guarded HTTP: a GET that follows redirects, and a POST that does not.
 
 mod document;
 
