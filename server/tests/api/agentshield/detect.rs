@@ -45,7 +45,7 @@ async fn more_is_told_when_asked_for() {
         "agent class detectionId policy settings signals timing verification"
     );
     assert_eq!(names("include=agent,timing").await, "agent detectionId timing");
-    assert_eq!(names("include=agent&include=class").await, "agent class detectionId");
+    assert_eq!(names("include=agent&include=class").await, "agent detectionId", "the first counts");
     let answer = site.detect_at("/api/v1/detect?include=all&other=1", &body).await;
     let extended = &answer.json["extended"];
     assert_eq!(extended["agent"]["name"], "ChatGPT-User");

@@ -235,14 +235,14 @@ async fn one_visitor_makes_the_server_ask_few_strangers() {
     .await;
     for number in 0..30 {
         // Names that lead nowhere: nobody is bothered by this test.
-        let agent = Agent::new(1, &format!("https://agent-{number}.invalid"));
+        let agent = Agent::new(1, &format!("https://agent-{number}.strangers.example"));
         assert_eq!(outcome(&site, &signed(&site, &agent)).await, claimed());
     }
     refresh(&site).await;
     let stored = site.server.app.storage.list::<StoredDirectory>("", None, 100).await.unwrap();
     assert!(stored.is_empty() && directory.requests() == 0);
     // Each by its addresses of both versions.
-    assert_eq!(directory.looked_up(".invalid."), 20, "ten of them");
+    assert_eq!(directory.looked_up(".strangers.example."), 20, "ten of them");
     let agent = Agent::new(1, &directory.origin);
     directory.publish(&[agent.key()]);
     assert_eq!(outcome(&site, &signed(&site, &agent)).await, claimed());
