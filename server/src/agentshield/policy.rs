@@ -15,10 +15,11 @@ use super::body::{self, Reader};
 use super::detect::Detection;
 use super::include;
 use super::path::Path;
+use super::projects_write::actor;
 use super::request;
 use super::wire::{ErrorBody, Fault, Result};
 use crate::app::App;
-use crate::audit::{self, Actor};
+use crate::audit;
 use crate::flows::detection::policy::{self, Compiled, StoredPolicy};
 use crate::flows::detection::{self, Purpose};
 use crate::tenant::Project;
@@ -176,8 +177,7 @@ async fn put_policy(
     let stored = StoredPolicy { project_id: project.id, policy, honeypot_paths, updated_at: app.now() };
     policy::put(&app, &stored).await?;
     let document = document(&stored);
-    let actor = Actor::Token(key.holder().key.start.clone());
-    audit::record(&app, &project.id.to_string(), &actor, "policy.changed", document.clone()).await?;
+    audit::record(&app, &project.id.to_string(), &actor(&key), "policy.changed", document.clone()).await?;
     Ok(Json(document))
 }
 
