@@ -96,7 +96,6 @@ async fn erase(app: &App, project_id: i64) -> Result<()> {
     app.storage.delete::<StoredPolicy>(&project).await?;
     records_of::<KnownAgent>(app, &project).await?;
     records_of::<Pixel>(app, &project).await?;
-    records_of::<StoredPolicy>(app, &project).await?;
     records_of::<StoredRule>(app, &project).await?;
     records_of::<StoredScore>(app, &project).await?;
     records_of::<StoredSession>(app, &project).await?;

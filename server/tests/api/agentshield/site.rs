@@ -19,11 +19,6 @@ pub struct Site {
 }
 
 impl Site {
-    /// The `proj_` id of a project.
-    pub async fn public_id(&self, id: i64) -> String {
-        quivive_server::tenant::directory::project(&self.server.app, id).await.unwrap().public_id
-    }
-
     pub async fn start() -> Self {
         Self::with(|_| {}).await
     }
