@@ -578,6 +578,12 @@ What makes an agent come (the vocabulary of the signature-agent card).
 """
 
 
+AgentPurpose: TypeAlias = Literal['training', 'search', 'user_triggered', 'agentic_browser', 'search_engine', 'link_preview', 'feed', 'archive', 'research', 'seo', 'advertising', 'monitoring', 'security', 'scraping', 'automation', 'other']
+"""
+What an agent does with what it fetches; follows from its `SubType`.
+"""
+
+
 VerificationStatus: TypeAlias = Literal['verified', 'claimed', 'spoofed', 'none']
 """
 The outcomes of verification.
@@ -596,10 +602,312 @@ How easily an identity is forged.
 """
 
 
+class AgentFeed(TypedDict):
+    """
+    A published list of an operator's address ranges.
+    """
+
+    name: str
+    """
+    The name that catalogue entries use.
+    """
+    url: str | None
+    """
+    Where it is published; absent when the host must supply it.
+    """
+
+
+class AgentSource(TypedDict):
+    """
+    A source of entries, with its licence.
+    """
+
+    name: str
+    """
+    Its name.
+    """
+    url: str
+    """
+    Where it is.
+    """
+    licence: str
+    """
+    Its licence as SPDX expression.
+    """
+    version: str | None
+    """
+    The version that was read.
+    """
+    date: str
+    """
+    When it was read or published, `YYYY-MM-DD`.
+    """
+
+
+class RobotsTxtText(TypedDict):
+    """
+    A robots file.
+    """
+
+    text: str
+    """
+    The file.
+    """
+    without_token: list[str]
+    """
+    Names of chosen agents that no robots file can address, because they have no name for it.
+    """
+
+
 PolicyAction: TypeAlias = Literal['allow', 'log', 'block', 'redirect', 'rewrite', 'challenge', 'instruct', 'delay']
 """
 What to do with a request.
 """
+
+
+class Thresholds(TypedDict):
+    """
+    Limits of confidence and reputation, 0 to 1.
+    """
+
+    confidence_threshold: NotRequired[float]
+    """
+    The confidence from which `confidence_action` is taken.
+    """
+    confidence_action: NotRequired[PolicyAction]
+    """
+    The action for a bot of that confidence.
+    """
+    min_reputation_score: NotRequired[float]
+    """
+    The reputation below which `low_reputation_action` is taken.
+    """
+    low_reputation_action: NotRequired[PolicyAction]
+    """
+    The action for an agent of low reputation.
+    """
+    trusted_reputation_threshold: NotRequired[float]
+    """
+    The reputation from which an agent is exempt from the confidence threshold.
+    """
+    trust_signed_requests: NotRequired[bool]
+    """
+    Whether a verified signature or token exempts from the confidence threshold.
+    """
+
+
+class ListEntry(TypedDict):
+    """
+    An entry of the allow or deny list; every member that is given must match, and at least one must be given.
+    """
+
+    client_name: NotRequired[str | None]
+    """
+    An agent's name, id, vendor or robots token, in any case.
+    """
+    client_did: NotRequired[str | None]
+    """
+    The decentralised identifier of the client.
+    """
+    agent_did: NotRequired[str | None]
+    """
+    The decentralised identifier of the agent.
+    """
+    ip: NotRequired[str | None]
+    """
+    An address or a range in CIDR notation.
+    """
+    reason: NotRequired[str | None]
+    """
+    Why it is on the list; for people.
+    """
+
+
+ConditionField: TypeAlias = Literal['agent_type', 'agent_name', 'agent_vendor', 'client_did', 'agent_did', 'confidence', 'reputation_score', 'risk_level', 'path', 'method', 'origin', 'user_agent', 'signature_verified', 'is_authenticated', 'has_valid_delegation', 'bot_type', 'sub_type', 'verification', 'forgeability', 'ip', 'asn', 'country', 'request_rate_300s']
+"""
+The facts that a condition can ask for.
+"""
+
+
+ConditionOperator: TypeAlias = Literal['equals', 'not_equals', 'contains', 'not_contains', 'starts_with', 'ends_with', 'greater_than', 'less_than', 'greater_than_or_equals', 'less_than_or_equals', 'matches', 'in', 'not_in']
+"""
+The comparisons.
+"""
+
+
+class PathRule(TypedDict):
+    """
+    A rule on a path pattern.
+    """
+
+    pattern: str
+    """
+    The path pattern.
+    """
+    action: PolicyAction
+    """
+    What to do.
+    """
+    min_confidence: NotRequired[float | None]
+    """
+    The confidence, 0 to 1, that is needed; any when absent.
+    """
+    priority: NotRequired[int]
+    """
+    Lower comes first.
+    """
+
+
+Require: TypeAlias = Literal['none', 'agent', 'human', 'signed']
+"""
+The credential that a policy demands.
+"""
+
+
+SignatureStatus: TypeAlias = Literal['verified', 'invalid', 'unverified']
+"""
+The results of a signature check.
+"""
+
+
+Reason: TypeAlias = Literal['alg_mismatch', 'alg_not_allowed', 'component_missing', 'coverage_insufficient', 'created_in_future', 'digest_mismatch', 'expired', 'expires_before_created', 'key_expired', 'key_unavailable', 'malformed', 'no_applicable_signature', 'nonce_length', 'nonce_store_full', 'parameter_missing', 'replay', 'signature_agent_not_covered', 'signature_mismatch', 'tag_mismatch', 'test_key', 'window_too_long']
+"""
+Why a signature does not hold.
+"""
+
+
+Profile: TypeAlias = Literal['tap', 'web-bot-auth', 'directory', 'generic']
+"""
+A set of rules for signatures of one purpose.
+"""
+
+
+BaseForm: TypeAlias = Literal['rfc9421', 'botcha', 'raw', 'visa-page']
+"""
+Forms of the last line of a signature base.
+"""
+
+
+class NonceRecord(TypedDict):
+    """
+    A nonce as the host records it: inserted in one step unless it is there.
+    """
+
+    key: str
+    """
+    SHA-256 of thumbprint, a zero byte and nonce, as hexadecimal text.
+    """
+    keep_until: int
+    """
+    From when it may be forgotten, in seconds since the Unix epoch.
+    """
+
+
+Warning: TypeAlias = Literal['payer_coverage']
+"""
+What was let pass.
+"""
+
+
+class SignatureOutcome(TypedDict):
+    """
+    How checking an HTTP message signature (RFC 9421) ended.
+    """
+
+    status: SignatureStatus
+    """
+    The result.
+    """
+    keyid: NotRequired[str | None]
+    """
+    The key id, an RFC 7638 thumbprint.
+    """
+    signature_agent: NotRequired[str | None]
+    """
+    The origin that the `Signature-Agent` header names, for example `https://chatgpt.com`.
+    """
+    trigger: NotRequired[Trigger | None]
+    """
+    The `trigger` of the signer's card, when one was read.
+    """
+
+
+class SignedHttpRequest(TypedDict):
+    """
+    What to add to the request.
+    """
+
+    headers: dict[str, str]
+    """
+    Header values by names in lower case; each replaces the header of that name.
+    """
+
+
+class PublishedKey(TypedDict):
+    """
+    A key that was read and checked.
+    """
+
+    kty: str
+    """
+    Key type: `EC`, `OKP`, `RSA` or `oct`; others can be held but not used.
+    """
+    crv: NotRequired[str | None]
+    """
+    Curve of an EC or OKP key, for example `P-256`.
+    """
+    x: NotRequired[str | None]
+    """
+    First coordinate of an EC key, public key of an OKP key; base64url.
+    """
+    y: NotRequired[str | None]
+    """
+    Second coordinate of an EC key; base64url.
+    """
+    d: NotRequired[str | None]
+    """
+    Private part; base64url.
+    """
+    n: NotRequired[str | None]
+    """
+    Modulus of an RSA key; base64url.
+    """
+    e: NotRequired[str | None]
+    """
+    Exponent of an RSA key; base64url.
+    """
+    k: NotRequired[str | None]
+    """
+    Secret of an oct key; base64url.
+    """
+    kid: NotRequired[str | None]
+    """
+    The key's id.
+    """
+    use: NotRequired[str | None]
+    """
+    What the key is for: `sig` or `enc`.
+    """
+    alg: NotRequired[str | None]
+    """
+    The only algorithm that the key is for.
+    """
+    key_ops: NotRequired[list[str] | None]
+    """
+    The only operations that the key is for, for example `verify`.
+    """
+    nbf: NotRequired[int | None]
+    """
+    From when it is valid, in seconds since the Unix epoch.
+    """
+    exp: NotRequired[int | None]
+    """
+    Until when it is valid, in seconds since the Unix epoch.
+    """
+    thumbprint: str
+    """
+    Its RFC 7638 thumbprint, computed.
+    """
 
 
 DecisionReason: TypeAlias = Literal['disabled', 'excluded', 'token_required', 'invalid_token', 'capability_missing', 'signature_required', 'invalid_signature', 'human_required', 'unknown', 'unavailable', 'allow_list', 'deny_list', 'rule', 'verdict', 'confidence', 'reputation', 'satisfied', 'default']
@@ -612,6 +920,40 @@ MatchType: TypeAlias = Literal['allow-list', 'deny-list', 'rule', 'threshold', '
 """
 Which part of a policy decided.
 """
+
+
+class GuardResponse(TypedDict):
+    """
+    An answer in the place of the site's.
+    """
+
+    status: int
+    """
+    The status.
+    """
+    headers: list[tuple[str, str]]
+    """
+    The headers, `Content-Type` among them.
+    """
+    body: str
+    """
+    The body.
+    """
+
+
+class Upstream(TypedDict):
+    """
+    What changes in the headers of a passing request.
+    """
+
+    remove: list[str]
+    """
+    The names, as they came, of headers that only a guard may set.
+    """
+    set: list[tuple[str, str]]
+    """
+    What the guard found out, to be set after that.
+    """
 
 
 class SignedSessionCookie(TypedDict):
@@ -683,6 +1025,12 @@ class PagePathHash(TypedDict):
     """
     64 lower-case hexadecimal digits.
     """
+
+
+LocationKind: TypeAlias = Literal['directory', 'jwks_uri', 'cimd']
+"""
+What a key location holds.
+"""
 
 
 Difficulty: TypeAlias = Literal['easy', 'medium', 'hard']
@@ -1023,12 +1371,6 @@ class ClientFacts(TypedDict):
     """
 
 
-SignatureStatus: TypeAlias = Literal['verified', 'invalid', 'unverified']
-"""
-The results of a signature check.
-"""
-
-
 class FeedAnswer(TypedDict):
     """
     What one published address feed says about the request's address.
@@ -1125,103 +1467,232 @@ class BehaviorFacts(TypedDict):
     """
 
 
-class Thresholds(TypedDict):
+class FindAgents(TypedDict):
     """
-    Limits of confidence and reputation, 0 to 1.
+    Which agents are asked for; each member narrows the list.
     """
 
-    confidence_threshold: NotRequired[float]
+    purposes: NotRequired[list[str]]
     """
-    The confidence from which `confidence_action` is taken.
+    Purposes of which one must be the agent's, for example `training`; `ai` stands for those of AI.
     """
-    confidence_action: NotRequired[PolicyAction]
+    operator: NotRequired[str | None]
     """
-    The action for a bot of that confidence.
+    A part of the operator's name.
     """
-    min_reputation_score: NotRequired[float]
+    verifiable: NotRequired[bool | None]
     """
-    The reputation below which `low_reputation_action` is taken.
+    Whether its identity can be proven.
     """
-    low_reputation_action: NotRequired[PolicyAction]
+    search: NotRequired[str | None]
     """
-    The action for an agent of low reputation.
-    """
-    trusted_reputation_threshold: NotRequired[float]
-    """
-    The reputation from which an agent is exempt from the confidence threshold.
-    """
-    trust_signed_requests: NotRequired[bool]
-    """
-    Whether a verified signature or token exempts from the confidence threshold.
+    A part of its id, name, operator, user agent or description's address.
     """
 
 
-class ListEntry(TypedDict):
+class RobotsTxt(TypedDict):
     """
-    An entry of the allow or deny list; every member that is given must match, and at least one must be given.
+    Who may fetch a site, for a robots file (RFC 9309).
     """
 
-    client_name: NotRequired[str | None]
+    disallow: NotRequired[list[str]]
     """
-    An agent's name, id, vendor or robots token, in any case.
+    Purposes and agents that may fetch nothing.
     """
-    client_did: NotRequired[str | None]
+    allow: NotRequired[list[str]]
     """
-    The decentralised identifier of the client.
+    Purposes and agents that may fetch everything.
     """
-    agent_did: NotRequired[str | None]
+    disallow_others: NotRequired[bool]
     """
-    The decentralised identifier of the agent.
+    Whether all others may fetch nothing.
     """
-    ip: NotRequired[str | None]
+    sitemaps: NotRequired[list[str]]
     """
-    An address or a range in CIDR notation.
-    """
-    reason: NotRequired[str | None]
-    """
-    Why it is on the list; for people.
+    Absolute addresses of site maps.
     """
 
 
-ConditionField: TypeAlias = Literal['agent_type', 'agent_name', 'agent_vendor', 'client_did', 'agent_did', 'confidence', 'reputation_score', 'risk_level', 'path', 'method', 'origin', 'user_agent', 'signature_verified', 'is_authenticated', 'has_valid_delegation', 'bot_type', 'sub_type', 'verification', 'forgeability', 'ip', 'asn', 'country', 'request_rate_300s']
+class AgentPolicy(TypedDict):
+    """
+    What is done with whom, for a policy. Who is in none of the lists is let in.
+    """
+
+    block: NotRequired[list[str]]
+    """
+    Purposes and agents that are refused.
+    """
+    challenge: NotRequired[list[str]]
+    """
+    Purposes and agents that must prove themselves.
+    """
+    log: NotRequired[list[str]]
+    """
+    Purposes and agents that are let in and noted.
+    """
+    allow: NotRequired[list[str]]
+    """
+    Purposes and agents that are let in.
+    """
+
+
+class SignedRequest(TypedDict):
+    """
+    A request as other languages describe it.
+    """
+
+    method: NotRequired[str | None]
+    """
+    The HTTP method.
+    """
+    url: NotRequired[str | None]
+    """
+    The absolute URL as the client asked for it, or a path that begins with `/`; nothing decoded.
+    """
+    headers: dict[str, OneOrMany]
+    """
+    The headers, names in any case; a repeated header as a list.
+    """
+    trailers: NotRequired[dict[str, OneOrMany]]
+    """
+    The trailers, likewise.
+    """
+    body_base64: NotRequired[str | None]
+    """
+    The content in base64; needed where `content-digest` is covered.
+    """
+
+
+class DatedJwk(TypedDict):
+    """
+    A JSON Web Key with the times between which it is valid.
+    """
+
+    kty: str
+    """
+    Key type: `EC`, `OKP`, `RSA` or `oct`; others can be held but not used.
+    """
+    crv: NotRequired[str | None]
+    """
+    Curve of an EC or OKP key, for example `P-256`.
+    """
+    x: NotRequired[str | None]
+    """
+    First coordinate of an EC key, public key of an OKP key; base64url.
+    """
+    y: NotRequired[str | None]
+    """
+    Second coordinate of an EC key; base64url.
+    """
+    d: NotRequired[str | None]
+    """
+    Private part; base64url.
+    """
+    n: NotRequired[str | None]
+    """
+    Modulus of an RSA key; base64url.
+    """
+    e: NotRequired[str | None]
+    """
+    Exponent of an RSA key; base64url.
+    """
+    k: NotRequired[str | None]
+    """
+    Secret of an oct key; base64url.
+    """
+    kid: NotRequired[str | None]
+    """
+    The key's id.
+    """
+    use: NotRequired[str | None]
+    """
+    What the key is for: `sig` or `enc`.
+    """
+    alg: NotRequired[str | None]
+    """
+    The only algorithm that the key is for.
+    """
+    key_ops: NotRequired[list[str] | None]
+    """
+    The only operations that the key is for, for example `verify`.
+    """
+    nbf: NotRequired[int | None]
+    """
+    From when it is valid, in seconds since the Unix epoch.
+    """
+    exp: NotRequired[int | None]
+    """
+    Until when it is valid, in seconds since the Unix epoch.
+    """
+
+
+class SignaturePolicy(TypedDict):
+    """
+    What a verifier of message signatures demands.
+    """
+
+    profiles: NotRequired[list[Profile]]
+    """
+    The profiles in order; for each signature the first one that is for its tag counts.
+    """
+    generic_tag: NotRequired[str | None]
+    """
+    The tag of profile `generic`; without one it takes every signature.
+    """
+    generic_components: NotRequired[list[str]]
+    """
+    What profile `generic` demands to be covered.
+    """
+    clock_skew_seconds: NotRequired[int]
+    """
+    Seconds by which clocks may differ.
+    """
+    longest_lifetime_seconds: NotRequired[int | None]
+    """
+    Longest time from `created` to `expires` in seconds, instead of the profile's own.
+    """
+    described: NotRequired[bool]
+    """
+    Whether the request is only described: a covered part that was not supplied makes the signature `unverified`
+    instead of `invalid`.
+    """
+    payment: NotRequired[bool]
+    """
+    Whether the request is a payment, which needs a payer's tag in profile `tap`.
+    """
+    compat: NotRequired[bool]
+    """
+    Whether profile `tap` takes signatures without `expires` for 300 seconds, and payments that cover little.
+    """
+    raw_base: NotRequired[bool]
+    """
+    Whether profile `tap` takes signatures over the parameters exactly as received.
+    """
+    visa_page_base: NotRequired[bool]
+    """
+    Whether profile `tap` takes signatures over the label and the parameters in a fixed order without `alg`.
+    """
+    allow_test_keys: NotRequired[bool]
+    """
+    Whether keys count whose private half was published with a specification.
+    """
+
+
+SignatureAgentForm: TypeAlias = Literal['dictionary', 'string']
 """
-The facts that a condition can ask for.
+The two forms of the header `Signature-Agent`.
 """
 
 
-ConditionOperator: TypeAlias = Literal['equals', 'not_equals', 'contains', 'not_contains', 'starts_with', 'ends_with', 'greater_than', 'less_than', 'greater_than_or_equals', 'less_than_or_equals', 'matches', 'in', 'not_in']
-"""
-The comparisons.
-"""
-
-
-class PathRule(TypedDict):
+class ParseKeyDirectory(TypedDict):
     """
-    A rule on a path pattern.
+    Input of `parse_key_directory`.
     """
 
-    pattern: str
+    document: str
     """
-    The path pattern.
+    The document, at most 64 KiB.
     """
-    action: PolicyAction
-    """
-    What to do.
-    """
-    min_confidence: NotRequired[float | None]
-    """
-    The confidence, 0 to 1, that is needed; any when absent.
-    """
-    priority: NotRequired[int]
-    """
-    Lower comes first.
-    """
-
-
-Require: TypeAlias = Literal['none', 'agent', 'human', 'signed']
-"""
-The credential that a policy demands.
-"""
 
 
 TokenStatus: TypeAlias = Literal['verified', 'invalid', 'missing']
@@ -1234,6 +1705,89 @@ VerdictBand: TypeAlias = Literal['not_computed', 'definite', 'confident_automate
 """
 The bands of a session's score.
 """
+
+
+RedirectMode: TypeAlias = Literal['http', 'instruct']
+"""
+How `redirect` is answered.
+"""
+
+
+class BlockedResponse(TypedDict):
+    """
+    What a blocked visitor is answered.
+    """
+
+    status: NotRequired[int]
+    """
+    The status, 400 to 599.
+    """
+    message: NotRequired[str]
+    """
+    The message, where no rule has one of its own.
+    """
+    headers: NotRequired[dict[str, str]]
+    """
+    Further headers.
+    """
+
+
+class SessionTracking(TypedDict):
+    """
+    The sealed cookie by which a detected agent is known again.
+    """
+
+    enabled: NotRequired[bool]
+    """
+    Whether it is in use.
+    """
+    cookie_name: NotRequired[str]
+    """
+    Its name.
+    """
+    cookie_max_age: NotRequired[int]
+    """
+    How long it holds, in seconds.
+    """
+    encryption_key: NotRequired[str | None]
+    """
+    The secret of all processes of a site, of at least 16 bytes. Without one, each guard has a random key, and what
+    one process noted no other can read.
+    """
+
+
+class ClientIp(TypedDict):
+    """
+    How the client's address is found.
+    """
+
+    trusted_proxies: NotRequired[list[str]]
+    """
+    Addresses and ranges of the proxies in front of the site; only they are believed about a client.
+    """
+    header: NotRequired[str]
+    """
+    The header in which they tell the client's address, or a list of addresses with the nearest last.
+    """
+
+
+class RemoteDetection(TypedDict):
+    """
+    What a detection service said.
+    """
+
+    is_bot: bool
+    """
+    Whether the request is automated.
+    """
+    confidence: float
+    """
+    The likelihood of automation, 0 to 1.
+    """
+    bot_type: BotType
+    """
+    What it comes from.
+    """
 
 
 class SignSessionCookie(TypedDict):
@@ -1382,6 +1936,44 @@ class VerifierOptions(TypedDict):
     """
 
 
+class FetchedDirectory(TypedDict):
+    """
+    A directory of an agent's keys as it was fetched.
+    """
+
+    url: str
+    """
+    The agent's origin (`https://agent.example`), or the URL that was fetched.
+    """
+    document: str
+    """
+    The JSON text.
+    """
+    until: Timestamp
+    """
+    Until when its keys count, at most a day from the fetch.
+    """
+
+
+class RangeTable(TypedDict):
+    """
+    Lists of ranges by the name of their feed, with their date.
+    """
+
+    date: str
+    """
+    When they were fetched, `YYYY-MM-DD`.
+    """
+    source: NotRequired[str]
+    """
+    Where they come from.
+    """
+    feeds: dict[str, list[str]]
+    """
+    Ranges in CIDR notation by feed, as catalogue entries name it.
+    """
+
+
 class RuleSetOptions(TypedDict):
     """
     Active rules of a project, to be prepared as a `RuleSet`.
@@ -1390,6 +1982,25 @@ class RuleSetOptions(TypedDict):
     rules: NotRequired[list[RuleSource]]
     """
     The rules in their order (`sort_order`, then id), at most 100.
+    """
+
+
+class SignatureVerifierOptions(TypedDict):
+    """
+    Keys and policy of a `SignatureVerifier`.
+    """
+
+    directories: NotRequired[dict[str, list[DatedJwk | dict[str, Any]]]]
+    """
+    The keys of signers by their origin (`https://agent.example`), or by the URL of their directory or key set.
+    """
+    keys: NotRequired[list[DatedJwk | dict[str, Any]]]
+    """
+    Keys that are known otherwise, found by thumbprint, in profile `tap` also by `kid`.
+    """
+    policy: NotRequired[SignaturePolicy]
+    """
+    What is demanded.
     """
 
 
@@ -1896,6 +2507,10 @@ class AgentInfo(TypedDict):
     """
     Where its operator describes it.
     """
+    purpose: AgentPurpose
+    """
+    What it comes for.
+    """
     category: str
     """
     The category for people, for example `Search` or `AI Crawler`.
@@ -1930,6 +2545,142 @@ class Verification(TypedDict):
     checked_at: Timestamp
     """
     When it was checked.
+    """
+
+
+class AgentProofs(TypedDict):
+    """
+    How an agent's identity can be proven; by nothing where all is empty.
+    """
+
+    signature_agent: list[str]
+    """
+    Origins whose keys sign its requests (RFC 9421 with Web Bot Auth).
+    """
+    ip_feeds: list[AgentFeed]
+    """
+    Published lists of its addresses.
+    """
+    rdns: list[str]
+    """
+    Domains of its hosts' names, to be confirmed by a forward look-up.
+    """
+
+
+class RuleCondition(TypedDict):
+    """
+    One condition of a rule; a condition on a fact that was not observed does not hold.
+    """
+
+    field: ConditionField
+    """
+    The fact.
+    """
+    operator: ConditionOperator
+    """
+    The comparison.
+    """
+    value: Any
+    """
+    What it is compared with.
+    """
+    case_insensitive: NotRequired[bool]
+    """
+    Whether letters compare without regard to case.
+    """
+
+
+class SignatureResult(TypedDict):
+    """
+    What was found out about one signature of a message.
+    """
+
+    outcome: SignatureStatus
+    """
+    Whether it holds.
+    """
+    reason: NotRequired[Reason | None]
+    """
+    Why it does not; absent when it holds.
+    """
+    profile: NotRequired[Profile | None]
+    """
+    The rules that it was judged by.
+    """
+    label: NotRequired[str | None]
+    """
+    Its label; absent when the fields could not be read at all.
+    """
+    keyid: NotRequired[str | None]
+    """
+    The key id that it names.
+    """
+    thumbprint: NotRequired[str | None]
+    """
+    The RFC 7638 thumbprint of the key that it was checked with.
+    """
+    alg: NotRequired[str | None]
+    """
+    The algorithm that it was checked by, else the one that it names.
+    """
+    tag: NotRequired[str | None]
+    """
+    Its tag.
+    """
+    nonce: NotRequired[str | None]
+    """
+    Its nonce.
+    """
+    created: NotRequired[int | None]
+    """
+    When it was made, in seconds since the Unix epoch.
+    """
+    expires: NotRequired[int | None]
+    """
+    When it ends, in seconds since the Unix epoch.
+    """
+    covered: list[str]
+    """
+    The identifiers of the covered components, for example `"@authority"` with its quotes.
+    """
+    signature_agent: NotRequired[str | None]
+    """
+    The origin of the covered `Signature-Agent` member, for example `https://chatgpt.com`.
+    """
+    key_source: NotRequired[str | None]
+    """
+    Where the key is from: the URL of the signer's keys, the name of a registry, or the key's thumbprint.
+    """
+    base_form: NotRequired[BaseForm | None]
+    """
+    The form of the signature base that fits.
+    """
+    once: NotRequired[NonceRecord | None]
+    """
+    What the host has to record so that the signature holds once only; present when it holds and has a nonce.
+    """
+    warnings: NotRequired[list[Warning]]
+    """
+    What is wrong and was let pass.
+    """
+
+
+class ParsedKeyDirectory(TypedDict):
+    """
+    The keys of a document.
+    """
+
+    keys: list[PublishedKey]
+    """
+    The keys that can verify, in the order of the document.
+    """
+    refused: int
+    """
+    How many entries were passed over because they cannot.
+    """
+    jwks_uri: NotRequired[str | None]
+    """
+    Where a client id metadata document says that the keys are.
     """
 
 
@@ -1969,6 +2720,21 @@ class Decision(TypedDict):
     evidence: list[Evidence]
     """
     What the decision rests on.
+    """
+
+
+class KeyLocation(TypedDict):
+    """
+    Where a signer publishes its keys.
+    """
+
+    kind: LocationKind
+    """
+    What is fetched there.
+    """
+    url: str
+    """
+    The `https` URL to fetch, host in lower case; keys are kept by this and their thumbprint.
     """
 
 
@@ -2203,49 +2969,156 @@ class RuleFacts(TypedDict):
     """
 
 
-class SignatureOutcome(TypedDict):
+class RequestFacts(TypedDict):
     """
-    How checking an HTTP message signature (RFC 9421) ended.
+    The facts of one request.
+
+    An absent member means "not observed" and is never evidence. An empty user agent and a present but empty
+    header map mean "observed, and there was none", which is evidence.
     """
 
-    status: SignatureStatus
+    user_agent: NotRequired[str | None]
     """
-    The result.
+    The `User-Agent` value; when absent, the header map is asked.
     """
-    keyid: NotRequired[str | None]
+    ip: NotRequired[str | None]
     """
-    The key id, an RFC 7638 thumbprint.
+    The client address; an IPv4-mapped IPv6 address counts as the IPv4 one.
+    """
+    headers: NotRequired[dict[str, Any] | None]
+    """
+    All request headers, repeated fields joined by `", "`; names in any case.
+    """
+    header_order: NotRequired[list[str] | None]
+    """
+    The names of the request headers in the order and letter case in which they came.
+    """
+    url: NotRequired[str | None]
+    """
+    An absolute `http` or `https` URL, or a path that begins with `/`.
+    """
+    method: NotRequired[str | None]
+    """
+    The HTTP method.
+    """
+    tls: NotRequired[TlsFingerprints | None]
+    """
+    TLS client fingerprints.
+    """
+    client: NotRequired[ClientFacts | None]
+    """
+    What a script on the page saw.
+    """
+    signature: NotRequired[SignatureOutcome | None]
+    """
+    The outcome of checking the HTTP message signature, when one was checked.
+    """
+    feeds: NotRequired[list[FeedAnswer]]
+    """
+    Answers of published address feeds for `ip`.
+    """
+    reverse_dns: NotRequired[ReverseDnsAnswer | None]
+    """
+    The answer of a reverse look-up of `ip`; absent when it was not done or failed.
+    """
+    network: NotRequired[NetworkFacts | None]
+    """
+    Membership of `ip` in other address lists.
+    """
+    behavior: NotRequired[BehaviorFacts | None]
+    """
+    Counters of the visitor's behaviour.
+    """
+    threshold: NotRequired[float | None]
+    """
+    The confidence from which a request counts as a bot, 0 to 1; 0.5 when absent.
+    """
+    now: Timestamp
+    """
+    The present.
+    """
+
+
+class VerifyHttpSignature(TypedDict):
+    """
+    Input of `verify_http_signature`.
+    """
+
+    request: SignedRequest
+    """
+    The request.
+    """
+    directories: NotRequired[dict[str, list[DatedJwk | dict[str, Any]]]]
+    """
+    The keys of signers by their origin (`https://agent.example`), or by the URL of their directory or key set.
+    """
+    keys: NotRequired[list[DatedJwk | dict[str, Any]]]
+    """
+    Keys that are known otherwise, found by thumbprint, in profile `tap` also by `kid`.
+    """
+    policy: NotRequired[SignaturePolicy]
+    """
+    What is demanded.
+    """
+    now: Timestamp
+    """
+    The present.
+    """
+
+
+class SignHttpRequest(TypedDict):
+    """
+    Input of `sign_http_request`.
+    """
+
+    request: SignedRequest
+    """
+    The request as it will be sent.
+    """
+    key: Jwk | dict[str, Any]
+    """
+    A private Ed25519 or P-256 key.
     """
     signature_agent: NotRequired[str | None]
     """
-    The origin that the `Signature-Agent` header names, for example `https://chatgpt.com`.
+    The origin where the key is published; it becomes the `Signature-Agent` header.
     """
-    trigger: NotRequired[Trigger | None]
+    signature_agent_form: NotRequired[SignatureAgentForm]
     """
-    The `trigger` of the signer's card, when one was read.
+    How that header is written.
     """
-
-
-class RuleCondition(TypedDict):
+    components: NotRequired[list[str] | None]
     """
-    One condition of a rule; a condition on a fact that was not observed does not hold.
+    What to cover: names (`@authority`), or identifiers with parameters (`"signature-agent";key="sig1"`). When left
+    out: method, authority, path, query, and what is added here.
     """
-
-    field: ConditionField
+    label: NotRequired[str]
     """
-    The fact.
+    The label, `sig1` when left out.
     """
-    operator: ConditionOperator
+    tag: NotRequired[str]
     """
-    The comparison.
+    What the signature is for, `web-bot-auth` when left out.
     """
-    value: Any
+    lifetime_seconds: NotRequired[int]
     """
-    What it is compared with.
+    For how many seconds the signature holds, 60 when left out.
     """
-    case_insensitive: NotRequired[bool]
+    nonce: NotRequired[str | None]
     """
-    Whether letters compare without regard to case.
+    A value that is used once.
+    """
+    keyid: NotRequired[str | None]
+    """
+    The id of the key; its thumbprint when left out.
+    """
+    names_algorithm: NotRequired[bool]
+    """
+    Whether the algorithm is named.
+    """
+    now: Timestamp
+    """
+    The present.
     """
 
 
@@ -2300,6 +3173,58 @@ class VerdictFacts(TypedDict):
     reason: NotRequired[str]
     """
     The reason for people.
+    """
+
+
+class GuardRequest(TypedDict):
+    """
+    A request; header names and values hold one character for each byte (ISO 8859-1), as WSGI and Node give them.
+    """
+
+    method: NotRequired[str]
+    """
+    The method; `GET` when left out.
+    """
+    target: str
+    """
+    Path and query as the client sent them, not decoded and not shortened by a router.
+    """
+    scheme: NotRequired[str | None]
+    """
+    `https` or `http`, as the connection to this server is; a trusted proxy's `X-Forwarded-Proto` comes first.
+    """
+    authority: NotRequired[str | None]
+    """
+    The authority of the request target (HTTP/2 `:authority`); the header `Host` when left out.
+    """
+    headers: NotRequired[list[tuple[str, str]]]
+    """
+    All header lines in their order, repeated ones not joined: pairs of name and value.
+    """
+    is_as_sent: NotRequired[bool]
+    """
+    Whether the lines have the order and letter case in which the client sent them, so that these may be looked at;
+    most frameworks change both.
+    """
+    peer: NotRequired[str | None]
+    """
+    The address of the connection, with or without port; what is no address counts as unknown.
+    """
+    tls: NotRequired[TlsFingerprints | None]
+    """
+    TLS client fingerprints, where the host has them.
+    """
+    detection: NotRequired[RemoteDetection | None]
+    """
+    What a detection service said about the request; it takes the place of the guard's own figure.
+    """
+    unavailable: NotRequired[bool]
+    """
+    Whether a service that had to be asked could not be reached.
+    """
+    now: Timestamp
+    """
+    The present.
     """
 
 
@@ -2512,6 +3437,170 @@ class Classification(TypedDict):
     """
 
 
+class KnownAgent(TypedDict):
+    """
+    What the catalogue says about an agent.
+    """
+
+    id: str
+    """
+    The catalogue's id, for example `openai-gptbot`.
+    """
+    name: str
+    """
+    Its name.
+    """
+    operator: str | None
+    """
+    Who runs it; where only its home page is known, that page's host.
+    """
+    bot_type: BotType
+    """
+    What it is.
+    """
+    sub_type: SubType
+    """
+    What it is more exactly.
+    """
+    purpose: AgentPurpose
+    """
+    What it comes for.
+    """
+    trigger: Trigger
+    """
+    What makes it come.
+    """
+    tokens: list[str]
+    """
+    Texts that tell it in a user agent, in lower case; none when it is known by its signature only.
+    """
+    robots_token: str | None
+    """
+    Its name in robots files.
+    """
+    never_sent: bool
+    """
+    Whether its name stands in robots files only: a request that shows it is false unless proven.
+    """
+    info_url: str | None
+    """
+    Where it is described.
+    """
+    verify: AgentProofs
+    """
+    How its identity can be proven; a claim alone proves nothing.
+    """
+    since: str | None
+    """
+    Since when it is listed, `YYYY-MM-DD`.
+    """
+    sources: list[AgentSource]
+    """
+    Where all this is known from.
+    """
+
+
+class PolicyRule(TypedDict):
+    """
+    A rule: its action is taken when all conditions hold.
+    """
+
+    id: str
+    """
+    The rule's id.
+    """
+    name: NotRequired[str | None]
+    """
+    A name for people.
+    """
+    priority: NotRequired[int]
+    """
+    Lower comes first.
+    """
+    enabled: NotRequired[bool]
+    """
+    Whether it is in use.
+    """
+    conditions: NotRequired[list[RuleCondition]]
+    """
+    All must hold; a rule without conditions always matches.
+    """
+    action: PolicyAction
+    """
+    What to do.
+    """
+    message: NotRequired[str | None]
+    """
+    What to tell the visitor.
+    """
+    redirect_url: NotRequired[str | None]
+    """
+    Where `redirect` sends a visitor, instead of the policy's address.
+    """
+
+
+class VerifiedSignatures(TypedDict):
+    """
+    What was found out about the signatures of a request.
+    """
+
+    signatures: list[SignatureResult]
+    """
+    One result for each label; empty when the request is not signed.
+    """
+    summary: NotRequired[SignatureOutcome | None]
+    """
+    All of them in one, as `classify_request` takes it; absent when the request is not signed.
+    """
+
+
+class GuardOutcome(TypedDict):
+    """
+    What is to be done with a request.
+    """
+
+    action: PolicyAction
+    """
+    What was decided; `log` for a visitor who has followed a redirection to where it led.
+    """
+    passes: bool
+    """
+    Whether the request goes on to the site; otherwise there is a `response`.
+    """
+    rewrite: str | None
+    """
+    The path, with query where it has one, with which a passing request goes on instead of its own.
+    """
+    response: GuardResponse | None
+    """
+    What a request that does not pass is answered.
+    """
+    set_headers: list[tuple[str, str]]
+    """
+    Headers to add to the answer, be it the guard's or the site's; existing ones stay.
+    """
+    upstream: Upstream
+    """
+    What changes in the headers of a passing request.
+    """
+    client_ip: str | None
+    """
+    The client's address, behind trusted proxies.
+    """
+    detection_id: str | None
+    """
+    The id of this detection; null where the guard does not look.
+    """
+    classification: Classification | None
+    """
+    Who asks; null where the guard does not look.
+    """
+    decision: Decision
+    """
+    The decision and what it rests on.
+    """
+
+
 class AggregateSession(TypedDict):
     """
     Input of `aggregate_session`.
@@ -2593,115 +3682,6 @@ class EvaluateRules(TypedDict):
     facts: NotRequired[RuleFacts]
     """
     What is known about the session and the request.
-    """
-
-
-class RequestFacts(TypedDict):
-    """
-    The facts of one request.
-
-    An absent member means "not observed" and is never evidence. An empty user agent and a present but empty
-    header map mean "observed, and there was none", which is evidence.
-    """
-
-    user_agent: NotRequired[str | None]
-    """
-    The `User-Agent` value; when absent, the header map is asked.
-    """
-    ip: NotRequired[str | None]
-    """
-    The client address; an IPv4-mapped IPv6 address counts as the IPv4 one.
-    """
-    headers: NotRequired[dict[str, Any] | None]
-    """
-    All request headers, repeated fields joined by `", "`; names in any case.
-    """
-    header_order: NotRequired[list[str] | None]
-    """
-    The names of the request headers in the order and letter case in which they came.
-    """
-    url: NotRequired[str | None]
-    """
-    An absolute `http` or `https` URL, or a path that begins with `/`.
-    """
-    method: NotRequired[str | None]
-    """
-    The HTTP method.
-    """
-    tls: NotRequired[TlsFingerprints | None]
-    """
-    TLS client fingerprints.
-    """
-    client: NotRequired[ClientFacts | None]
-    """
-    What a script on the page saw.
-    """
-    signature: NotRequired[SignatureOutcome | None]
-    """
-    The outcome of checking the HTTP message signature, when one was checked.
-    """
-    feeds: NotRequired[list[FeedAnswer]]
-    """
-    Answers of published address feeds for `ip`.
-    """
-    reverse_dns: NotRequired[ReverseDnsAnswer | None]
-    """
-    The answer of a reverse look-up of `ip`; absent when it was not done or failed.
-    """
-    network: NotRequired[NetworkFacts | None]
-    """
-    Membership of `ip` in other address lists.
-    """
-    behavior: NotRequired[BehaviorFacts | None]
-    """
-    Counters of the visitor's behaviour.
-    """
-    threshold: NotRequired[float | None]
-    """
-    The confidence from which a request counts as a bot, 0 to 1; 0.5 when absent.
-    """
-    now: Timestamp
-    """
-    The present.
-    """
-
-
-class PolicyRule(TypedDict):
-    """
-    A rule: its action is taken when all conditions hold.
-    """
-
-    id: str
-    """
-    The rule's id.
-    """
-    name: NotRequired[str | None]
-    """
-    A name for people.
-    """
-    priority: NotRequired[int]
-    """
-    Lower comes first.
-    """
-    enabled: NotRequired[bool]
-    """
-    Whether it is in use.
-    """
-    conditions: NotRequired[list[RuleCondition]]
-    """
-    All must hold; a rule without conditions always matches.
-    """
-    action: PolicyAction
-    """
-    What to do.
-    """
-    message: NotRequired[str | None]
-    """
-    What to tell the visitor.
-    """
-    redirect_url: NotRequired[str | None]
-    """
-    Where `redirect` sends a visitor, instead of the policy's address.
     """
 
 
@@ -2856,37 +3836,18 @@ class Aggregate(TypedDict):
     """
 
 
-class CheckEvents(TypedDict):
+class FoundAgents(TypedDict):
     """
-    Input of `check_events`.
-    """
-
-    batch: Batch
-    """
-    The batch as it would be sent.
+    The agents that were found.
     """
 
-
-class ScoreSession(TypedDict):
+    date: str
     """
-    Input of `score_session`: exactly one of `session` and `engines`.
+    The date of the catalogue, `YYYY-MM-DD`.
     """
-
-    session: NotRequired[Aggregate | None]
+    agents: list[KnownAgent]
     """
-    A session's signals, as `aggregate_session` gives them.
-    """
-    engines: NotRequired[EngineResults | None]
-    """
-    Opinions that were computed before.
-    """
-    likely_bot_threshold: NotRequired[int]
-    """
-    The score from which on a session counts as human, 1 to 99; 30 when left out.
-    """
-    now: NotRequired[Timestamp | None]
-    """
-    The present, for signals that need some time to have passed; left out, these stay silent.
+    The agents, by purpose and name.
     """
 
 
@@ -2969,18 +3930,37 @@ class Policy(TypedDict):
     """
 
 
-class CheckedEvents(TypedDict):
+class CheckEvents(TypedDict):
     """
-    Output of `check_events`.
+    Input of `check_events`.
     """
 
-    events: int
-    """
-    How many events the batch holds.
-    """
     batch: Batch
     """
-    The batch with canonical keys, as a server keeps it.
+    The batch as it would be sent.
+    """
+
+
+class ScoreSession(TypedDict):
+    """
+    Input of `score_session`: exactly one of `session` and `engines`.
+    """
+
+    session: NotRequired[Aggregate | None]
+    """
+    A session's signals, as `aggregate_session` gives them.
+    """
+    engines: NotRequired[EngineResults | None]
+    """
+    Opinions that were computed before.
+    """
+    likely_bot_threshold: NotRequired[int]
+    """
+    The score from which on a session counts as human, 1 to 99; 30 when left out.
+    """
+    now: NotRequired[Timestamp | None]
+    """
+    The present, for signals that need some time to have passed; left out, these stay silent.
     """
 
 
@@ -2996,4 +3976,154 @@ class Decide(TypedDict):
     facts: NotRequired[DecisionFacts]
     """
     What is known.
+    """
+
+
+class GuardOptions(TypedDict):
+    """
+    The options of a detection guard; every one has a default but `seed`. Names are also read in camel case.
+    """
+
+    seed: NotRequired[str | None]
+    """
+    32 fresh random bytes, from which ids and nonces are derived, and the cookie's key where none is set.
+    """
+    on_agent_detected: NotRequired[PolicyAction | None]
+    """
+    What is done with a request whose confidence reaches the threshold, `log` unless set; a `policy` wins.
+    """
+    confidence_threshold: NotRequired[float | None]
+    """
+    The threshold, 0 to 1 or, when above 1, to 100; 0.8 unless set; a `policy` wins.
+    """
+    policy: NotRequired[Policy | None]
+    """
+    The site's policy; the shortcuts below are added to it.
+    """
+    skip_paths: NotRequired[list[str]]
+    """
+    Path patterns where nothing is looked at.
+    """
+    include_paths: NotRequired[list[str]]
+    """
+    Path patterns that alone are looked at; everything when empty.
+    """
+    allowed_agents: NotRequired[list[str]]
+    """
+    Agents that are let in, unless their identity is false.
+    """
+    blocked_agents: NotRequired[list[str]]
+    """
+    Agents that are kept out.
+    """
+    allowed_ips: NotRequired[list[str]]
+    """
+    Addresses and ranges that are let in.
+    """
+    blocked_ips: NotRequired[list[str]]
+    """
+    Addresses and ranges that are kept out.
+    """
+    redirect_url: NotRequired[str | None]
+    """
+    Where `redirect` sends a visitor, and what `instruct` links to.
+    """
+    rewrite_url: NotRequired[str | None]
+    """
+    The path, with or without query, whose content `rewrite` answers with.
+    """
+    challenge_url: NotRequired[str | None]
+    """
+    Where `challenge` sends a person, and what it names to a program.
+    """
+    redirect_mode: NotRequired[RedirectMode]
+    """
+    How `redirect` is answered.
+    """
+    redirect_reason: NotRequired[bool]
+    """
+    Whether a redirection tells its reason as the parameter `reason`.
+    """
+    blocked_response: NotRequired[BlockedResponse]
+    """
+    What a blocked visitor is answered.
+    """
+    session_tracking: NotRequired[SessionTracking]
+    """
+    The sealed cookie by which a detected agent is known again.
+    """
+    client_ip: NotRequired[ClientIp]
+    """
+    How the client's address is found.
+    """
+    keys: NotRequired[dict[str, list[DatedJwk | dict[str, Any]]]]
+    """
+    The keys of agents by their origin (`https://agent.example`), or by the URL of their directory; keys that the
+    host fetches come in addition.
+    """
+    allow_test_keys: NotRequired[bool]
+    """
+    Whether keys count whose private half was published with a specification; never where visitors come from.
+    """
+    authorities: NotRequired[list[str]]
+    """
+    The names under which the site is served, for example `shop.example`: a signature for any other is not
+    accepted. When empty, a signature counts for whatever name the request gives.
+    """
+    count_requests: NotRequired[bool]
+    """
+    Whether the pace of each visitor's requests is looked at, in the memory of this process.
+    """
+    most_visitors: NotRequired[int]
+    """
+    How many visitors are counted at most; about 400 bytes each. The longest unseen are forgotten.
+    """
+    fail_open: NotRequired[bool]
+    """
+    Whether a request passes when the service that the guard asks cannot be reached.
+    """
+    rules: NotRequired[Any]
+    """
+    Another rule set than the built-in one.
+    """
+
+
+class CheckedEvents(TypedDict):
+    """
+    Output of `check_events`.
+    """
+
+    events: int
+    """
+    How many events the batch holds.
+    """
+    batch: Batch
+    """
+    The batch with canonical keys, as a server keeps it.
+    """
+
+
+class AgentPolicyResult(TypedDict):
+    """
+    A policy that does what was chosen.
+    """
+
+    policy: Policy
+    """
+    The policy, as `decide` takes it.
+    """
+
+
+class CheckRequest(TypedDict):
+    """
+    The input of `guard_request`.
+    """
+
+    options: GuardOptions
+    """
+    The options of the guard.
+    """
+    request: GuardRequest
+    """
+    The request.
     """
