@@ -103,7 +103,8 @@ type Query = Record<string, string | number | boolean | readonly string[] | unde
 /**
  * The AgentShield-compatible API with the habits that its documentation asks of clients: detections are remembered for
  * a minute, events are collected and sent in batches, and a request that meets 429, 5xx or no answer is sent again,
- * later each time and not before a `Retry-After`.
+ * later each time and not before a `Retry-After`, unless that is longer than half a minute. Events carry an id, so that
+ * one sent twice is stored once.
  */
 export class AgentShield {
   constructor(options?: AgentShieldOptions);

@@ -11,7 +11,6 @@ const { Memory } = require("./memory.js");
 const DEFAULT_URL = "https://api.agentshield.io/api/v1";
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 30_000;
-const LONGEST_WAIT = 3_600_000;
 
 /** The AgentShield-compatible API with the habits that its documentation asks of clients. */
 class AgentShield {
@@ -20,6 +19,7 @@ class AgentShield {
   #options;
   #memory;
   #collector;
+  #closing = new AbortController();
 
   constructor(options = {}) {
     const { apiKey = process.env.AGENTSHIELD_API_KEY, pixelId, projectId, baseUrl = DEFAULT_URL } = options;
@@ -54,12 +54,12 @@ class AgentShield {
   }
 
   async event(event, { wait = false } = {}) {
-    const json = { timestamp: Math.floor(Date.now() / 1000), ...event };
-    return wait ? this.#call("POST", "/event", "success", { json }) : this.#collector.add({ id: randomUUID(), ...json });
+    const json = known({ timestamp: Math.floor(Date.now() / 1000), ...event });
+    return wait ? this.#call("POST", "/event", "success", { json }) : this.#collector.add(json);
   }
 
   async batch(events) {
-    return this.#call("POST", "/batch", "success", { json: { events } });
+    return this.#call("POST", "/batch", "success", { json: { events: events.map(known) } });
   }
 
   /** Sends the collected events now. */
@@ -69,7 +69,7 @@ class AgentShield {
 
   /** Sends the collected events, with one try, and stops collecting. */
   async close() {
-    this.#options.retries = 0;
+    this.#closing.abort();
     await this.#collector.close();
   }
 
@@ -88,14 +88,24 @@ class AgentShield {
       if (failure === undefined) {
         return answer;
       }
-      if (wait === undefined || attempt >= this.#options.retries) {
+      const pause = Math.max(wait, Math.random() * Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** attempt));
+      if (!(pause <= LONGEST_PAUSE) || attempt >= this.#options.retries || !(await this.#pause(pause))) {
         throw failure;
       }
-      await sleep(Math.max(wait, Math.random() * Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** attempt)));
     }
   }
 
-  /** One try: the answer, or the failure and, where another try makes sense, how long to wait at least. */
+  /** Waits; false when the client is closed meanwhile. */
+  async #pause(milliseconds) {
+    try {
+      await sleep(milliseconds, undefined, { signal: this.#closing.signal });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** One try: the answer, or the failure and how long to wait at least; NaN where another try makes no sense. */
   async #try(url, method, json, member) {
     let response, text;
     try {
@@ -117,9 +127,14 @@ class AgentShield {
     const isTransient = response.status === 429 || response.status >= 500;
     return {
       failure: new ApiError(response.status, code, answer),
-      wait: isTransient ? milliseconds(response.headers.get("retry-after")) : undefined,
+      wait: isTransient ? milliseconds(response.headers.get("retry-after")) : NaN,
     };
   }
+}
+
+/** The event with an id, by which the service knows it when it comes twice. */
+function known(event) {
+  return { id: randomUUID(), ...event };
 }
 
 /** A part of a path; what is no project id never becomes one. */
@@ -130,9 +145,9 @@ function segment(id) {
   return id;
 }
 
-/** What a service asks to wait, at most an hour; it asks in seconds, not by a date. */
+/** What a service asks to wait; it asks in seconds, not by a date. */
 function milliseconds(retryAfter) {
-  return /^\d+$/.test(retryAfter ?? "") ? Math.min(Number(retryAfter) * 1000, LONGEST_WAIT) : 0;
+  return /^\d+$/.test(retryAfter ?? "") ? Number(retryAfter) * 1000 : 0;
 }
 
 function parse(text) {

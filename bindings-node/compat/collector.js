@@ -21,7 +21,7 @@ class Collector {
     this.#onError = onError;
   }
 
-  /** Collects an event; its id lets the service know a batch that comes twice. */
+  /** Collects an event. */
   add(event) {
     if (this.#events.length === 0) {
       process.once("beforeExit", this.#atExit);

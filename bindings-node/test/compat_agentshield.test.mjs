@@ -172,6 +172,39 @@ test("full window is waited for", async (t) => {
   assert.equal(service.requests.length, 2);
 });
 
+test("more patience than half a minute is not had", async (t) => {
+  const service = await Service.start(t);
+  service.answers = [[429, refusal("RATE_LIMIT_EXCEEDED"), { "Retry-After": "3600" }]];
+  await assert.rejects(service.client({ retries: 5 }).detect({ userAgent: "a" }), { status: 429 });
+  assert.equal(service.requests.length, 1);
+});
+
+test("closing ends a pause", async (t) => {
+  const service = await Service.start(t);
+  const shield = service.client({ retries: 5, batchSize: 1, onError: () => undefined });
+  service.answers = [[429, refusal("RATE_LIMIT_EXCEEDED"), { "Retry-After": "20" }]];
+  await shield.event({ event: "click", url: "https://example.org/" });
+  await until(() => service.requests.length === 1);
+  const began = performance.now();
+  await shield.close();
+  assert.ok(performance.now() - began < 10_000);
+  const [first, second] = service.events;
+  assert.equal(first.id, second.id);
+});
+
+test("an event sent again has the same id", async (t) => {
+  const service = await Service.start(t);
+  service.answers = [[502, refusal("BAD_GATEWAY")], [502, refusal("BAD_GATEWAY")]];
+  const shield = service.client({ retries: 5 });
+  await shield.event({ event: "click", url: "https://example.org/" }, { wait: true });
+  await shield.batch([{ event: "click", url: "https://example.org/", id: "mine" }]);
+  const ids = service.requests.filter(({ path }) => path.endsWith("/event")).map(({ body }) => body.id);
+  assert.equal(ids.length, 3);
+  assert.ok(ids[0]);
+  assert.equal(new Set(ids).size, 1);
+  assert.deepEqual(service.events.map(({ id }) => id), ["mine"]);
+});
+
 test("tries end, and refusals are not tried again", async (t) => {
   const service = await Service.start(t);
   service.answers = [500, 500, 500].map((status) => [status, refusal("INTERNAL_ERROR")]);

@@ -195,6 +195,35 @@ def test_full_window_is_waited_for(make, service):
     assert len(service.requests) == 2
 
 
+def test_more_patience_than_half_a_minute_is_not_had(make, service):
+    service.answers = [(429, refusal(429, "RATE_LIMIT_EXCEEDED"), {"Retry-After": "3600"})]
+    with pytest.raises(ApiError, match="RATE_LIMIT_EXCEEDED"):
+        make(retries=5).detect("a")
+    assert len(service.requests) == 1
+
+
+def test_closing_ends_a_pause(make, service):
+    shield = make(retries=5, batch_size=1)
+    service.answers = [(429, refusal(429, "RATE_LIMIT_EXCEEDED"), {"Retry-After": "20"})]
+    shield.event("click", "https://example.org/")
+    until(lambda: service.requests)
+    began = time.monotonic()
+    shield.close()
+    assert time.monotonic() - began < 10
+    first, second = service.events()
+    assert first["id"] == second["id"]
+
+
+def test_an_event_sent_again_has_the_same_id(make, service):
+    service.answers = [(502, refusal(502, "BAD_GATEWAY"))] * 2
+    shield = make(retries=5)
+    shield.event("click", "https://example.org/", wait=True)
+    shield.batch([{"event": "click", "url": "https://example.org/", "id": "mine"}])
+    ids = [request["body"].get("id") for request in service.requests if request["path"].endswith("/event")]
+    assert len(ids) == 3 and ids[0] and len(set(ids)) == 1
+    assert [event["id"] for event in service.events()] == ["mine"]
+
+
 def test_tries_end(make, service):
     service.answers = [(500, refusal(500, "INTERNAL_ERROR"))] * 3
     with pytest.raises(ApiError) as raised:

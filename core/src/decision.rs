@@ -538,6 +538,7 @@ fn check(policy: &Policy) -> Result<()> {
         ("allow_list", policy.allow_list.len(), 1_000),
         ("deny_list", policy.deny_list.len(), 1_000),
         ("paths", policy.excluded_paths.len() + policy.included_paths.len(), 1_000),
+        ("bytes of path patterns", path_bytes(policy), MOST_PATH_BYTES),
     ];
     if let Some((name, _, limit)) = sizes.iter().find(|(_, size, limit)| size > limit) {
         let text = format!("policy has more than {limit} {name}");
@@ -549,6 +550,12 @@ fn check(policy: &Policy) -> Result<()> {
             .try_for_each(|condition| condition::Compiled::new(condition.clone()).map(|_| ()))?;
     }
     check_addresses(policy)
+}
+
+/// What is compared with a path takes time by the product of both lengths.
+fn path_bytes(policy: &Policy) -> usize {
+    let of_rules = policy.path_rules.iter().map(|rule| &rule.pattern);
+    policy.excluded_paths.iter().chain(&policy.included_paths).chain(of_rules).map(String::len).sum()
 }
 
 fn regular_expressions(policy: &Policy) -> usize {
@@ -577,6 +584,7 @@ fn check_addresses(policy: &Policy) -> Result<()> {
 
 /// Each may take long on a long text, however linear.
 const MOST_REGULAR_EXPRESSIONS: usize = 16;
+const MOST_PATH_BYTES: usize = 16_384;
 
 /// The confidence from which a bot is refused and not asked to prove itself a person.
 const SURE_CONFIDENCE: f64 = 0.95;

@@ -45,7 +45,7 @@ mod operations;
 mod policy;
 mod result;
 mod signer;
-mod uri;
+pub(crate) mod uri;
 mod verify;
 
 #[cfg(test)]

@@ -91,7 +91,7 @@ impl KeyDirectories {
     pub fn is_worth_waiting(&self, wanted: &[KeyLocation]) -> bool {
         let known = self.known();
         let may_come = |location: &KeyLocation| {
-            self.inner.trusted.contains(location.origin())
+            self.is_trusted(location)
                 && known.get(location).is_none_or(|state| state.is_asking || state.may_ask())
         };
         wanted.iter().any(may_come)
@@ -110,6 +110,12 @@ impl KeyDirectories {
         Self { inner: Arc::new(Inner { http, trusted, known, ended: watch::Sender::default() }) }
     }
 
+    /// Whether it is the one directory of a trusted origin: other addresses of an origin may hold what strangers put
+    /// there, and are without number.
+    fn is_trusted(&self, location: &KeyLocation) -> bool {
+        location.kind == LocationKind::Directory && self.inner.trusted.contains(location.origin())
+    }
+
     /// Waits until nobody is asking a directory.
     async fn wait(&self, location: &KeyLocation) -> Result<()> {
         let mut ended = self.inner.ended.subscribe();
@@ -122,12 +128,11 @@ impl KeyDirectories {
 
     /// Notes that a directory is being asked; false when it may not be.
     fn begin(&self, location: &KeyLocation) -> bool {
-        if !self.inner.trusted.contains(location.origin()) {
+        if !self.is_trusted(location) {
             return false;
         }
         let mut known = self.known();
         let earlier = known.get(location);
-        // An origin has one directory, but as many addresses of other kinds as it likes.
         if earlier.is_some_and(|state| !state.may_ask())
             || (earlier.is_none() && known.len() >= MOST_LOCATIONS)
         {

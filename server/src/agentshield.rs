@@ -33,7 +33,8 @@ pub mod webhooks;
 pub mod wire;
 
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use utoipa_axum::router::OpenApiRouter;
@@ -80,7 +81,11 @@ pub async fn skin(State(app): State<App>, request: Request, next: Next) -> Respo
     if has_own_form {
         response = enforce::in_own_form(response).await;
     }
-    standing.write(response.headers_mut());
+    let headers = response.headers_mut();
+    if headers.get(CONTENT_TYPE).is_some_and(|media| media == "application/json") {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    }
+    standing.write(headers);
     response
 }
 

@@ -327,7 +327,7 @@ mod tests {
     fn the_built_in_seed_can_be_read() {
         let demo = demo().unwrap();
         assert!(demo.site_key.starts_with("pk_") && demo.private_key.starts_with("sk_"));
-        assert!(demo.api_key.starts_with("as_test_"));
+        assert!(demo.api_key.starts_with("as_live_"));
     }
 
     #[test]

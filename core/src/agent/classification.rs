@@ -250,6 +250,7 @@ pub struct AgentInfo {
     /// Where its operator describes it.
     pub info_url: Option<String>,
     /// What it comes for.
+    #[serde(default)]
     pub purpose: Purpose,
     /// The category for people, for example `Search` or `AI Crawler`.
     pub category: String,

@@ -7,7 +7,7 @@ use crate::rules::suggestion;
 use crate::{Error, Result};
 
 /// What an agent does with what it fetches; follows from its [`SubType`].
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "AgentPurpose"))]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
@@ -42,6 +42,7 @@ pub enum Purpose {
     /// Is a program or driven browser for any use.
     Automation,
     /// Nothing of these, or not stated.
+    #[default]
     Other,
 }
 

@@ -1,11 +1,10 @@
 //! What a visitor is answered who may not pass.
 
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use super::request::Incoming;
 use super::{GuardOptions, GuardResponse, RedirectMode};
-use crate::decision::{Action, Decision, Policy, Reason};
+use crate::decision::{Action, Decision, MatchType, Policy, Reason};
 use crate::signature::accept_signature;
 use crate::{Error, Result};
 
@@ -126,11 +125,11 @@ impl Answers {
             None => "Automated visitors are asked to sign their requests.".to_owned(),
         };
         let message = own_message(decision).unwrap_or(&message);
-        let mut body = coded(message, "IDENTIFICATION_REQUIRED", decision);
-        if let Some(members) = body.as_object_mut() {
-            members.extend(address.map(|address| ("redirectUrl".to_owned(), address.into())));
-            members.insert("identification".to_owned(), identification());
-        }
+        let body = Body {
+            redirect_url: address,
+            identification: Some(identification()),
+            ..coded(message, "IDENTIFICATION_REQUIRED", decision)
+        };
         let mut answer = asking(401, &body, "Quivive");
         answer
             .headers
@@ -155,13 +154,11 @@ impl Answers {
             return answer;
         }
         let message = message.unwrap_or("Prove who you are: sign the request or meet the challenge.");
-        let mut body = coded(message, "CHALLENGE_REQUIRED", decision);
-        if let Some(members) = body.as_object_mut() {
-            members.extend(
-                self.challenge_url.clone().map(|address| ("challengeUrl".to_owned(), address.into())),
-            );
-            members.insert("identification".to_owned(), identification());
-        }
+        let body = Body {
+            challenge_url: self.challenge_url.as_deref(),
+            identification: Some(identification()),
+            ..coded(message, "CHALLENGE_REQUIRED", decision)
+        };
         asking(status, &body, &scheme)
     }
 
@@ -192,27 +189,56 @@ fn unavailable(decision: &Decision) -> GuardResponse {
     json_answer(503, &coded(message, "DETECTION_UNAVAILABLE", decision))
 }
 
-fn coded(message: &str, code: &str, decision: &Decision) -> Value {
-    json!({
-        "error": message,
-        "code": code,
-        "reason": decision.reason,
-        "ruleId": decision.rule_id,
-        "matchType": decision.match_type,
-    })
+/// What a program is told, in this order whatever the JSON library is built with.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    error: &'a str,
+    code: &'static str,
+    reason: Reason,
+    rule_id: Option<&'a str>,
+    match_type: MatchType,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redirect_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    challenge_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identification: Option<[Identification; 1]>,
 }
 
 /// How a program identifies itself, for its authors.
-fn identification() -> Value {
-    json!([{
-        "method": "http_message_signature",
-        "tag": "web-bot-auth",
-        "acceptSignature": accept_signature(None),
-        "specification": "https://www.rfc-editor.org/rfc/rfc9421",
-    }])
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Identification {
+    method: &'static str,
+    tag: &'static str,
+    accept_signature: String,
+    specification: &'static str,
 }
 
-fn asking(status: u16, body: &Value, scheme: &str) -> GuardResponse {
+fn coded<'a>(message: &'a str, code: &'static str, decision: &'a Decision) -> Body<'a> {
+    Body {
+        error: message,
+        code,
+        reason: decision.reason,
+        rule_id: decision.rule_id.as_deref(),
+        match_type: decision.match_type,
+        redirect_url: None,
+        challenge_url: None,
+        identification: None,
+    }
+}
+
+fn identification() -> [Identification; 1] {
+    [Identification {
+        method: "http_message_signature",
+        tag: "web-bot-auth",
+        accept_signature: accept_signature(None),
+        specification: "https://www.rfc-editor.org/rfc/rfc9421",
+    }]
+}
+
+fn asking(status: u16, body: &Body<'_>, scheme: &str) -> GuardResponse {
     let mut answer = json_answer(status, body);
     answer.headers.extend(asking_headers(scheme));
     answer
@@ -225,8 +251,8 @@ fn asking_headers(scheme: &str) -> [(String, String); 2] {
     ]
 }
 
-fn json_answer(status: u16, body: &Value) -> GuardResponse {
-    answer(status, "application/json", body.to_string())
+fn json_answer(status: u16, body: &Body<'_>) -> GuardResponse {
+    answer(status, "application/json", serde_json::to_string(body).unwrap_or_default())
 }
 
 fn html(status: u16, message: &str, link: Option<&str>) -> GuardResponse {

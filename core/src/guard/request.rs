@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::Deserialize;
 
 use crate::agent::{BotType, IpSet, TlsFingerprints};
+use crate::signature::uri;
 use crate::{Error, ErrorKind, Result, Timestamp};
 
 /// A request; header names and values hold one character for each byte (ISO 8859-1), as WSGI and Node give them.
@@ -144,9 +145,10 @@ impl Incoming<'_> {
         })
     }
 
-    /// The path as the client sent it, without query.
+    /// The path as the client sent it, without query; that of an absolute target (RFC 9112 section 3.2.2), too.
     pub(super) fn path(&self) -> &str {
-        self.target.split(['?', '#']).next().unwrap_or_default()
+        let path = uri::path_and_query(&self.target).0;
+        path.split('#').next().unwrap_or_default()
     }
 
     /// The host that the client asked for, in lower case.

@@ -7,7 +7,7 @@ pub(super) fn split_authority(text: &str) -> (&str, &str) {
 }
 
 /// Path and query of a request target (RFC 9112 section 3.2); the query is `None` when there is no `?`.
-pub(super) fn path_and_query(target: &str) -> (&str, Option<&str>) {
+pub(crate) fn path_and_query(target: &str) -> (&str, Option<&str>) {
     let origin = match target.split_once("://") {
         Some((_, rest)) if !target.starts_with(['/', '?']) => split_authority(rest).1,
         _ if target.starts_with(['/', '?']) => target,

@@ -152,7 +152,11 @@ fn candidate(
         Profile::WebBotAuth => agent::attributed(message.headers(), &signature).map_err(invalid)?,
         _ => None,
     };
-    result.signature_agent = location.as_ref().map(|location| location.origin().to_owned());
+    // Only an origin's one directory speaks for the origin; whoever may put a file there does not.
+    result.signature_agent = location.as_ref().map(|location| match location.kind {
+        LocationKind::Directory => location.origin().to_owned(),
+        LocationKind::JwksUri | LocationKind::Cimd => location.identifier().to_owned(),
+    });
     let keyid = signature.keyid.clone().ok_or(invalid(Reason::ParameterMissing))?;
     Ok(Candidate { signature, profile, wanted: WantedKey { profile, keyid, location } })
 }

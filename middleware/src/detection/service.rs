@@ -81,8 +81,11 @@ impl Service {
 
 /// What the service is told, within the limits that it has.
 fn visit(request: &Incoming<'_>, ip: Option<std::net::IpAddr>) -> Visit {
-    let headers =
-        request.joined().into_iter().filter(|(name, value)| name.len() <= 256 && value.len() <= 8_192);
+    let is_secret = |name: &str| SECRETS.iter().any(|part| name.contains(part));
+    let headers = request
+        .joined()
+        .into_iter()
+        .filter(|(name, value)| name.len() <= 256 && value.len() <= 8_192 && !is_secret(name));
     Visit {
         user_agent: Some(request.user_agent()),
         ip,
@@ -99,5 +102,7 @@ fn read(told: &Detection) -> Option<RemoteDetection> {
     Some(RemoteDetection { is_bot: told.is_bot, confidence, bot_type })
 }
 
+/// Parts of the names of headers that hold what is nobody else's.
+const SECRETS: [&str; 6] = ["authorization", "cookie", "key", "secret", "session", "token"];
 const MOST_WAITING: usize = 1_000;
 const MOST_CONNECTIONS: usize = 8;

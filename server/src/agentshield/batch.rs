@@ -76,7 +76,10 @@ pub struct Rejected {
 /// Those that are valid are stored when the answer is sent, whatever the others are.
 #[utoipa::path(
     post, path = "/api/v1/batch", tag = "agentshield", operation_id = "agentshield_add_events",
-    params(("id" = Option<String>, Query, description = "The pixel, for senders that can set no header")),
+    params(
+        ("id" = Option<String>, Query, description = "The pixel, for senders that can set no header"),
+        ("X-AgentShield-Project" = Option<String>, Header, description = "Another project that the key may see"),
+    ),
     request_body(content((Batch = "application/json"), (Batch = "text/plain"))),
     security(("pixel_id" = []), ("api_key" = [])),
     responses(

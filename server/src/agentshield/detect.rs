@@ -320,7 +320,7 @@ impl Detection {
     }
 }
 
-/// The request itself as facts: its headers without credentials, its path, the caller's address.
+/// The request itself as facts: its headers without credentials, its path and query, the caller's address.
 pub(super) fn facts_of(app: &App, parts: &Parts, ClientIp(ip): ClientIp, threshold: f64) -> RequestFacts {
     let mut headers = BTreeMap::<String, String>::new();
     for (name, value) in &parts.headers {
@@ -340,7 +340,7 @@ pub(super) fn facts_of(app: &App, parts: &Parts, ClientIp(ip): ClientIp, thresho
         user_agent: Some(headers.get("user-agent").cloned().unwrap_or_default()),
         ip: Some(ip),
         headers: Some(headers),
-        url: Some(parts.uri.path().to_owned()),
+        url: Some(parts.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string)),
         method: Some(parts.method.to_string()),
         threshold: Some(threshold),
         now: app.now(),

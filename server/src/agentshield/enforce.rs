@@ -8,8 +8,8 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use quivive_core::agent::{
-    BotType, Classification, DetectionClass, Group, RequestFacts, VerificationMethod, VerificationStatus,
-    signals,
+    BotType, Classification, ConfidenceLevel, DetectionClass, Group, RequestFacts, VerificationMethod,
+    VerificationStatus, signals,
 };
 use quivive_core::decision::Action;
 use quivive_core::evidence::Evidence;
@@ -312,7 +312,7 @@ async fn answer(app: &App, key: &ApiKey, request: Request) -> Result<Enforced> {
         .or_else(|| sent_id(&parts))
         .unwrap_or_else(|| format!("req_{}", detection::ulid(app.now(), app.random_bytes())));
     if !project.detection.is_enabled {
-        return Ok(off(request_id));
+        return Ok(off(request_id, is_detection_wanted));
     }
     let seen = detection::look(app, &project, &mut facts, None, Purpose::Visit).await;
     let data = Data {
@@ -384,7 +384,7 @@ fn decision(seen: &Seen) -> DecisionView {
     }
 }
 
-fn off(request_id: String) -> Enforced {
+fn off(request_id: String, is_detection_wanted: bool) -> Enforced {
     let decision = DecisionView {
         action: word(Action::Allow),
         reason: "disabled".to_owned(),
@@ -396,7 +396,20 @@ fn off(request_id: String) -> Enforced {
         message: None,
         metadata: DecisionMetadata { policy_version: None, signature_verified: false },
     };
-    Enforced { success: true, data: Data { decision, processing_time_ms: 0, request_id, detection: None } }
+    let detection = is_detection_wanted.then(|| DetectionView {
+        is_agent: false,
+        confidence: 0,
+        detection_class: word(DetectionClass::IncompleteData),
+        agent_name: None,
+        agent_type: None,
+        verification_method: "none",
+        reasons: Vec::new(),
+        signals: Vec::new(),
+        reason_codes: Vec::new(),
+        confidence_level: word(ConfidenceLevel::Low),
+        is_ai_crawler: false,
+    });
+    Enforced { success: true, data: Data { decision, processing_time_ms: 0, request_id, detection } }
 }
 
 fn detection(classification: &Classification) -> DetectionView {

@@ -109,7 +109,10 @@ pub struct Receipt {
 /// It is stored when the answer is sent. A visitor who asks not to be tracked is only counted, if the pixel heeds it.
 #[utoipa::path(
     post, path = "/api/v1/event", tag = "agentshield", operation_id = "agentshield_add_event",
-    params(("id" = Option<String>, Query, description = "The pixel, for senders that can set no header")),
+    params(
+        ("id" = Option<String>, Query, description = "The pixel, for senders that can set no header"),
+        ("X-AgentShield-Project" = Option<String>, Header, description = "Another project that the key may see"),
+    ),
     request_body(content((EventBody = "application/json"), (EventBody = "text/plain"))),
     security(("pixel_id" = []), ("api_key" = [])),
     responses(
@@ -189,7 +192,12 @@ pub fn facts(app: &App, door: &Door, parts: &Parts, ip: ClientIp, event: &SentEv
         RequestFacts { threshold: Some(threshold), now: app.now(), ..event.context.clone()? }
     };
     let url = (!event.url.is_empty()).then(|| event.url.clone());
-    Some(RequestFacts { url, client: event.client.clone(), ..seen })
+    let mut client = event.client.clone();
+    if let Some(client) = client.as_mut().filter(|_| door.is_visitor) {
+        // A visitor's own word that he is a person is none.
+        client.human = None;
+    }
+    Some(RequestFacts { url, client, ..seen })
 }
 
 /// Classifies the request behind an event and puts it up for recording; returns the detection's id, or nothing where

@@ -111,7 +111,8 @@ async fn create(
     let wanted = body::read(&body, &projects, app.now())?;
     let new = rights::limit(wanted, &caller.holder().key, &projects)?;
     let account_id = caller.holder().account.id;
-    if detection_key::list(&app, account_id).await?.len() >= MOST_KEYS {
+    let is_accepted = |key: &DetectionKey| key.valid_until.is_none_or(|until| until > app.now());
+    if detection_key::list(&app, account_id).await?.into_iter().filter(is_accepted).count() >= MOST_KEYS {
         return Err(Failure::invalid(&[Fault::new("body", "too_many").with("max", MOST_KEYS)]));
     }
     let (made, key) = detection_key::make(&app, new).await?;

@@ -13,6 +13,7 @@ use super::wire::Failure;
 use crate::app::App;
 use crate::error::Error;
 use crate::extract::ClientIp;
+use crate::flows::detection::behavior::household;
 use crate::flows::webhooks::notices;
 use crate::storage::{Counters, Result};
 use crate::tenant::detection_key::KeyHolder;
@@ -180,7 +181,7 @@ async fn admit_address(app: &App, ip: IpAddr, uncounted: &Standing) -> Result<St
         return Ok(uncounted.clone());
     }
     let Standing { reported, policy, .. } = uncounted.clone();
-    let key = format!("agentshield/address/{ip}");
+    let key = format!("agentshield/address/{}", household(ip));
     let second = count(app.storage.windows(), &key, reported).await?;
     if second.remaining < 0 {
         return Ok(Standing::full(second, policy));

@@ -155,9 +155,9 @@ impl Run<'_> {
             Err(reason) => {
                 self.summary.unreadable += 1;
                 let excerpt: String = text.chars().take(EXCERPT).collect();
-                self.summary
-                    .first_unreadable
-                    .get_or_insert_with(|| format!("{name}, line {place}: {reason}: {}", plain(&excerpt)));
+                self.summary.first_unreadable.get_or_insert_with(|| {
+                    format!("{}, line {place}: {reason}: {}", plain(name), plain(&excerpt))
+                });
                 match &mut self.output {
                     Some(output) => {
                         let file = self.has_several.then_some(name);

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -28,9 +27,9 @@ class Collector:
         self._is_closed = False
 
     def add(self, event: dict[str, Any]) -> None:
-        """Collects an event; its id lets the service know a batch that comes twice."""
+        """Collects an event."""
         with self._lock:
-            self._events.append({"id": uuid.uuid4().hex, **event})
+            self._events.append(event)
             if len(self._events) > MOST_EVENTS:
                 del self._events[0]
                 log.warning("an event is lost: %d wait for a service that does not take them", MOST_EVENTS)
@@ -58,6 +57,8 @@ class Collector:
         """Sends what is left and ends the thread; what cannot be sent is lost."""
         self._is_closed = True
         self._full.set()
+        if self._thread is not None:
+            self._thread.join()
         try:
             self.flush()
         except QuiviveError as problem:

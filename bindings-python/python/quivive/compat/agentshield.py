@@ -11,7 +11,9 @@ import hashlib
 import json
 import os
 import random
+import threading
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, cast
@@ -29,7 +31,6 @@ __all__ = ["AgentShield", "Projects"]
 
 DEFAULT_URL = "https://api.agentshield.io/api/v1"
 LONGEST_PAUSE = 30.0
-LONGEST_WAIT = 3_600.0
 
 
 class AgentShield:
@@ -40,7 +41,8 @@ class AgentShield:
     `batch_size` of them have come together, after `flush_seconds`, by `flush`, by `close`, and when the program ends.
 
     A request that is answered with 429 or 5xx, or not at all, is sent again at most `retries` times, after a random
-    part of 0.5 s, 1 s, 2 s and so on up to 30 s, and not before a `Retry-After`; then the last error is raised.
+    part of 0.5 s, 1 s, 2 s and so on up to 30 s, and not before a `Retry-After`; then, or when a service asks for more
+    patience than 30 s, the last error is raised. Events carry an id, so that one sent twice is stored once.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class AgentShield:
             raise InvalidInput("INVALID_INPUT", "batch_size is from 1 to 100")
         self._base = _base(base_url)
         self._retries = retries
+        self._is_closing = threading.Event()
         self._http = httpx.Client(headers={"User-Agent": USER_AGENT}, timeout=timeout, transport=transport)
         self._memory: Memory[Detection] = Memory(cache_seconds, cache_entries)
         self._collector = Collector(self.batch, batch_size, flush_seconds)
@@ -115,7 +118,7 @@ class AgentShield:
         `timestamp` is in seconds since the Unix epoch, now when absent. `more` are further members as the API spells
         them, for example `sessionId`. Events that cannot be delivered are logged as lost.
         """
-        item = {"event": event, "url": url, "timestamp": int(timestamp or time.time()), **more}
+        item = _known({"event": event, "url": url, "timestamp": int(timestamp or time.time()), **more})
         if metadata is not None:
             item["metadata"] = dict(metadata)
         if wait:
@@ -125,7 +128,7 @@ class AgentShield:
 
     def batch(self, events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Send 1 to 100 events in one request and return what was accepted and what was not."""
-        return self._call("POST", "/batch", "success", json={"events": [dict(event) for event in events]})
+        return self._call("POST", "/batch", "success", json={"events": [_known(event) for event in events]})
 
     def flush(self) -> None:
         """Send the collected events now. Raises what `batch` raises; the events stay collected then."""
@@ -133,7 +136,7 @@ class AgentShield:
 
     def close(self) -> None:
         """Send the collected events, with one try, and close the connections."""
-        self._retries = 0
+        self._is_closing.set()
         self._collector.close()
         self._http.close()
         atexit.unregister(self.close)
@@ -162,8 +165,8 @@ class AgentShield:
                 if answer.status != 429 and answer.status < 500:
                     raise
                 failure, pause = answer, max(pause, _seconds(reply.headers.get("Retry-After")))
-            if attempt < self._retries:
-                time.sleep(pause)
+            if attempt == self._retries or pause > LONGEST_PAUSE or self._is_closing.wait(pause):
+                break
         raise failure
 
 
@@ -201,6 +204,11 @@ def _base(text: str) -> str:
     return str(url).rstrip("/")
 
 
+def _known(event: Mapping[str, Any]) -> dict[str, Any]:
+    """The event with an id, by which the service knows it when it comes twice."""
+    return {"id": uuid.uuid4().hex, **event}
+
+
 def _segment(project_id: str) -> str:
     if not project_id.replace("_", "").isalnum() or not project_id.isascii():
         raise InvalidInput("INVALID_INPUT", "a project id consists of letters, digits and `_`")
@@ -214,5 +222,5 @@ def _text(value: Any) -> str:
 
 
 def _seconds(retry_after: str | None) -> float:
-    """The seconds that a service asks to wait, at most an hour; it asks in seconds, not by a date."""
-    return min(float(retry_after), LONGEST_WAIT) if retry_after and retry_after.isdigit() else 0.0
+    """The seconds that a service asks to wait; it asks in seconds, not by a date."""
+    return float(retry_after) if retry_after and retry_after.isdigit() else 0.0

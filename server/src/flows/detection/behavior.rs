@@ -194,7 +194,7 @@ fn lock(visitor: &Visitor) -> MutexGuard<'_, Track> {
 }
 
 /// One address; of IPv6 the 64 bits that one line gets.
-fn household(ip: IpAddr) -> IpAddr {
+pub fn household(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from(u128::from(ip) & !u128::from(u64::MAX))),
         v4 => v4,

@@ -91,14 +91,14 @@ async fn record(
 ) -> storage::Result<Use> {
     let signer = result.thumbprint.as_deref().unwrap_or_default();
     let window = format!("nonces/{project_id}/{signer}");
-    if !app.storage.windows().admit(&window, DAY, MOST_OF_ONE_KEY, app.now()).await?.admitted {
-        return Ok(Use::NoRoom);
-    }
+    // A replay takes no room, else anybody could use up a signer's.
     match app.storage.insert(&UsedNonce { id: format!("{project_id}/{key}"), keep_until }).await {
-        Ok(()) => Ok(Use::First),
-        Err(storage::Error::Conflict) => Ok(Use::Again),
-        Err(error) => Err(error),
+        Ok(()) => {}
+        Err(storage::Error::Conflict) => return Ok(Use::Again),
+        Err(error) => return Err(error),
     }
+    let room = app.storage.windows().admit(&window, DAY, MOST_OF_ONE_KEY, app.now()).await?;
+    Ok(if room.admitted { Use::First } else { Use::NoRoom })
 }
 
 const DAY: i64 = 86_400_000;

@@ -21,7 +21,7 @@ fn assert_failure(answer: &Answer, status: u16, code: &str) {
     assert_eq!((object.len(), &object["success"]), (2, &json!(false)));
     assert_eq!(object["error"]["code"], code);
     assert!(object["error"]["message"].is_string() && object["error"].as_object().unwrap().len() == 2);
-    assert_eq!(answer.header("content-type"), "application/json");
+    assert_eq!(answer.header("content-type"), "application/json; charset=utf-8");
     assert_limits(answer);
 }
 
