@@ -82,6 +82,7 @@ impl Seen {
             bot_key: self.is_bot().then(|| format!("{:016x}", self.bot)),
             policy_action: self.action,
             test: self.is_test,
+            signals: Vec::new(),
         };
         Event {
             kind: STREAM.to_owned(),
