@@ -17,8 +17,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use self::body::{NewKeyBody, RotationBody};
-use super::auth::ApiKey;
 use self::manage::Manager;
+use super::auth::ApiKey;
 use super::body::{collect, object};
 use super::projects_write::actor;
 use super::wire::{ErrorBody, Result};

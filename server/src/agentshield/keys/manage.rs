@@ -45,11 +45,7 @@ impl Manager {
 ///
 /// # Errors
 /// `INVALID_REQUEST` with every fault of the body, `FORBIDDEN` for more than the manager has.
-pub async fn make(
-    app: &App,
-    manager: &Manager,
-    body: &Map<String, Value>,
-) -> Result<(DetectionKey, String)> {
+pub async fn make(app: &App, manager: &Manager, body: &Map<String, Value>) -> Result<(DetectionKey, String)> {
     let projects = Projects::of(app, manager.rights.account_id).await?;
     let wanted = body::read(body, &projects, app.now())?;
     let new = rights::limit(wanted, &manager.rights, &projects)?;

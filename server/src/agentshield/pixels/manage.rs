@@ -28,13 +28,7 @@ pub async fn make(app: &App, project: &Project, actor: &Actor, change: &Change) 
 ///
 /// # Errors
 /// `NOT_FOUND` when there is none, or it is another project's.
-pub async fn alter(
-    app: &App,
-    project: &Project,
-    id: &str,
-    actor: &Actor,
-    change: &Change,
-) -> Result<Pixel> {
+pub async fn alter(app: &App, project: &Project, id: &str, actor: &Actor, change: &Change) -> Result<Pixel> {
     let before = pixel::read(app, project.id, id).await?;
     let changed = pixel::change(app, project.id, id, |settings| change.apply(settings)).await?;
     let details = json!({ "id": changed.id, "before": before.settings, "after": changed.settings });

@@ -105,7 +105,8 @@ fn why(seen: &[StoredSignal]) -> Markup {
 }
 
 fn explained(signal: &StoredSignal) -> Markup {
-    let text = signals::ALL.iter().find(|known| known.id == signal.id).map_or(&*signal.id, |known| known.text);
+    let text =
+        signals::ALL.iter().find(|known| known.id == signal.id).map_or(&*signal.id, |known| known.text);
     let (side, tone) = match signal.weight {
         weight if weight > 0.0 => ("bot", "bad"),
         weight if weight < 0.0 => ("person", "good"),

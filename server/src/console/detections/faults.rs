@@ -90,7 +90,9 @@ fn told(details: &Map<String, Value>) -> (String, String) {
 
 fn message(details: &Map<String, Value>, reason: &str) -> String {
     let text = |name: &str| details.get(name).and_then(Value::as_str);
-    let bound = |name: &str| details.get(name).map(|bound| bound.as_str().map_or_else(|| bound.to_string(), str::to_owned));
+    let bound = |name: &str| {
+        details.get(name).map(|bound| bound.as_str().map_or_else(|| bound.to_string(), str::to_owned))
+    };
     let (least, most) = (bound("min"), bound("max"));
     let ready = text("message").or_else(|| text("advice")).or_else(|| text("rule").map(rule));
     if let Some(ready) = ready {

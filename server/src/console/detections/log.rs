@@ -148,7 +148,8 @@ fn filters(project: &Project, uri: &Uri, faults: &Faults) -> Markup {
 }
 
 fn list(app: &App, project: &Project, uri: &Uri, events: &[Event]) -> Markup {
-    let is_filtered = FILTERS.iter().any(|name| query_value(uri, name).is_some_and(|value| !value.is_empty()));
+    let is_filtered =
+        FILTERS.iter().any(|name| query_value(uri, name).is_some_and(|value| !value.is_empty()));
     let rows: Vec<(&Event, Row)> =
         events.iter().filter_map(|event| Some((event, serde_json::from_str(&event.body).ok()?))).collect();
     let list = html! {

@@ -173,12 +173,8 @@ impl Totals {
 
 fn over_time(look: Look, figures: &Figures, totals: &Totals) -> Markup {
     let verification = analytics::verification(figures);
-    let label = format!(
-        "Detections by {}: {} bots, {} people and others.",
-        look.name,
-        totals.bots,
-        totals.others()
-    );
+    let label =
+        format!("Detections by {}: {} bots, {} people and others.", look.name, totals.bots, totals.others());
     html! {
         section class="card" aria-labelledby="time-title" {
             h2 id="time-title" { "Who came" }
@@ -299,8 +295,11 @@ fn proven(agent: &AgentItem) -> Markup {
         ("spoofed", agent.verification.spoofed),
         ("without a claim", agent.verification.none),
     ];
-    let shown: Vec<String> =
-        counts.iter().filter(|(_, count)| *count > 0).map(|(name, count)| format!("{count} {name}")).collect();
+    let shown: Vec<String> = counts
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(name, count)| format!("{count} {name}"))
+        .collect();
     html! { (shown.join(", ")) }
 }
 

@@ -234,14 +234,15 @@ fn state(pixel: &Pixel) -> Markup {
 }
 
 fn editor(owned: &Owned, action: &str, draft: &PixelSettings, faults: &Faults, button: &str) -> Markup {
-    let area = |name: &str, label: &str, placeholder: &str, lines: &[String]| html! {
-        label { (label)
-            textarea name=(name) rows="3" spellcheck="false" placeholder=(placeholder) aria-invalid=[faults.has(name)] aria-describedby=(Faults::id(name)) { (lines.join("\n")) }
-            (faults.at(name))
+    let area = |name: &str, label: &str, placeholder: &str, lines: &[String]| {
+        html! {
+            label { (label)
+                textarea name=(name) rows="3" spellcheck="false" placeholder=(placeholder) aria-invalid=[faults.has(name)] aria-describedby=(Faults::id(name)) { (lines.join("\n")) }
+                (faults.at(name))
+            }
         }
     };
-    let is_on =
-        [draft.enabled, draft.respect_do_not_track, draft.enable_fingerprinting, draft.debug];
+    let is_on = [draft.enabled, draft.respect_do_not_track, draft.enable_fingerprinting, draft.debug];
     let words = [
         "It takes events",
         "Visitors who ask not to be tracked are only counted",

@@ -49,9 +49,7 @@ async fn save(State(app): State<App>, owned: Owned, form: Form) -> Result<Respon
     };
     match saved {
         Ok(()) => Ok(Redirect::to(&path(owned.project.id, "/policy?done=saved")).into_response()),
-        Err(failure) => {
-            Ok(refused(show(&owned, &document, &wishes, None, false, &Faults::of(failure)?)))
-        }
+        Err(failure) => Ok(refused(show(&owned, &document, &wishes, None, false, &Faults::of(failure)?))),
     }
 }
 
