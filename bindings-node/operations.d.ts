@@ -142,6 +142,26 @@ export type RiskLevel = "critical" | "high" | "medium" | "low";
  */
 export type Trigger = "fetcher" | "crawler";
 /**
+ * What an agent does with what it fetches; follows from its `SubType`.
+ */
+export type AgentPurpose =
+  | "training"
+  | "search"
+  | "user_triggered"
+  | "agentic_browser"
+  | "search_engine"
+  | "link_preview"
+  | "feed"
+  | "archive"
+  | "research"
+  | "seo"
+  | "advertising"
+  | "monitoring"
+  | "security"
+  | "scraping"
+  | "automation"
+  | "other";
+/**
  * The outcomes of verification.
  */
 export type VerificationStatus = "verified" | "claimed" | "spoofed" | "none";
@@ -154,101 +174,10 @@ export type VerificationMethod = "http_signature" | "ip_range" | "fcrdns" | "tok
  */
 export type Forgeability = "low" | "medium" | "high";
 /**
- * The results of a signature check.
- */
-export type SignatureStatus = "verified" | "invalid" | "unverified";
-/**
- * Why a signature does not hold.
- */
-export type Reason =
-  | "alg_mismatch"
-  | "alg_not_allowed"
-  | "component_missing"
-  | "coverage_insufficient"
-  | "created_in_future"
-  | "digest_mismatch"
-  | "expired"
-  | "expires_before_created"
-  | "key_expired"
-  | "key_unavailable"
-  | "malformed"
-  | "no_applicable_signature"
-  | "nonce_length"
-  | "nonce_store_full"
-  | "parameter_missing"
-  | "replay"
-  | "signature_agent_not_covered"
-  | "signature_mismatch"
-  | "tag_mismatch"
-  | "test_key"
-  | "window_too_long";
-/**
- * A set of rules for signatures of one purpose.
- */
-export type Profile = "tap" | "web-bot-auth" | "directory" | "generic";
-/**
- * Forms of the last line of a signature base.
- */
-export type BaseForm = "rfc9421" | "botcha" | "raw" | "visa-page";
-/**
- * What was let pass.
- */
-export type Warning = "payer_coverage";
-/**
  * What to do with a request.
  */
 export type PolicyAction =
   "allow" | "log" | "block" | "redirect" | "rewrite" | "challenge" | "instruct" | "delay";
-/**
- * Why a decision was made; stable texts.
- */
-export type DecisionReason =
-  | "disabled"
-  | "excluded"
-  | "token_required"
-  | "invalid_token"
-  | "capability_missing"
-  | "signature_required"
-  | "invalid_signature"
-  | "human_required"
-  | "unknown"
-  | "unavailable"
-  | "allow_list"
-  | "deny_list"
-  | "rule"
-  | "verdict"
-  | "confidence"
-  | "reputation"
-  | "satisfied"
-  | "default";
-/**
- * Which part of a policy decided.
- */
-export type MatchType =
-  "allow-list" | "deny-list" | "rule" | "threshold" | "default" | "excluded" | "requirement" | "verdict";
-/**
- * How many primes are hashed and how long it may take.
- */
-export type Difficulty = "easy" | "medium" | "hard";
-/**
- * One problem as servers send it: a bare number or an object.
- */
-export type SpeedProblem =
-  | number
-  | {
-      /**
-       * The number.
-       */
-      num: number;
-      /**
-       * What to do with it, `sha256_first8` when left out.
-       */
-      operation?: string | null;
-    };
-/**
- * The two forms of the header `Signature-Agent`.
- */
-export type SignatureAgentForm = "dictionary" | "string";
 /**
  * The facts that a condition can ask for.
  */
@@ -298,6 +227,101 @@ export type ConditionOperator =
  */
 export type Require = "none" | "agent" | "human" | "signed";
 /**
+ * The results of a signature check.
+ */
+export type SignatureStatus = "verified" | "invalid" | "unverified";
+/**
+ * Why a signature does not hold.
+ */
+export type Reason =
+  | "alg_mismatch"
+  | "alg_not_allowed"
+  | "component_missing"
+  | "coverage_insufficient"
+  | "created_in_future"
+  | "digest_mismatch"
+  | "expired"
+  | "expires_before_created"
+  | "key_expired"
+  | "key_unavailable"
+  | "malformed"
+  | "no_applicable_signature"
+  | "nonce_length"
+  | "nonce_store_full"
+  | "parameter_missing"
+  | "replay"
+  | "signature_agent_not_covered"
+  | "signature_mismatch"
+  | "tag_mismatch"
+  | "test_key"
+  | "window_too_long";
+/**
+ * A set of rules for signatures of one purpose.
+ */
+export type Profile = "tap" | "web-bot-auth" | "directory" | "generic";
+/**
+ * Forms of the last line of a signature base.
+ */
+export type BaseForm = "rfc9421" | "botcha" | "raw" | "visa-page";
+/**
+ * What was let pass.
+ */
+export type Warning = "payer_coverage";
+/**
+ * Why a decision was made; stable texts.
+ */
+export type DecisionReason =
+  | "disabled"
+  | "excluded"
+  | "token_required"
+  | "invalid_token"
+  | "capability_missing"
+  | "signature_required"
+  | "invalid_signature"
+  | "human_required"
+  | "unknown"
+  | "unavailable"
+  | "allow_list"
+  | "deny_list"
+  | "rule"
+  | "verdict"
+  | "confidence"
+  | "reputation"
+  | "satisfied"
+  | "default";
+/**
+ * Which part of a policy decided.
+ */
+export type MatchType =
+  "allow-list" | "deny-list" | "rule" | "threshold" | "default" | "excluded" | "requirement" | "verdict";
+/**
+ * What a key location holds.
+ */
+export type LocationKind = "directory" | "jwks_uri" | "cimd";
+/**
+ * How many primes are hashed and how long it may take.
+ */
+export type Difficulty = "easy" | "medium" | "hard";
+/**
+ * One problem as servers send it: a bare number or an object.
+ */
+export type SpeedProblem =
+  | number
+  | {
+      /**
+       * The number.
+       */
+      num: number;
+      /**
+       * What to do with it, `sha256_first8` when left out.
+       */
+      operation?: string | null;
+    };
+/**
+ * The two forms of the header `Signature-Agent`.
+ */
+export type SignatureAgentForm = "dictionary" | "string";
+/**
  * The results of a token check.
  */
 export type TokenStatus = "verified" | "invalid" | "missing";
@@ -306,6 +330,10 @@ export type TokenStatus = "verified" | "invalid" | "missing";
  */
 export type VerdictBand =
   "not_computed" | "definite" | "confident_automated" | "likely_automated" | "likely_human" | "verified";
+/**
+ * How `redirect` is answered.
+ */
+export type RedirectMode = "http" | "instruct";
 
 /**
  * Both halves of a new challenge.
@@ -1478,6 +1506,10 @@ export interface AgentInfo {
    */
   info_url?: string | null;
   /**
+   * What it comes for.
+   */
+  purpose: AgentPurpose;
+  /**
    * The category for people, for example `Search` or `AI Crawler`.
    */
   category: string;
@@ -1510,6 +1542,367 @@ export interface Verification {
    * When it was checked.
    */
   checked_at: Timestamp;
+}
+/**
+ * The agents that were found.
+ */
+export interface FoundAgents {
+  /**
+   * The date of the catalogue, `YYYY-MM-DD`.
+   */
+  date: string;
+  /**
+   * The agents, by purpose and name.
+   */
+  agents: KnownAgent[];
+}
+/**
+ * What the catalogue says about an agent.
+ */
+export interface KnownAgent {
+  /**
+   * The catalogue's id, for example `openai-gptbot`.
+   */
+  id: string;
+  /**
+   * Its name.
+   */
+  name: string;
+  /**
+   * Who runs it; where only its home page is known, that page's host.
+   */
+  operator: string | null;
+  /**
+   * What it is.
+   */
+  bot_type: BotType;
+  /**
+   * What it is more exactly.
+   */
+  sub_type: SubType;
+  /**
+   * What it comes for.
+   */
+  purpose: AgentPurpose;
+  /**
+   * What makes it come.
+   */
+  trigger: Trigger;
+  /**
+   * Texts that tell it in a user agent, in lower case; none when it is known by its signature only.
+   */
+  tokens: string[];
+  /**
+   * Its name in robots files.
+   */
+  robots_token: string | null;
+  /**
+   * Whether its name stands in robots files only: a request that shows it is false unless proven.
+   */
+  never_sent: boolean;
+  /**
+   * Where it is described.
+   */
+  info_url: string | null;
+  /**
+   * How its identity can be proven; a claim alone proves nothing.
+   */
+  verify: AgentProofs;
+  /**
+   * Since when it is listed, `YYYY-MM-DD`.
+   */
+  since: string | null;
+  /**
+   * Where all this is known from.
+   */
+  sources: AgentSource[];
+}
+/**
+ * How an agent's identity can be proven; by nothing where all is empty.
+ */
+export interface AgentProofs {
+  /**
+   * Origins whose keys sign its requests (RFC 9421 with Web Bot Auth).
+   */
+  signature_agent: string[];
+  /**
+   * Published lists of its addresses.
+   */
+  ip_feeds: AgentFeed[];
+  /**
+   * Domains of its hosts' names, to be confirmed by a forward look-up.
+   */
+  rdns: string[];
+}
+/**
+ * A published list of an operator's address ranges.
+ */
+export interface AgentFeed {
+  /**
+   * The name that catalogue entries use.
+   */
+  name: string;
+  /**
+   * Where it is published; absent when the host must supply it.
+   */
+  url: string | null;
+}
+/**
+ * A source of entries, with its licence.
+ */
+export interface AgentSource {
+  /**
+   * Its name.
+   */
+  name: string;
+  /**
+   * Where it is.
+   */
+  url: string;
+  /**
+   * Its licence as SPDX expression.
+   */
+  licence: string;
+  /**
+   * The version that was read.
+   */
+  version: string | null;
+  /**
+   * When it was read or published, `YYYY-MM-DD`.
+   */
+  date: string;
+}
+/**
+ * A robots file.
+ */
+export interface RobotsTxtText {
+  /**
+   * The file.
+   */
+  text: string;
+  /**
+   * Names of chosen agents that no robots file can address, because they have no name for it.
+   */
+  without_token: string[];
+}
+/**
+ * A policy that does what was chosen.
+ */
+export interface AgentPolicyResult {
+  /**
+   * The policy, as `decide` takes it.
+   */
+  policy: Policy;
+}
+/**
+ * A site's policy. Confidences and reputations are from 0 to 1.
+ */
+export interface Policy {
+  /**
+   * The version of the notation.
+   */
+  version?: string;
+  /**
+   * A policy that is switched off allows everything.
+   */
+  enabled?: boolean;
+  /**
+   * What happens when nothing else matches.
+   */
+  default_action?: PolicyAction;
+  /**
+   * Where `redirect` sends a visitor.
+   */
+  redirect_url?: string | null;
+  /**
+   * Whose content `rewrite` answers with.
+   */
+  rewrite_url?: string | null;
+  /**
+   * Limits of confidence and reputation.
+   */
+  thresholds?: Thresholds;
+  /**
+   * Who is let in.
+   */
+  allow_list?: ListEntry[];
+  /**
+   * Who is kept out.
+   */
+  deny_list?: ListEntry[];
+  /**
+   * Path patterns where the policy does not apply.
+   */
+  excluded_paths?: string[];
+  /**
+   * Path patterns where the policy applies; everywhere when empty.
+   */
+  included_paths?: string[];
+  /**
+   * Rules, by priority and then by place.
+   */
+  rules?: PolicyRule[];
+  /**
+   * Short rules on a path, evaluated together with `rules`, behind those of the same priority.
+   */
+  path_rules?: PathRule[];
+  /**
+   * The credential demanded.
+   */
+  require?: Require;
+  /**
+   * The capability that a token must hold when `require` is `agent`.
+   */
+  capability?: string | null;
+  /**
+   * The audience that a token must name when `require` is `agent`.
+   */
+  audience?: string | null;
+  /**
+   * What happens when `require` is `human` and nothing tells a person from a bot.
+   */
+  on_unknown?: PolicyAction;
+  /**
+   * Whether a fault lets the request pass; by default verdicts and detection do, tokens and signatures not.
+   */
+  fail_open?: boolean | null;
+  /**
+   * How long a guard may wait for what it needs, in milliseconds; each guard's own limit when absent.
+   */
+  timeout_ms?: number | null;
+}
+/**
+ * Limits of confidence and reputation, 0 to 1.
+ */
+export interface Thresholds {
+  /**
+   * The confidence from which `confidence_action` is taken.
+   */
+  confidence_threshold?: number;
+  /**
+   * The action for a bot of that confidence.
+   */
+  confidence_action?: PolicyAction;
+  /**
+   * The reputation below which `low_reputation_action` is taken.
+   */
+  min_reputation_score?: number;
+  /**
+   * The action for an agent of low reputation.
+   */
+  low_reputation_action?: PolicyAction;
+  /**
+   * The reputation from which an agent is exempt from the confidence threshold.
+   */
+  trusted_reputation_threshold?: number;
+  /**
+   * Whether a verified signature or token exempts from the confidence threshold.
+   */
+  trust_signed_requests?: boolean;
+}
+/**
+ * An entry of the allow or deny list; every member that is given must match, and at least one must be given.
+ */
+export interface ListEntry {
+  /**
+   * An agent's name, id, vendor or robots token, in any case.
+   */
+  client_name?: string | null;
+  /**
+   * The decentralised identifier of the client.
+   */
+  client_did?: string | null;
+  /**
+   * The decentralised identifier of the agent.
+   */
+  agent_did?: string | null;
+  /**
+   * An address or a range in CIDR notation.
+   */
+  ip?: string | null;
+  /**
+   * Why it is on the list; for people.
+   */
+  reason?: string | null;
+}
+/**
+ * A rule: its action is taken when all conditions hold.
+ */
+export interface PolicyRule {
+  /**
+   * The rule's id.
+   */
+  id: string;
+  /**
+   * A name for people.
+   */
+  name?: string | null;
+  /**
+   * Lower comes first.
+   */
+  priority?: number;
+  /**
+   * Whether it is in use.
+   */
+  enabled?: boolean;
+  /**
+   * All must hold; a rule without conditions always matches.
+   */
+  conditions?: RuleCondition[];
+  /**
+   * What to do.
+   */
+  action: PolicyAction;
+  /**
+   * What to tell the visitor.
+   */
+  message?: string | null;
+  /**
+   * Where `redirect` sends a visitor, instead of the policy's address.
+   */
+  redirect_url?: string | null;
+}
+/**
+ * One condition of a rule; a condition on a fact that was not observed does not hold.
+ */
+export interface RuleCondition {
+  /**
+   * The fact.
+   */
+  field: ConditionField;
+  /**
+   * The comparison.
+   */
+  operator: ConditionOperator;
+  /**
+   * What it is compared with.
+   */
+  value: unknown;
+  /**
+   * Whether letters compare without regard to case.
+   */
+  case_insensitive?: boolean;
+}
+/**
+ * A rule on a path pattern.
+ */
+export interface PathRule {
+  /**
+   * The path pattern.
+   */
+  pattern: string;
+  /**
+   * What to do.
+   */
+  action: PolicyAction;
+  /**
+   * The confidence, 0 to 1, that is needed; any when absent.
+   */
+  min_confidence?: number | null;
+  /**
+   * Lower comes first.
+   */
+  priority?: number;
 }
 /**
  * What was found out about the signatures of a request.
@@ -1762,6 +2155,81 @@ export interface Decision {
   evidence: Evidence[];
 }
 /**
+ * What is to be done with a request.
+ */
+export interface GuardOutcome {
+  /**
+   * What was decided; `log` for a visitor who has followed a redirection to where it led.
+   */
+  action: PolicyAction;
+  /**
+   * Whether the request goes on to the site; otherwise there is a `response`.
+   */
+  passes: boolean;
+  /**
+   * The path, with query where it has one, with which a passing request goes on instead of its own.
+   */
+  rewrite: string | null;
+  /**
+   * What a request that does not pass is answered.
+   */
+  response: GuardResponse | null;
+  /**
+   * Headers to add to the answer, be it the guard's or the site's; existing ones stay.
+   */
+  set_headers: [unknown, unknown][];
+  /**
+   * What changes in the headers of a passing request.
+   */
+  upstream: Upstream;
+  /**
+   * The client's address, behind trusted proxies.
+   */
+  client_ip: string | null;
+  /**
+   * The id of this detection; null where the guard does not look.
+   */
+  detection_id: string | null;
+  /**
+   * Who asks; null where the guard does not look.
+   */
+  classification: Classification | null;
+  /**
+   * The decision and what it rests on.
+   */
+  decision: Decision;
+}
+/**
+ * An answer in the place of the site's.
+ */
+export interface GuardResponse {
+  /**
+   * The status.
+   */
+  status: number;
+  /**
+   * The headers, `Content-Type` among them.
+   */
+  headers: [unknown, unknown][];
+  /**
+   * The body.
+   */
+  body: string;
+}
+/**
+ * What changes in the headers of a passing request.
+ */
+export interface Upstream {
+  /**
+   * The names, as they came, of headers that only a guard may set.
+   */
+  remove: string[];
+  /**
+   * What the guard found out, to be set after that.
+   */
+  set: [unknown, unknown][];
+}
+/**
  * A signed cookie.
  */
 export interface SignedSessionCookie {
@@ -1821,6 +2289,19 @@ export interface PagePathHash {
    * 64 lower-case hexadecimal digits.
    */
   path_hash: string;
+}
+/**
+ * Where a signer publishes its keys.
+ */
+export interface KeyLocation {
+  /**
+   * What is fetched there.
+   */
+  kind: LocationKind;
+  /**
+   * The `https` URL to fetch, host in lower case; keys are kept by this and their thumbprint.
+   */
+  url: string;
 }
 /**
  * Input of `generate_challenge`.
@@ -2404,6 +2885,10 @@ export interface RequestFacts {
     [k: string]: string;
   } | null;
   /**
+   * The names of the request headers in the order and letter case in which they came.
+   */
+  header_order?: string[] | null;
+  /**
    * An absolute `http` or `https` URL, or a path that begins with `/`.
    */
   url?: string | null;
@@ -2573,6 +3058,69 @@ export interface BehaviorFacts {
    * The confidence, 0 to 1, of an earlier bot classification of the same visitor.
    */
   carried_confidence?: number | null;
+}
+/**
+ * Which agents are asked for; each member narrows the list.
+ */
+export interface FindAgents {
+  /**
+   * Purposes of which one must be the agent's, for example `training`; `ai` stands for those of AI.
+   */
+  purposes?: string[];
+  /**
+   * A part of the operator's name.
+   */
+  operator?: string | null;
+  /**
+   * Whether its identity can be proven.
+   */
+  verifiable?: boolean | null;
+  /**
+   * A part of its id, name, operator, user agent or description's address.
+   */
+  search?: string | null;
+}
+/**
+ * Who may fetch a site, for a robots file (RFC 9309).
+ */
+export interface RobotsTxt {
+  /**
+   * Purposes and agents that may fetch nothing.
+   */
+  disallow?: string[];
+  /**
+   * Purposes and agents that may fetch everything.
+   */
+  allow?: string[];
+  /**
+   * Whether all others may fetch nothing.
+   */
+  disallow_others?: boolean;
+  /**
+   * Absolute addresses of site maps.
+   */
+  sitemaps?: string[];
+}
+/**
+ * What is done with whom, for a policy. Who is in none of the lists is let in.
+ */
+export interface AgentPolicy {
+  /**
+   * Purposes and agents that are refused.
+   */
+  block?: string[];
+  /**
+   * Purposes and agents that must prove themselves.
+   */
+  challenge?: string[];
+  /**
+   * Purposes and agents that are let in and noted.
+   */
+  log?: string[];
+  /**
+   * Purposes and agents that are let in.
+   */
+  allow?: string[];
 }
 /**
  * Input of `verify_http_signature`.
@@ -2818,216 +3366,6 @@ export interface Decide {
   facts?: DecisionFacts;
 }
 /**
- * A site's policy. Confidences and reputations are from 0 to 1.
- */
-export interface Policy {
-  /**
-   * The version of the notation.
-   */
-  version?: string;
-  /**
-   * A policy that is switched off allows everything.
-   */
-  enabled?: boolean;
-  /**
-   * What happens when nothing else matches.
-   */
-  default_action?: PolicyAction;
-  /**
-   * Where `redirect` sends a visitor.
-   */
-  redirect_url?: string | null;
-  /**
-   * Whose content `rewrite` answers with.
-   */
-  rewrite_url?: string | null;
-  /**
-   * Limits of confidence and reputation.
-   */
-  thresholds?: Thresholds;
-  /**
-   * Who is let in.
-   */
-  allow_list?: ListEntry[];
-  /**
-   * Who is kept out.
-   */
-  deny_list?: ListEntry[];
-  /**
-   * Path patterns where the policy does not apply.
-   */
-  excluded_paths?: string[];
-  /**
-   * Path patterns where the policy applies; everywhere when empty.
-   */
-  included_paths?: string[];
-  /**
-   * Rules, by priority and then by place.
-   */
-  rules?: PolicyRule[];
-  /**
-   * Short rules on a path, evaluated together with `rules`, behind those of the same priority.
-   */
-  path_rules?: PathRule[];
-  /**
-   * The credential demanded.
-   */
-  require?: Require;
-  /**
-   * The capability that a token must hold when `require` is `agent`.
-   */
-  capability?: string | null;
-  /**
-   * The audience that a token must name when `require` is `agent`.
-   */
-  audience?: string | null;
-  /**
-   * What happens when `require` is `human` and nothing tells a person from a bot.
-   */
-  on_unknown?: PolicyAction;
-  /**
-   * Whether a fault lets the request pass; by default verdicts and detection do, tokens and signatures not.
-   */
-  fail_open?: boolean | null;
-  /**
-   * How long a guard may wait for what it needs, in milliseconds; each guard's own limit when absent.
-   */
-  timeout_ms?: number | null;
-}
-/**
- * Limits of confidence and reputation, 0 to 1.
- */
-export interface Thresholds {
-  /**
-   * The confidence from which `confidence_action` is taken.
-   */
-  confidence_threshold?: number;
-  /**
-   * The action for a bot of that confidence.
-   */
-  confidence_action?: PolicyAction;
-  /**
-   * The reputation below which `low_reputation_action` is taken.
-   */
-  min_reputation_score?: number;
-  /**
-   * The action for an agent of low reputation.
-   */
-  low_reputation_action?: PolicyAction;
-  /**
-   * The reputation from which an agent is exempt from the confidence threshold.
-   */
-  trusted_reputation_threshold?: number;
-  /**
-   * Whether a verified signature or token exempts from the confidence threshold.
-   */
-  trust_signed_requests?: boolean;
-}
-/**
- * An entry of the allow or deny list; every member that is given must match, and at least one must be given.
- */
-export interface ListEntry {
-  /**
-   * An agent's name, id, vendor or robots token, in any case.
-   */
-  client_name?: string | null;
-  /**
-   * The decentralised identifier of the client.
-   */
-  client_did?: string | null;
-  /**
-   * The decentralised identifier of the agent.
-   */
-  agent_did?: string | null;
-  /**
-   * An address or a range in CIDR notation.
-   */
-  ip?: string | null;
-  /**
-   * Why it is on the list; for people.
-   */
-  reason?: string | null;
-}
-/**
- * A rule: its action is taken when all conditions hold.
- */
-export interface PolicyRule {
-  /**
-   * The rule's id.
-   */
-  id: string;
-  /**
-   * A name for people.
-   */
-  name?: string | null;
-  /**
-   * Lower comes first.
-   */
-  priority?: number;
-  /**
-   * Whether it is in use.
-   */
-  enabled?: boolean;
-  /**
-   * All must hold; a rule without conditions always matches.
-   */
-  conditions?: RuleCondition[];
-  /**
-   * What to do.
-   */
-  action: PolicyAction;
-  /**
-   * What to tell the visitor.
-   */
-  message?: string | null;
-  /**
-   * Where `redirect` sends a visitor, instead of the policy's address.
-   */
-  redirect_url?: string | null;
-}
-/**
- * One condition of a rule; a condition on a fact that was not observed does not hold.
- */
-export interface RuleCondition {
-  /**
-   * The fact.
-   */
-  field: ConditionField;
-  /**
-   * The comparison.
-   */
-  operator: ConditionOperator;
-  /**
-   * What it is compared with.
-   */
-  value: unknown;
-  /**
-   * Whether letters compare without regard to case.
-   */
-  case_insensitive?: boolean;
-}
-/**
- * A rule on a path pattern.
- */
-export interface PathRule {
-  /**
-   * The path pattern.
-   */
-  pattern: string;
-  /**
-   * What to do.
-   */
-  action: PolicyAction;
-  /**
-   * The confidence, 0 to 1, that is needed; any when absent.
-   */
-  min_confidence?: number | null;
-  /**
-   * Lower comes first.
-   */
-  priority?: number;
-}
-/**
  * What is known when a decision is made; an absent member was not observed.
  */
 export interface DecisionFacts {
@@ -3153,6 +3491,249 @@ export interface VerdictFacts {
    * The reason for people.
    */
   reason?: string;
+}
+/**
+ * The input of `guard_request`.
+ */
+export interface CheckRequest {
+  /**
+   * The options of the guard.
+   */
+  options: GuardOptions;
+  /**
+   * The request.
+   */
+  request: GuardRequest;
+}
+/**
+ * The options of a detection guard; every one has a default but `seed`. Names are also read in camel case.
+ */
+export interface GuardOptions {
+  /**
+   * 32 fresh random bytes, from which ids and nonces are derived, and the cookie's key where none is set.
+   */
+  seed?: string | null;
+  /**
+   * What is done with a request whose confidence reaches the threshold, `log` unless set; a `policy` wins.
+   */
+  on_agent_detected?: PolicyAction | null;
+  /**
+   * The threshold, 0 to 1 or, when above 1, to 100; 0.8 unless set; a `policy` wins.
+   */
+  confidence_threshold?: number | null;
+  /**
+   * The site's policy; the shortcuts below are added to it.
+   */
+  policy?: Policy | null;
+  /**
+   * Path patterns where nothing is looked at.
+   */
+  skip_paths?: string[];
+  /**
+   * Path patterns that alone are looked at; everything when empty.
+   */
+  include_paths?: string[];
+  /**
+   * Agents that are let in, unless their identity is false.
+   */
+  allowed_agents?: string[];
+  /**
+   * Agents that are kept out.
+   */
+  blocked_agents?: string[];
+  /**
+   * Addresses and ranges that are let in.
+   */
+  allowed_ips?: string[];
+  /**
+   * Addresses and ranges that are kept out.
+   */
+  blocked_ips?: string[];
+  /**
+   * Where `redirect` sends a visitor, and what `instruct` links to.
+   */
+  redirect_url?: string | null;
+  /**
+   * The path, with or without query, whose content `rewrite` answers with.
+   */
+  rewrite_url?: string | null;
+  /**
+   * Where `challenge` sends a person, and what it names to a program.
+   */
+  challenge_url?: string | null;
+  /**
+   * How `redirect` is answered.
+   */
+  redirect_mode?: RedirectMode;
+  /**
+   * Whether a redirection tells its reason as the parameter `reason`.
+   */
+  redirect_reason?: boolean;
+  /**
+   * What a blocked visitor is answered.
+   */
+  blocked_response?: BlockedResponse;
+  /**
+   * The sealed cookie by which a detected agent is known again.
+   */
+  session_tracking?: SessionTracking;
+  /**
+   * How the client's address is found.
+   */
+  client_ip?: ClientIp;
+  /**
+   * The keys of agents by their origin (`https://agent.example`), or by the URL of their directory; keys that the
+   * host fetches come in addition.
+   */
+  keys?: {
+    [k: string]: DatedJwk[];
+  };
+  /**
+   * Whether keys count whose private half was published with a specification; never where visitors come from.
+   */
+  allow_test_keys?: boolean;
+  /**
+   * The names under which the site is served, for example `shop.example`: a signature for any other is not
+   * accepted. When empty, a signature counts for whatever name the request gives.
+   */
+  authorities?: string[];
+  /**
+   * Whether the pace of each visitor's requests is looked at, in the memory of this process.
+   */
+  count_requests?: boolean;
+  /**
+   * How many visitors are counted at most; about 400 bytes each. The longest unseen are forgotten.
+   */
+  most_visitors?: number;
+  /**
+   * Whether a request passes when the service that the guard asks cannot be reached.
+   */
+  fail_open?: boolean;
+  /**
+   * Another rule set than the built-in one.
+   */
+  rules?: unknown;
+}
+/**
+ * What a blocked visitor is answered.
+ */
+export interface BlockedResponse {
+  /**
+   * The status, 400 to 599.
+   */
+  status?: number;
+  /**
+   * The message, where no rule has one of its own.
+   */
+  message?: string;
+  /**
+   * Further headers.
+   */
+  headers?: {
+    [k: string]: string;
+  };
+}
+/**
+ * The sealed cookie by which a detected agent is known again.
+ */
+export interface SessionTracking {
+  /**
+   * Whether it is in use.
+   */
+  enabled?: boolean;
+  /**
+   * Its name.
+   */
+  cookie_name?: string;
+  /**
+   * How long it holds, in seconds.
+   */
+  cookie_max_age?: number;
+  /**
+   * The secret of all processes of a site, of at least 16 bytes. Without one, each guard has a random key, and what
+   * one process noted no other can read.
+   */
+  encryption_key?: string | null;
+}
+/**
+ * How the client's address is found.
+ */
+export interface ClientIp {
+  /**
+   * Addresses and ranges of the proxies in front of the site; only they are believed about a client.
+   */
+  trusted_proxies?: string[];
+  /**
+   * The header in which they tell the client's address, or a list of addresses with the nearest last.
+   */
+  header?: string;
+}
+/**
+ * A request; header names and values hold one character for each byte (ISO 8859-1), as WSGI and Node give them.
+ */
+export interface GuardRequest {
+  /**
+   * The method; `GET` when left out.
+   */
+  method?: string;
+  /**
+   * Path and query as the client sent them, not decoded and not shortened by a router.
+   */
+  target: string;
+  /**
+   * `https` or `http`, as the connection to this server is; a trusted proxy's `X-Forwarded-Proto` comes first.
+   */
+  scheme?: string | null;
+  /**
+   * The authority of the request target (HTTP/2 `:authority`); the header `Host` when left out.
+   */
+  authority?: string | null;
+  /**
+   * All header lines in their order, repeated ones not joined: pairs of name and value.
+   */
+  headers?: [unknown, unknown][];
+  /**
+   * Whether the lines have the order and letter case in which the client sent them, so that these may be looked at;
+   * most frameworks change both.
+   */
+  is_as_sent?: boolean;
+  /**
+   * The address of the connection, with or without port; what is no address counts as unknown.
+   */
+  peer?: string | null;
+  /**
+   * TLS client fingerprints, where the host has them.
+   */
+  tls?: TlsFingerprints | null;
+  /**
+   * What a detection service said about the request; it takes the place of the guard's own figure.
+   */
+  detection?: RemoteDetection | null;
+  /**
+   * Whether a service that had to be asked could not be reached.
+   */
+  unavailable?: boolean;
+  /**
+   * The present.
+   */
+  now: Timestamp;
+}
+/**
+ * What a detection service said.
+ */
+export interface RemoteDetection {
+  /**
+   * Whether the request is automated.
+   */
+  is_bot: boolean;
+  /**
+   * The likelihood of automation, 0 to 1.
+   */
+  confidence: number;
+  /**
+   * What it comes from.
+   */
+  bot_type: BotType;
 }
 /**
  * Input of `sign_session_cookie`.
@@ -3287,6 +3868,42 @@ export interface VerifierOptions {
    * Seconds by which clocks may differ, 0 when left out.
    */
   leeway_seconds?: number;
+}
+/**
+ * A directory of an agent's keys as it was fetched.
+ */
+export interface FetchedDirectory {
+  /**
+   * The agent's origin (`https://agent.example`), or the URL that was fetched.
+   */
+  url: string;
+  /**
+   * The JSON text.
+   */
+  document: string;
+  /**
+   * Until when its keys count, at most a day from the fetch.
+   */
+  until: Timestamp;
+}
+/**
+ * Lists of ranges by the name of their feed, with their date.
+ */
+export interface RangeTable {
+  /**
+   * When they were fetched, `YYYY-MM-DD`.
+   */
+  date: string;
+  /**
+   * Where they come from.
+   */
+  source?: string;
+  /**
+   * Ranges in CIDR notation by feed, as catalogue entries name it.
+   */
+  feeds: {
+    [k: string]: string[];
+  };
 }
 /**
  * Active rules of a project, to be prepared as a `RuleSet`.
@@ -3456,6 +4073,21 @@ export function evaluateRules(input: EvaluateRules): RuleMatches;
 export function classifyRequest(input: RequestFacts): Classification;
 
 /**
+ * Find agents in the catalogue: who runs them, what for, and how they can be verified.
+ */
+export function findAgents(input: FindAgents): FoundAgents;
+
+/**
+ * Write a robots file from a choice of purposes and agents.
+ */
+export function robotsTxt(input: RobotsTxt): RobotsTxtText;
+
+/**
+ * Make a policy from a choice of purposes and agents.
+ */
+export function agentPolicy(input: AgentPolicy): AgentPolicyResult;
+
+/**
  * Verify the HTTP message signatures (RFC 9421) of a request: Web Bot Auth and the Trusted Agent Protocol.
  */
 export function verifyHttpSignature(input: VerifyHttpSignature): VerifiedSignatures;
@@ -3474,6 +4106,13 @@ export function parseKeyDirectory(input: ParseKeyDirectory): ParsedKeyDirectory;
  * Decide what to do with a request by a policy and everything that is known about it.
  */
 export function decide(input: Decide): Decision;
+
+/**
+ * Check one request as a detection guard does: who asks, whether it passes, and what it is answered.
+ *
+ * A site keeps a `DetectionGuard` instead, which also counts each visitor's requests.
+ */
+export function guardRequest(input: CheckRequest): GuardOutcome;
 
 /**
  * Sign the cookie by which a site knows a visitor's session again.

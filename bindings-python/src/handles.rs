@@ -149,10 +149,7 @@ impl DetectionGuard {
     }
 }
 
-fn guard_request<'py>(
-    py: Python<'py>,
-    request: Option<Bound<'py, PyDict>>,
-) -> PyResult<guard::GuardRequest> {
+fn guard_request<'py>(py: Python<'py>, request: Option<Bound<'py, PyDict>>) -> PyResult<guard::GuardRequest> {
     let request = request.unwrap_or_else(|| PyDict::new(py));
     if !request.contains("now")? {
         request.set_item("now", present().milliseconds())?;

@@ -37,16 +37,16 @@ let receiver;
 const notices = [];
 
 before(async () => {
-  service = await startService({
-    QUIVIVE_WEBHOOKS__ALLOW_INSECURE_WEBHOOKS: "true",
-    QUIVIVE_WEBHOOKS__PORTS: "[]",
-    QUIVIVE_OUTBOUND__ALLOW_PRIVATE: '["127.0.0.1/32"]',
-  });
-  browser = await startBrowser();
   receiver = await startSite((request, text) => {
     notices.push({ headers: request.headers, body: JSON.parse(text) });
     return { body: "ok" };
   });
+  service = await startService({
+    QUIVIVE_WEBHOOKS__ALLOW_INSECURE_WEBHOOKS: "true",
+    QUIVIVE_WEBHOOKS__PORTS: new URL(receiver.url).port,
+    QUIVIVE_OUTBOUND__ALLOW_PRIVATE: "127.0.0.1/32",
+  });
+  browser = await startBrowser();
   mkdirSync(SCREENSHOTS, { recursive: true });
 });
 

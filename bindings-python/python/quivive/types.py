@@ -578,6 +578,12 @@ What makes an agent come (the vocabulary of the signature-agent card).
 """
 
 
+AgentPurpose: TypeAlias = Literal['training', 'search', 'user_triggered', 'agentic_browser', 'search_engine', 'link_preview', 'feed', 'archive', 'research', 'seo', 'advertising', 'monitoring', 'security', 'scraping', 'automation', 'other']
+"""
+What an agent does with what it fetches; follows from its `SubType`.
+"""
+
+
 VerificationStatus: TypeAlias = Literal['verified', 'claimed', 'spoofed', 'none']
 """
 The outcomes of verification.
@@ -593,6 +599,168 @@ The methods of verification.
 Forgeability: TypeAlias = Literal['low', 'medium', 'high']
 """
 How easily an identity is forged.
+"""
+
+
+class AgentFeed(TypedDict):
+    """
+    A published list of an operator's address ranges.
+    """
+
+    name: str
+    """
+    The name that catalogue entries use.
+    """
+    url: str | None
+    """
+    Where it is published; absent when the host must supply it.
+    """
+
+
+class AgentSource(TypedDict):
+    """
+    A source of entries, with its licence.
+    """
+
+    name: str
+    """
+    Its name.
+    """
+    url: str
+    """
+    Where it is.
+    """
+    licence: str
+    """
+    Its licence as SPDX expression.
+    """
+    version: str | None
+    """
+    The version that was read.
+    """
+    date: str
+    """
+    When it was read or published, `YYYY-MM-DD`.
+    """
+
+
+class RobotsTxtText(TypedDict):
+    """
+    A robots file.
+    """
+
+    text: str
+    """
+    The file.
+    """
+    without_token: list[str]
+    """
+    Names of chosen agents that no robots file can address, because they have no name for it.
+    """
+
+
+PolicyAction: TypeAlias = Literal['allow', 'log', 'block', 'redirect', 'rewrite', 'challenge', 'instruct', 'delay']
+"""
+What to do with a request.
+"""
+
+
+class Thresholds(TypedDict):
+    """
+    Limits of confidence and reputation, 0 to 1.
+    """
+
+    confidence_threshold: NotRequired[float]
+    """
+    The confidence from which `confidence_action` is taken.
+    """
+    confidence_action: NotRequired[PolicyAction]
+    """
+    The action for a bot of that confidence.
+    """
+    min_reputation_score: NotRequired[float]
+    """
+    The reputation below which `low_reputation_action` is taken.
+    """
+    low_reputation_action: NotRequired[PolicyAction]
+    """
+    The action for an agent of low reputation.
+    """
+    trusted_reputation_threshold: NotRequired[float]
+    """
+    The reputation from which an agent is exempt from the confidence threshold.
+    """
+    trust_signed_requests: NotRequired[bool]
+    """
+    Whether a verified signature or token exempts from the confidence threshold.
+    """
+
+
+class ListEntry(TypedDict):
+    """
+    An entry of the allow or deny list; every member that is given must match, and at least one must be given.
+    """
+
+    client_name: NotRequired[str | None]
+    """
+    An agent's name, id, vendor or robots token, in any case.
+    """
+    client_did: NotRequired[str | None]
+    """
+    The decentralised identifier of the client.
+    """
+    agent_did: NotRequired[str | None]
+    """
+    The decentralised identifier of the agent.
+    """
+    ip: NotRequired[str | None]
+    """
+    An address or a range in CIDR notation.
+    """
+    reason: NotRequired[str | None]
+    """
+    Why it is on the list; for people.
+    """
+
+
+ConditionField: TypeAlias = Literal['agent_type', 'agent_name', 'agent_vendor', 'client_did', 'agent_did', 'confidence', 'reputation_score', 'risk_level', 'path', 'method', 'origin', 'user_agent', 'signature_verified', 'is_authenticated', 'has_valid_delegation', 'bot_type', 'sub_type', 'verification', 'forgeability', 'ip', 'asn', 'country', 'request_rate_300s']
+"""
+The facts that a condition can ask for.
+"""
+
+
+ConditionOperator: TypeAlias = Literal['equals', 'not_equals', 'contains', 'not_contains', 'starts_with', 'ends_with', 'greater_than', 'less_than', 'greater_than_or_equals', 'less_than_or_equals', 'matches', 'in', 'not_in']
+"""
+The comparisons.
+"""
+
+
+class PathRule(TypedDict):
+    """
+    A rule on a path pattern.
+    """
+
+    pattern: str
+    """
+    The path pattern.
+    """
+    action: PolicyAction
+    """
+    What to do.
+    """
+    min_confidence: NotRequired[float | None]
+    """
+    The confidence, 0 to 1, that is needed; any when absent.
+    """
+    priority: NotRequired[int]
+    """
+    Lower comes first.
+    """
+
+
+Require: TypeAlias = Literal['none', 'agent', 'human', 'signed']
+"""
+The credential that a policy demands.
 """
 
 
@@ -742,12 +910,6 @@ class PublishedKey(TypedDict):
     """
 
 
-PolicyAction: TypeAlias = Literal['allow', 'log', 'block', 'redirect', 'rewrite', 'challenge', 'instruct', 'delay']
-"""
-What to do with a request.
-"""
-
-
 DecisionReason: TypeAlias = Literal['disabled', 'excluded', 'token_required', 'invalid_token', 'capability_missing', 'signature_required', 'invalid_signature', 'human_required', 'unknown', 'unavailable', 'allow_list', 'deny_list', 'rule', 'verdict', 'confidence', 'reputation', 'satisfied', 'default']
 """
 Why a decision was made; stable texts.
@@ -758,6 +920,40 @@ MatchType: TypeAlias = Literal['allow-list', 'deny-list', 'rule', 'threshold', '
 """
 Which part of a policy decided.
 """
+
+
+class GuardResponse(TypedDict):
+    """
+    An answer in the place of the site's.
+    """
+
+    status: int
+    """
+    The status.
+    """
+    headers: list[tuple[str, str]]
+    """
+    The headers, `Content-Type` among them.
+    """
+    body: str
+    """
+    The body.
+    """
+
+
+class Upstream(TypedDict):
+    """
+    What changes in the headers of a passing request.
+    """
+
+    remove: list[str]
+    """
+    The names, as they came, of headers that only a guard may set.
+    """
+    set: list[tuple[str, str]]
+    """
+    What the guard found out, to be set after that.
+    """
 
 
 class SignedSessionCookie(TypedDict):
@@ -829,6 +1025,12 @@ class PagePathHash(TypedDict):
     """
     64 lower-case hexadecimal digits.
     """
+
+
+LocationKind: TypeAlias = Literal['directory', 'jwks_uri', 'cimd']
+"""
+What a key location holds.
+"""
 
 
 Difficulty: TypeAlias = Literal['easy', 'medium', 'hard']
@@ -1265,6 +1467,75 @@ class BehaviorFacts(TypedDict):
     """
 
 
+class FindAgents(TypedDict):
+    """
+    Which agents are asked for; each member narrows the list.
+    """
+
+    purposes: NotRequired[list[str]]
+    """
+    Purposes of which one must be the agent's, for example `training`; `ai` stands for those of AI.
+    """
+    operator: NotRequired[str | None]
+    """
+    A part of the operator's name.
+    """
+    verifiable: NotRequired[bool | None]
+    """
+    Whether its identity can be proven.
+    """
+    search: NotRequired[str | None]
+    """
+    A part of its id, name, operator, user agent or description's address.
+    """
+
+
+class RobotsTxt(TypedDict):
+    """
+    Who may fetch a site, for a robots file (RFC 9309).
+    """
+
+    disallow: NotRequired[list[str]]
+    """
+    Purposes and agents that may fetch nothing.
+    """
+    allow: NotRequired[list[str]]
+    """
+    Purposes and agents that may fetch everything.
+    """
+    disallow_others: NotRequired[bool]
+    """
+    Whether all others may fetch nothing.
+    """
+    sitemaps: NotRequired[list[str]]
+    """
+    Absolute addresses of site maps.
+    """
+
+
+class AgentPolicy(TypedDict):
+    """
+    What is done with whom, for a policy. Who is in none of the lists is let in.
+    """
+
+    block: NotRequired[list[str]]
+    """
+    Purposes and agents that are refused.
+    """
+    challenge: NotRequired[list[str]]
+    """
+    Purposes and agents that must prove themselves.
+    """
+    log: NotRequired[list[str]]
+    """
+    Purposes and agents that are let in and noted.
+    """
+    allow: NotRequired[list[str]]
+    """
+    Purposes and agents that are let in.
+    """
+
+
 class SignedRequest(TypedDict):
     """
     A request as other languages describe it.
@@ -1424,105 +1695,6 @@ class ParseKeyDirectory(TypedDict):
     """
 
 
-class Thresholds(TypedDict):
-    """
-    Limits of confidence and reputation, 0 to 1.
-    """
-
-    confidence_threshold: NotRequired[float]
-    """
-    The confidence from which `confidence_action` is taken.
-    """
-    confidence_action: NotRequired[PolicyAction]
-    """
-    The action for a bot of that confidence.
-    """
-    min_reputation_score: NotRequired[float]
-    """
-    The reputation below which `low_reputation_action` is taken.
-    """
-    low_reputation_action: NotRequired[PolicyAction]
-    """
-    The action for an agent of low reputation.
-    """
-    trusted_reputation_threshold: NotRequired[float]
-    """
-    The reputation from which an agent is exempt from the confidence threshold.
-    """
-    trust_signed_requests: NotRequired[bool]
-    """
-    Whether a verified signature or token exempts from the confidence threshold.
-    """
-
-
-class ListEntry(TypedDict):
-    """
-    An entry of the allow or deny list; every member that is given must match, and at least one must be given.
-    """
-
-    client_name: NotRequired[str | None]
-    """
-    An agent's name, id, vendor or robots token, in any case.
-    """
-    client_did: NotRequired[str | None]
-    """
-    The decentralised identifier of the client.
-    """
-    agent_did: NotRequired[str | None]
-    """
-    The decentralised identifier of the agent.
-    """
-    ip: NotRequired[str | None]
-    """
-    An address or a range in CIDR notation.
-    """
-    reason: NotRequired[str | None]
-    """
-    Why it is on the list; for people.
-    """
-
-
-ConditionField: TypeAlias = Literal['agent_type', 'agent_name', 'agent_vendor', 'client_did', 'agent_did', 'confidence', 'reputation_score', 'risk_level', 'path', 'method', 'origin', 'user_agent', 'signature_verified', 'is_authenticated', 'has_valid_delegation', 'bot_type', 'sub_type', 'verification', 'forgeability', 'ip', 'asn', 'country', 'request_rate_300s']
-"""
-The facts that a condition can ask for.
-"""
-
-
-ConditionOperator: TypeAlias = Literal['equals', 'not_equals', 'contains', 'not_contains', 'starts_with', 'ends_with', 'greater_than', 'less_than', 'greater_than_or_equals', 'less_than_or_equals', 'matches', 'in', 'not_in']
-"""
-The comparisons.
-"""
-
-
-class PathRule(TypedDict):
-    """
-    A rule on a path pattern.
-    """
-
-    pattern: str
-    """
-    The path pattern.
-    """
-    action: PolicyAction
-    """
-    What to do.
-    """
-    min_confidence: NotRequired[float | None]
-    """
-    The confidence, 0 to 1, that is needed; any when absent.
-    """
-    priority: NotRequired[int]
-    """
-    Lower comes first.
-    """
-
-
-Require: TypeAlias = Literal['none', 'agent', 'human', 'signed']
-"""
-The credential that a policy demands.
-"""
-
-
 TokenStatus: TypeAlias = Literal['verified', 'invalid', 'missing']
 """
 The results of a token check.
@@ -1533,6 +1705,89 @@ VerdictBand: TypeAlias = Literal['not_computed', 'definite', 'confident_automate
 """
 The bands of a session's score.
 """
+
+
+RedirectMode: TypeAlias = Literal['http', 'instruct']
+"""
+How `redirect` is answered.
+"""
+
+
+class BlockedResponse(TypedDict):
+    """
+    What a blocked visitor is answered.
+    """
+
+    status: NotRequired[int]
+    """
+    The status, 400 to 599.
+    """
+    message: NotRequired[str]
+    """
+    The message, where no rule has one of its own.
+    """
+    headers: NotRequired[dict[str, str]]
+    """
+    Further headers.
+    """
+
+
+class SessionTracking(TypedDict):
+    """
+    The sealed cookie by which a detected agent is known again.
+    """
+
+    enabled: NotRequired[bool]
+    """
+    Whether it is in use.
+    """
+    cookie_name: NotRequired[str]
+    """
+    Its name.
+    """
+    cookie_max_age: NotRequired[int]
+    """
+    How long it holds, in seconds.
+    """
+    encryption_key: NotRequired[str | None]
+    """
+    The secret of all processes of a site, of at least 16 bytes. Without one, each guard has a random key, and what
+    one process noted no other can read.
+    """
+
+
+class ClientIp(TypedDict):
+    """
+    How the client's address is found.
+    """
+
+    trusted_proxies: NotRequired[list[str]]
+    """
+    Addresses and ranges of the proxies in front of the site; only they are believed about a client.
+    """
+    header: NotRequired[str]
+    """
+    The header in which they tell the client's address, or a list of addresses with the nearest last.
+    """
+
+
+class RemoteDetection(TypedDict):
+    """
+    What a detection service said.
+    """
+
+    is_bot: bool
+    """
+    Whether the request is automated.
+    """
+    confidence: float
+    """
+    The likelihood of automation, 0 to 1.
+    """
+    bot_type: BotType
+    """
+    What it comes from.
+    """
 
 
 class SignSessionCookie(TypedDict):
@@ -1678,6 +1933,44 @@ class VerifierOptions(TypedDict):
     leeway_seconds: NotRequired[int]
     """
     Seconds by which clocks may differ, 0 when left out.
+    """
+
+
+class FetchedDirectory(TypedDict):
+    """
+    A directory of an agent's keys as it was fetched.
+    """
+
+    url: str
+    """
+    The agent's origin (`https://agent.example`), or the URL that was fetched.
+    """
+    document: str
+    """
+    The JSON text.
+    """
+    until: Timestamp
+    """
+    Until when its keys count, at most a day from the fetch.
+    """
+
+
+class RangeTable(TypedDict):
+    """
+    Lists of ranges by the name of their feed, with their date.
+    """
+
+    date: str
+    """
+    When they were fetched, `YYYY-MM-DD`.
+    """
+    source: NotRequired[str]
+    """
+    Where they come from.
+    """
+    feeds: dict[str, list[str]]
+    """
+    Ranges in CIDR notation by feed, as catalogue entries name it.
     """
 
 
@@ -2214,6 +2507,10 @@ class AgentInfo(TypedDict):
     """
     Where its operator describes it.
     """
+    purpose: AgentPurpose
+    """
+    What it comes for.
+    """
     category: str
     """
     The category for people, for example `Search` or `AI Crawler`.
@@ -2248,6 +2545,48 @@ class Verification(TypedDict):
     checked_at: Timestamp
     """
     When it was checked.
+    """
+
+
+class AgentProofs(TypedDict):
+    """
+    How an agent's identity can be proven; by nothing where all is empty.
+    """
+
+    signature_agent: list[str]
+    """
+    Origins whose keys sign its requests (RFC 9421 with Web Bot Auth).
+    """
+    ip_feeds: list[AgentFeed]
+    """
+    Published lists of its addresses.
+    """
+    rdns: list[str]
+    """
+    Domains of its hosts' names, to be confirmed by a forward look-up.
+    """
+
+
+class RuleCondition(TypedDict):
+    """
+    One condition of a rule; a condition on a fact that was not observed does not hold.
+    """
+
+    field: ConditionField
+    """
+    The fact.
+    """
+    operator: ConditionOperator
+    """
+    The comparison.
+    """
+    value: Any
+    """
+    What it is compared with.
+    """
+    case_insensitive: NotRequired[bool]
+    """
+    Whether letters compare without regard to case.
     """
 
 
@@ -2381,6 +2720,21 @@ class Decision(TypedDict):
     evidence: list[Evidence]
     """
     What the decision rests on.
+    """
+
+
+class KeyLocation(TypedDict):
+    """
+    Where a signer publishes its keys.
+    """
+
+    kind: LocationKind
+    """
+    What is fetched there.
+    """
+    url: str
+    """
+    The `https` URL to fetch, host in lower case; keys are kept by this and their thumbprint.
     """
 
 
@@ -2635,6 +2989,10 @@ class RequestFacts(TypedDict):
     """
     All request headers, repeated fields joined by `", "`; names in any case.
     """
+    header_order: NotRequired[list[str] | None]
+    """
+    The names of the request headers in the order and letter case in which they came.
+    """
     url: NotRequired[str | None]
     """
     An absolute `http` or `https` URL, or a path that begins with `/`.
@@ -2764,29 +3122,6 @@ class SignHttpRequest(TypedDict):
     """
 
 
-class RuleCondition(TypedDict):
-    """
-    One condition of a rule; a condition on a fact that was not observed does not hold.
-    """
-
-    field: ConditionField
-    """
-    The fact.
-    """
-    operator: ConditionOperator
-    """
-    The comparison.
-    """
-    value: Any
-    """
-    What it is compared with.
-    """
-    case_insensitive: NotRequired[bool]
-    """
-    Whether letters compare without regard to case.
-    """
-
-
 class TokenOutcome(TypedDict):
     """
     How checking a token ended.
@@ -2838,6 +3173,58 @@ class VerdictFacts(TypedDict):
     reason: NotRequired[str]
     """
     The reason for people.
+    """
+
+
+class GuardRequest(TypedDict):
+    """
+    A request; header names and values hold one character for each byte (ISO 8859-1), as WSGI and Node give them.
+    """
+
+    method: NotRequired[str]
+    """
+    The method; `GET` when left out.
+    """
+    target: str
+    """
+    Path and query as the client sent them, not decoded and not shortened by a router.
+    """
+    scheme: NotRequired[str | None]
+    """
+    `https` or `http`, as the connection to this server is; a trusted proxy's `X-Forwarded-Proto` comes first.
+    """
+    authority: NotRequired[str | None]
+    """
+    The authority of the request target (HTTP/2 `:authority`); the header `Host` when left out.
+    """
+    headers: NotRequired[list[tuple[str, str]]]
+    """
+    All header lines in their order, repeated ones not joined: pairs of name and value.
+    """
+    is_as_sent: NotRequired[bool]
+    """
+    Whether the lines have the order and letter case in which the client sent them, so that these may be looked at;
+    most frameworks change both.
+    """
+    peer: NotRequired[str | None]
+    """
+    The address of the connection, with or without port; what is no address counts as unknown.
+    """
+    tls: NotRequired[TlsFingerprints | None]
+    """
+    TLS client fingerprints, where the host has them.
+    """
+    detection: NotRequired[RemoteDetection | None]
+    """
+    What a detection service said about the request; it takes the place of the guard's own figure.
+    """
+    unavailable: NotRequired[bool]
+    """
+    Whether a service that had to be asked could not be reached.
+    """
+    now: Timestamp
+    """
+    The present.
     """
 
 
@@ -3050,6 +3437,108 @@ class Classification(TypedDict):
     """
 
 
+class KnownAgent(TypedDict):
+    """
+    What the catalogue says about an agent.
+    """
+
+    id: str
+    """
+    The catalogue's id, for example `openai-gptbot`.
+    """
+    name: str
+    """
+    Its name.
+    """
+    operator: str | None
+    """
+    Who runs it; where only its home page is known, that page's host.
+    """
+    bot_type: BotType
+    """
+    What it is.
+    """
+    sub_type: SubType
+    """
+    What it is more exactly.
+    """
+    purpose: AgentPurpose
+    """
+    What it comes for.
+    """
+    trigger: Trigger
+    """
+    What makes it come.
+    """
+    tokens: list[str]
+    """
+    Texts that tell it in a user agent, in lower case; none when it is known by its signature only.
+    """
+    robots_token: str | None
+    """
+    Its name in robots files.
+    """
+    never_sent: bool
+    """
+    Whether its name stands in robots files only: a request that shows it is false unless proven.
+    """
+    info_url: str | None
+    """
+    Where it is described.
+    """
+    verify: AgentProofs
+    """
+    How its identity can be proven; a claim alone proves nothing.
+    """
+    since: str | None
+    """
+    Since when it is listed, `YYYY-MM-DD`.
+    """
+    sources: list[AgentSource]
+    """
+    Where all this is known from.
+    """
+
+
+class PolicyRule(TypedDict):
+    """
+    A rule: its action is taken when all conditions hold.
+    """
+
+    id: str
+    """
+    The rule's id.
+    """
+    name: NotRequired[str | None]
+    """
+    A name for people.
+    """
+    priority: NotRequired[int]
+    """
+    Lower comes first.
+    """
+    enabled: NotRequired[bool]
+    """
+    Whether it is in use.
+    """
+    conditions: NotRequired[list[RuleCondition]]
+    """
+    All must hold; a rule without conditions always matches.
+    """
+    action: PolicyAction
+    """
+    What to do.
+    """
+    message: NotRequired[str | None]
+    """
+    What to tell the visitor.
+    """
+    redirect_url: NotRequired[str | None]
+    """
+    Where `redirect` sends a visitor, instead of the policy's address.
+    """
+
+
 class VerifiedSignatures(TypedDict):
     """
     What was found out about the signatures of a request.
@@ -3062,6 +3551,53 @@ class VerifiedSignatures(TypedDict):
     summary: NotRequired[SignatureOutcome | None]
     """
     All of them in one, as `classify_request` takes it; absent when the request is not signed.
+    """
+
+
+class GuardOutcome(TypedDict):
+    """
+    What is to be done with a request.
+    """
+
+    action: PolicyAction
+    """
+    What was decided; `log` for a visitor who has followed a redirection to where it led.
+    """
+    passes: bool
+    """
+    Whether the request goes on to the site; otherwise there is a `response`.
+    """
+    rewrite: str | None
+    """
+    The path, with query where it has one, with which a passing request goes on instead of its own.
+    """
+    response: GuardResponse | None
+    """
+    What a request that does not pass is answered.
+    """
+    set_headers: list[tuple[str, str]]
+    """
+    Headers to add to the answer, be it the guard's or the site's; existing ones stay.
+    """
+    upstream: Upstream
+    """
+    What changes in the headers of a passing request.
+    """
+    client_ip: str | None
+    """
+    The client's address, behind trusted proxies.
+    """
+    detection_id: str | None
+    """
+    The id of this detection; null where the guard does not look.
+    """
+    classification: Classification | None
+    """
+    Who asks; null where the guard does not look.
+    """
+    decision: Decision
+    """
+    The decision and what it rests on.
     """
 
 
@@ -3146,45 +3682,6 @@ class EvaluateRules(TypedDict):
     facts: NotRequired[RuleFacts]
     """
     What is known about the session and the request.
-    """
-
-
-class PolicyRule(TypedDict):
-    """
-    A rule: its action is taken when all conditions hold.
-    """
-
-    id: str
-    """
-    The rule's id.
-    """
-    name: NotRequired[str | None]
-    """
-    A name for people.
-    """
-    priority: NotRequired[int]
-    """
-    Lower comes first.
-    """
-    enabled: NotRequired[bool]
-    """
-    Whether it is in use.
-    """
-    conditions: NotRequired[list[RuleCondition]]
-    """
-    All must hold; a rule without conditions always matches.
-    """
-    action: PolicyAction
-    """
-    What to do.
-    """
-    message: NotRequired[str | None]
-    """
-    What to tell the visitor.
-    """
-    redirect_url: NotRequired[str | None]
-    """
-    Where `redirect` sends a visitor, instead of the policy's address.
     """
 
 
@@ -3339,37 +3836,18 @@ class Aggregate(TypedDict):
     """
 
 
-class CheckEvents(TypedDict):
+class FoundAgents(TypedDict):
     """
-    Input of `check_events`.
-    """
-
-    batch: Batch
-    """
-    The batch as it would be sent.
+    The agents that were found.
     """
 
-
-class ScoreSession(TypedDict):
+    date: str
     """
-    Input of `score_session`: exactly one of `session` and `engines`.
+    The date of the catalogue, `YYYY-MM-DD`.
     """
-
-    session: NotRequired[Aggregate | None]
+    agents: list[KnownAgent]
     """
-    A session's signals, as `aggregate_session` gives them.
-    """
-    engines: NotRequired[EngineResults | None]
-    """
-    Opinions that were computed before.
-    """
-    likely_bot_threshold: NotRequired[int]
-    """
-    The score from which on a session counts as human, 1 to 99; 30 when left out.
-    """
-    now: NotRequired[Timestamp | None]
-    """
-    The present, for signals that need some time to have passed; left out, these stay silent.
+    The agents, by purpose and name.
     """
 
 
@@ -3452,18 +3930,37 @@ class Policy(TypedDict):
     """
 
 
-class CheckedEvents(TypedDict):
+class CheckEvents(TypedDict):
     """
-    Output of `check_events`.
+    Input of `check_events`.
     """
 
-    events: int
-    """
-    How many events the batch holds.
-    """
     batch: Batch
     """
-    The batch with canonical keys, as a server keeps it.
+    The batch as it would be sent.
+    """
+
+
+class ScoreSession(TypedDict):
+    """
+    Input of `score_session`: exactly one of `session` and `engines`.
+    """
+
+    session: NotRequired[Aggregate | None]
+    """
+    A session's signals, as `aggregate_session` gives them.
+    """
+    engines: NotRequired[EngineResults | None]
+    """
+    Opinions that were computed before.
+    """
+    likely_bot_threshold: NotRequired[int]
+    """
+    The score from which on a session counts as human, 1 to 99; 30 when left out.
+    """
+    now: NotRequired[Timestamp | None]
+    """
+    The present, for signals that need some time to have passed; left out, these stay silent.
     """
 
 
@@ -3479,4 +3976,154 @@ class Decide(TypedDict):
     facts: NotRequired[DecisionFacts]
     """
     What is known.
+    """
+
+
+class GuardOptions(TypedDict):
+    """
+    The options of a detection guard; every one has a default but `seed`. Names are also read in camel case.
+    """
+
+    seed: NotRequired[str | None]
+    """
+    32 fresh random bytes, from which ids and nonces are derived, and the cookie's key where none is set.
+    """
+    on_agent_detected: NotRequired[PolicyAction | None]
+    """
+    What is done with a request whose confidence reaches the threshold, `log` unless set; a `policy` wins.
+    """
+    confidence_threshold: NotRequired[float | None]
+    """
+    The threshold, 0 to 1 or, when above 1, to 100; 0.8 unless set; a `policy` wins.
+    """
+    policy: NotRequired[Policy | None]
+    """
+    The site's policy; the shortcuts below are added to it.
+    """
+    skip_paths: NotRequired[list[str]]
+    """
+    Path patterns where nothing is looked at.
+    """
+    include_paths: NotRequired[list[str]]
+    """
+    Path patterns that alone are looked at; everything when empty.
+    """
+    allowed_agents: NotRequired[list[str]]
+    """
+    Agents that are let in, unless their identity is false.
+    """
+    blocked_agents: NotRequired[list[str]]
+    """
+    Agents that are kept out.
+    """
+    allowed_ips: NotRequired[list[str]]
+    """
+    Addresses and ranges that are let in.
+    """
+    blocked_ips: NotRequired[list[str]]
+    """
+    Addresses and ranges that are kept out.
+    """
+    redirect_url: NotRequired[str | None]
+    """
+    Where `redirect` sends a visitor, and what `instruct` links to.
+    """
+    rewrite_url: NotRequired[str | None]
+    """
+    The path, with or without query, whose content `rewrite` answers with.
+    """
+    challenge_url: NotRequired[str | None]
+    """
+    Where `challenge` sends a person, and what it names to a program.
+    """
+    redirect_mode: NotRequired[RedirectMode]
+    """
+    How `redirect` is answered.
+    """
+    redirect_reason: NotRequired[bool]
+    """
+    Whether a redirection tells its reason as the parameter `reason`.
+    """
+    blocked_response: NotRequired[BlockedResponse]
+    """
+    What a blocked visitor is answered.
+    """
+    session_tracking: NotRequired[SessionTracking]
+    """
+    The sealed cookie by which a detected agent is known again.
+    """
+    client_ip: NotRequired[ClientIp]
+    """
+    How the client's address is found.
+    """
+    keys: NotRequired[dict[str, list[DatedJwk | dict[str, Any]]]]
+    """
+    The keys of agents by their origin (`https://agent.example`), or by the URL of their directory; keys that the
+    host fetches come in addition.
+    """
+    allow_test_keys: NotRequired[bool]
+    """
+    Whether keys count whose private half was published with a specification; never where visitors come from.
+    """
+    authorities: NotRequired[list[str]]
+    """
+    The names under which the site is served, for example `shop.example`: a signature for any other is not
+    accepted. When empty, a signature counts for whatever name the request gives.
+    """
+    count_requests: NotRequired[bool]
+    """
+    Whether the pace of each visitor's requests is looked at, in the memory of this process.
+    """
+    most_visitors: NotRequired[int]
+    """
+    How many visitors are counted at most; about 400 bytes each. The longest unseen are forgotten.
+    """
+    fail_open: NotRequired[bool]
+    """
+    Whether a request passes when the service that the guard asks cannot be reached.
+    """
+    rules: NotRequired[Any]
+    """
+    Another rule set than the built-in one.
+    """
+
+
+class CheckedEvents(TypedDict):
+    """
+    Output of `check_events`.
+    """
+
+    events: int
+    """
+    How many events the batch holds.
+    """
+    batch: Batch
+    """
+    The batch with canonical keys, as a server keeps it.
+    """
+
+
+class AgentPolicyResult(TypedDict):
+    """
+    A policy that does what was chosen.
+    """
+
+    policy: Policy
+    """
+    The policy, as `decide` takes it.
+    """
+
+
+class CheckRequest(TypedDict):
+    """
+    The input of `guard_request`.
+    """
+
+    options: GuardOptions
+    """
+    The options of the guard.
+    """
+    request: GuardRequest
+    """
+    The request.
     """

@@ -7,7 +7,7 @@ mod rights;
 use std::collections::HashMap;
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use quivive_core::Timestamp;
 use serde::Serialize;
@@ -20,6 +20,7 @@ pub use self::body::{NewKeyBody, RotationBody};
 use self::manage::Manager;
 use super::auth::ApiKey;
 use super::body::{collect, object};
+use super::path::Path;
 use super::projects_write::actor;
 use super::wire::{ErrorBody, Result};
 use crate::app::App;

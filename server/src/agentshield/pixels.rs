@@ -3,8 +3,7 @@
 pub mod manage;
 
 use axum::Json;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -14,8 +13,9 @@ use utoipa_axum::routes;
 
 use super::auth::ApiKey;
 use super::body::{self, Reader};
+use super::path::Path;
 use super::projects_write::actor;
-use super::wire::{ErrorBody, Failure, Fault, Result};
+use super::wire::{ErrorBody, Fault, Result};
 use crate::app::App;
 use crate::tenant::Project;
 use crate::tenant::detection_key::Scope;
@@ -116,10 +116,10 @@ pub struct PixelList {
 async fn create(
     State(app): State<App>,
     key: ApiKey,
-    path: std::result::Result<Path<String>, PathRejection>,
+    Path(id): Path<String>,
     request: Request,
 ) -> Result<(StatusCode, Json<PixelItem>)> {
-    let project = project(&app, &key, Scope::Write, path).await?;
+    let project = project(&app, &key, Scope::Write, &id).await?;
     let change = change_of(request).await?;
     let made = manage::make(&app, &project, &actor(&key), &change).await?;
     Ok((StatusCode::CREATED, Json(item(&app, &project, made).await?)))
@@ -136,12 +136,8 @@ async fn create(
         (status = 404, body = ErrorBody), (status = 429, body = ErrorBody), (status = 500, body = ErrorBody),
     ),
 )]
-async fn list(
-    State(app): State<App>,
-    key: ApiKey,
-    path: std::result::Result<Path<String>, PathRejection>,
-) -> Result<Json<PixelList>> {
-    let project = project(&app, &key, Scope::Read, path).await?;
+async fn list(State(app): State<App>, key: ApiKey, Path(id): Path<String>) -> Result<Json<PixelList>> {
+    let project = project(&app, &key, Scope::Read, &id).await?;
     let mut pixels = Vec::new();
     for pixel in pixel::list(&app, project.id).await? {
         pixels.push(item(&app, &project, pixel).await?);
@@ -163,9 +159,9 @@ async fn list(
 async fn read(
     State(app): State<App>,
     key: ApiKey,
-    path: std::result::Result<Path<(String, String)>, PathRejection>,
+    Path((project, id)): Path<(String, String)>,
 ) -> Result<Json<PixelItem>> {
-    let (project, id) = pixel_of(&app, &key, Scope::Read, path).await?;
+    let project = self::project(&app, &key, Scope::Read, &project).await?;
     let found = pixel::read(&app, project.id, &id).await?;
     Ok(Json(item(&app, &project, found).await?))
 }
@@ -186,10 +182,10 @@ async fn read(
 async fn change(
     State(app): State<App>,
     key: ApiKey,
-    path: std::result::Result<Path<(String, String)>, PathRejection>,
+    Path((project, id)): Path<(String, String)>,
     request: Request,
 ) -> Result<Json<PixelItem>> {
-    let (project, id) = pixel_of(&app, &key, Scope::Write, path).await?;
+    let project = self::project(&app, &key, Scope::Write, &project).await?;
     let change = change_of(request).await?;
     let changed = manage::alter(&app, &project, &id, &actor(&key), &change).await?;
     Ok(Json(item(&app, &project, changed).await?))
@@ -210,9 +206,9 @@ async fn change(
 async fn delete(
     State(app): State<App>,
     key: ApiKey,
-    path: std::result::Result<Path<(String, String)>, PathRejection>,
+    Path((project, id)): Path<(String, String)>,
 ) -> Result<StatusCode> {
-    let (project, id) = pixel_of(&app, &key, Scope::Write, path).await?;
+    let project = self::project(&app, &key, Scope::Write, &project).await?;
     manage::remove(&app, &project, &id, &actor(&key)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -283,26 +279,9 @@ async fn change_of(request: Request) -> Result<Change> {
     reader.finish(change)
 }
 
-async fn project(
-    app: &App,
-    key: &ApiKey,
-    scope: Scope,
-    path: std::result::Result<Path<String>, PathRejection>,
-) -> Result<Project> {
+async fn project(app: &App, key: &ApiKey, scope: Scope, id: &str) -> Result<Project> {
     key.require(scope)?;
-    let Path(id) = path.map_err(|_| Failure::not_found("project"))?;
-    key.project_at(app, &id).await
-}
-
-async fn pixel_of(
-    app: &App,
-    key: &ApiKey,
-    scope: Scope,
-    path: std::result::Result<Path<(String, String)>, PathRejection>,
-) -> Result<(Project, String)> {
-    key.require(scope)?;
-    let Path((project, pixel)) = path.map_err(|_| Failure::not_found("pixel"))?;
-    Ok((key.project_at(app, &project).await?, pixel))
+    key.project_at(app, id).await
 }
 
 async fn item(app: &App, project: &Project, pixel: Pixel) -> Result<PixelItem> {

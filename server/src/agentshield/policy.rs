@@ -1,7 +1,7 @@
 //! A project's policy: what is done with which visitors.
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use quivive_core::decision::{PathSet, Policy, Reason, read_policy, write_policy};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -14,6 +14,8 @@ use super::auth::ApiKey;
 use super::body::{self, Reader};
 use super::detect::Detection;
 use super::include;
+use super::path::Path;
+use super::projects_write::actor;
 use super::request;
 use super::wire::{ErrorBody, Fault, Result};
 use crate::app::App;
@@ -166,8 +168,7 @@ async fn put_policy(
     key.require(Scope::Write)?;
     let project = key.project_at(&app, &id).await?;
     let body = body::object(&body::collect(request.into_body(), BODY_LIMIT).await?)?;
-    let actor = Actor::Token(key.holder().key.start.clone());
-    Ok(Json(replace(&app, &project, &actor, &Value::Object(body)).await?))
+    Ok(Json(replace(&app, &project, &actor(&key), &Value::Object(body)).await?))
 }
 
 /// Try a policy on an example. Nothing is counted or recorded.
@@ -224,7 +225,7 @@ pub async fn replace(app: &App, project: &Project, actor: &Actor, wanted: &Value
     let stored = StoredPolicy { project_id: project.id, policy, honeypot_paths, updated_at: app.now() };
     policy::put(app, &stored).await?;
     let document = document(&stored);
-    audit::record(app, &project.public_id, actor, "policy.changed", document.clone()).await?;
+    audit::record(app, &project.id.to_string(), actor, "policy.changed", document.clone()).await?;
     Ok(document)
 }
 

@@ -193,8 +193,10 @@ fn listed(app: &App, project: &Project, event: &Event, row: &Row) -> Markup {
             }
             td data-label="Judged" { (words::judged(row.is_bot, row.bot_type, row.confidence)) }
             td data-label="Visitor" {
-                @if let Some(agent) = agent { (agent.name) } @else { (plain::visitor(app, row.user_agent.as_deref())) }
-                " " (words::verification_chip(row.verification))
+                span {
+                    @if let Some(agent) = agent { (agent.name) } @else { (plain::visitor(app, row.user_agent.as_deref())) }
+                    " " (words::verification_chip(row.verification))
+                }
             }
             td data-label="Asked for" { @if let Some(url) = &row.url { code class="token-short" { (url) } } @else { "not known" } }
             td data-label="Policy" { (words::action_chip(row.policy_action)) }

@@ -278,7 +278,7 @@ fn top_agents(app: &App, project: &Project, agents: &[AgentItem]) -> Markup {
                                 td data-label="Comes for" { @if let Some(info) = app.detection.agent(&agent.agent_id) { (words::purpose(info.purpose)) } }
                                 td data-label="Detections" { (agent.detections) }
                                 td data-label="Identity" { (proven(agent)) }
-                                td data-label="Last seen" { time datetime=(agent.last_seen) { (agent.last_seen.replace('T', " ").trim_end_matches('Z')) } }
+                                td data-label="Last seen" { time datetime=(agent.last_seen) { (agent.last_seen.replace('T', " ").split(['.', 'Z']).next().unwrap_or_default()) } }
                             }
                         }
                     }

@@ -220,7 +220,7 @@ async fn other_tenants_pixels_are_not_there() {
         (&owner.key, through(&sibling.public_id), 404, "NOT_FOUND", json!({ "resource": "pixel" })),
         (&owner.key, through("proj_unknown"), 404, "NOT_FOUND", json!({ "resource": "project" })),
         (&owner.key, format!("{}/px_unknown", owner.path), 404, "NOT_FOUND", json!({ "resource": "pixel" })),
-        (&owner.key, format!("{}/%ff", owner.path), 404, "NOT_FOUND", json!({ "resource": "pixel" })),
+        (&owner.key, format!("{}/%ff", owner.path), 404, "NOT_FOUND", json!({ "resource": "route" })),
         (&narrow, format!("{}/{id}", owner.path), 403, "FORBIDDEN", json!({ "reason": "project" })),
     ] {
         let methods =

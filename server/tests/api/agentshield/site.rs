@@ -65,6 +65,11 @@ impl Site {
         project_of(&self.server, self.account, name).await
     }
 
+    /// The `proj_` id of a project.
+    pub async fn public_id(&self, id: i64) -> String {
+        directory::project(&self.server.app, id).await.unwrap().public_id
+    }
+
     /// Another account with a project of its own: a key that may do everything there, and the `proj_` id.
     pub async fn stranger(&self) -> (String, String) {
         let account = directory::create_account(&self.server.app, NewAccount::default()).await.unwrap();
