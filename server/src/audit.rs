@@ -29,6 +29,8 @@ pub enum Actor {
     Token(String),
     /// A holder of an API key, by the key's id.
     ApiKey(String),
+    /// A member of the account in the console, by his user id.
+    User(i64),
     /// The operator at the command line.
     Operator,
     /// The server by itself.
@@ -47,6 +49,7 @@ impl Actor {
             Self::Agent(id) => json!({ "kind": "agent", "id": id }),
             Self::Token(id) => json!({ "kind": "token", "id": id }),
             Self::ApiKey(id) => json!({ "kind": "api_key", "id": id }),
+            Self::User(id) => json!({ "kind": "user", "id": id }),
             Self::Server => json!({ "kind": "server" }),
             Self::Operator => json!({ "kind": "operator" }),
             Self::Anyone => json!({ "kind": "anyone" }),

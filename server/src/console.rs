@@ -5,6 +5,7 @@
 
 mod access;
 mod blocks;
+mod detections;
 mod failure;
 mod keys;
 mod layout;
@@ -35,8 +36,12 @@ pub const PATH: &str = "/-/console";
 /// # Errors
 /// `NOT_FOUND` when there is no such user.
 pub async fn login_link(app: &App, user_id: i64) -> Result<String> {
-    let base = app.config.public_url.clone().unwrap_or_else(|| format!("http://{}", app.config.listen));
-    Ok(format!("{base}{}/{}", login::PATH, access::create_link(app, user_id).await?))
+    Ok(format!("{}{}/{}", base(app), login::PATH, access::create_link(app, user_id).await?))
+}
+
+/// Where this server is, as its owners reach it.
+fn base(app: &App) -> String {
+    app.config.public_url.clone().unwrap_or_else(|| format!("http://{}", app.config.listen))
 }
 
 /// The pages.
@@ -50,6 +55,7 @@ pub fn router(_app: &App) -> Router<App> {
         .merge(rules::router())
         .merge(blocks::router())
         .merge(keys::router())
+        .merge(detections::router())
         .route("/-/console/", get(async || Redirect::permanent(PATH)))
         .route("/-/console/{*rest}", get(async || Failure::not_found()))
         .layer(from_fn(dress))

@@ -1,5 +1,7 @@
 // What the console does beyond htmx: charts, the slider's number, quiet polling, marks in rule texts.
 
+import { offerCopies } from "./copy.js";
+
 const byId = (id) => document.getElementById(id);
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const charts = new Map();
@@ -19,7 +21,8 @@ const drawCharts = () => {
   }
 };
 
-const drawBands = (place, { times, bands }, readout) => {
+const drawBands = (place, { times, bands, width = 3600 }, readout) => {
+  const show = width < 86_400 ? hour : day;
   const shown = bands.filter(({ counts }) => counts.some((count) => count > 0));
   const last = times.length - 1;
   // Stacked: each series is the sum of itself and those below; the tallest is drawn first, the others over it.
@@ -29,8 +32,8 @@ const drawBands = (place, { times, bands }, readout) => {
   const axis = { stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 }, font: "12px system-ui, sans-serif" };
   const say = (at) => {
     if (!readout) return;
-    if (at === null || at === undefined) readout.textContent = "Point at or touch the chart to read an hour.";
-    else readout.textContent = `${hour(times[at])}: ${shown.map(({ label, counts }) => `${counts[at]} ${label.toLowerCase()}`).join(", ")}`;
+    if (at === null || at === undefined) readout.textContent = `Point at or touch the chart to read ${width < 86_400 ? "an hour" : "a bar"}.`;
+    else readout.textContent = `${show(times[at])}: ${shown.map(({ label, counts }) => `${counts[at]} ${label.toLowerCase()}`).join(", ")}`;
   };
   const options = {
     width: place.clientWidth,
@@ -39,11 +42,11 @@ const drawBands = (place, { times, bands }, readout) => {
     legend: { show: false },
     cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
     scales: {
-      x: { range: () => [times[0], times[last] + 3600] },
+      x: { range: () => [times[0], times[last] + width] },
       y: { range: (_, __, most) => [0, Math.max(4, Math.ceil(most * 1.08))] },
     },
     axes: [
-      { ...axis, space: 70, values: (_, splits) => splits.map((seconds, at) => tick(seconds, splits[at - 1])) },
+      { ...axis, space: 70, values: (_, splits) => splits.map((seconds, at) => (width < 86_400 ? tick(seconds, splits[at - 1]) : day(seconds))) },
       { ...axis, size: 44, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000] },
     ],
     series: [{}, ...order.map((index) => ({
@@ -55,10 +58,13 @@ const drawBands = (place, { times, bands }, readout) => {
     }))],
     hooks: { setCursor: [(chart) => say(chart.cursor.idx)] },
   };
+  say(null);
   return new globalThis.uPlot(options, [times, ...order.map((index) => sums[index])], place);
 };
 
 const hour = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ");
+
+const day = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 10);
 
 /** The time of day, and the day where it begins. */
 const tick = (seconds, before) => {
@@ -127,3 +133,4 @@ document.addEventListener("htmx:afterRequest", ({ detail }) => detail.successful
 document.addEventListener("htmx:afterSettle", drawCharts);
 
 drawCharts();
+offerCopies();

@@ -37,34 +37,34 @@ struct AgentList {
 #[derive(Serialize, ToSchema)]
 #[schema(as = AgentshieldAgent)]
 #[serde(rename_all = "camelCase")]
-struct AgentItem {
+pub struct AgentItem {
     /// The catalogue's id.
-    agent_id: String,
+    pub agent_id: String,
     /// The agent's name; its id when it is not catalogued any more.
-    name: String,
+    pub name: String,
     /// Who runs it; empty when that is not known.
-    vendor: String,
+    pub vendor: String,
     /// How often it, or somebody in its name, came.
-    detections: u64,
+    pub detections: u64,
     /// When last.
     #[schema(format = "date-time")]
-    last_seen: String,
+    pub last_seen: String,
     /// How often its identity was proven, and how often not.
-    verification: Verification,
+    pub verification: Verification,
 }
 
 /// How often an identity was proven.
 #[derive(Default, Serialize, ToSchema)]
 #[schema(as = AgentshieldAgentVerification)]
-struct Verification {
+pub struct Verification {
     /// Proven.
-    verified: u64,
+    pub verified: u64,
     /// Neither proven nor refuted.
-    claimed: u64,
+    pub claimed: u64,
     /// Refuted.
-    spoofed: u64,
+    pub spoofed: u64,
     /// Recognised without a claim.
-    none: u64,
+    pub none: u64,
 }
 
 /// List the agents that came.
@@ -116,7 +116,8 @@ pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(agents))
 }
 
-fn items(app: &App, tallies: &Tallies) -> Vec<AgentItem> {
+/// The agents that were counted, the most frequent first.
+pub fn items(app: &App, tallies: &Tallies) -> Vec<AgentItem> {
     let mut found: BTreeMap<&str, (Timestamp, Verification)> = BTreeMap::new();
     for (value, counted) in tallies.values(AGENTS) {
         let (agent, status) = value.rsplit_once('/').unwrap_or((value, ""));

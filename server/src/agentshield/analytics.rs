@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
+use quivive_core::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -119,17 +120,17 @@ struct AgentCount {
 /// How often a path was asked for.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AgentshieldPathCount)]
-struct PathCount {
+pub struct PathCount {
     /// The path, without query.
-    path: String,
+    pub path: String,
     /// How often.
-    detections: u64,
+    pub detections: u64,
 }
 
 /// How far identities were proven.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AgentshieldVerificationCounts)]
-pub(super) struct VerificationCounts {
+pub struct VerificationCounts {
     /// Proven.
     pub verified: u64,
     /// Neither proven nor refuted.
@@ -161,16 +162,7 @@ pub(super) struct VerificationCounts {
 )]
 async fn analytics(State(app): State<App>, reader: ReadProject, uri: Uri) -> Result<Json<Analytics>> {
     let mut query = Query::of(&uri);
-    let name = query.choice("period", &PERIODS.map(|(name, _)| name)).unwrap_or("day");
-    let period = PERIODS.iter().find(|(known, _)| *known == name).map_or(Period::Day, |(_, period)| *period);
-    let range = dates::full_range(&mut query, app.now(), |end| period.usual_start(end));
-    if period.starts(range.from, range.to, MOST_BUCKETS).len() > MOST_BUCKETS {
-        query.fault(
-            Fault::new("startDate", "out_of_range")
-                .with("maxBuckets", MOST_BUCKETS)
-                .with("advice", "Ask for a longer period or a shorter range."),
-        );
-    }
+    let (name, period, range) = range(&mut query, app.now());
     let metrics = Metrics(query.choices("metrics", &METRICS));
     let metrics = query.finish(metrics)?;
 
@@ -186,6 +178,21 @@ async fn analytics(State(app): State<App>, reader: ReadProject, uri: Uri) -> Res
 /// The routes.
 pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(analytics))
+}
+
+/// Reads `period`, `startDate` and `endDate`: the period's name, the period, and the range.
+pub fn range(query: &mut Query<'_>, now: Timestamp) -> (&'static str, Period, Range) {
+    let name = query.choice("period", &PERIODS.map(|(name, _)| name)).unwrap_or("day");
+    let period = PERIODS.iter().find(|(known, _)| *known == name).map_or(Period::Day, |(_, period)| *period);
+    let range = dates::full_range(query, now, |end| period.usual_start(end));
+    if period.starts(range.from, range.to, MOST_BUCKETS).len() > MOST_BUCKETS {
+        query.fault(
+            Fault::new("startDate", "out_of_range")
+                .with("maxBuckets", MOST_BUCKETS)
+                .with("advice", "Ask for a longer period or a shorter range."),
+        );
+    }
+    (name, period, range)
 }
 
 impl Analytics {
@@ -255,7 +262,8 @@ impl Metrics {
     }
 }
 
-fn actions(figures: &Figures) -> BTreeMap<String, u64> {
+/// Detections by what the policy said to do.
+pub fn actions(figures: &Figures) -> BTreeMap<String, u64> {
     figures.tallies.values(ACTIONS).map(|(action, counted)| (action.to_owned(), counted.count)).collect()
 }
 
@@ -275,14 +283,16 @@ fn agents(app: &App, figures: &Figures) -> Vec<AgentCount> {
     shown.collect()
 }
 
-fn paths(figures: &Figures) -> Vec<PathCount> {
+/// The paths that were asked for most often.
+pub fn paths(figures: &Figures) -> Vec<PathCount> {
     // Detections without an address have no path.
     let known = figures.tallies.top(PATHS).into_iter().filter(|(path, _)| !path.is_empty());
     let shown = known.take(MOST_SHOWN);
     shown.map(|(path, counted)| PathCount { path: path.to_owned(), detections: counted.count }).collect()
 }
 
-fn verification(figures: &Figures) -> VerificationCounts {
+/// How far identities were proven.
+pub fn verification(figures: &Figures) -> VerificationCounts {
     let count = |status: &str| {
         let mut values = figures.tallies.values(VERIFICATIONS);
         values.find(|(value, _)| *value == status).map_or(0, |(_, counted)| counted.count)
@@ -295,7 +305,8 @@ fn four_decimals(number: f64) -> f64 {
     (number * 10_000.0 + 1e-6).round() / 10_000.0
 }
 
-const PERIODS: [(&str, Period); 4] =
+/// The periods by their names.
+pub const PERIODS: [(&str, Period); 4] =
     [("hour", Period::Hour), ("day", Period::Day), ("week", Period::Week), ("month", Period::Month)];
 const USUAL: [&str; 3] = ["summary", "timeSeries", "botTypes"];
 const SUMMARY: [&str; 3] = ["totalDetections", "uniqueBots", "averageConfidence"];

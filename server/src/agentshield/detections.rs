@@ -186,9 +186,17 @@ pub fn filter(query: &mut Query<'_>, project: &Project) -> EventQuery {
 /// How many detections a filter leaves.
 ///
 /// # Errors
-/// `INVALID_REQUEST` when too many rows would have to be read for it.
+/// As [`bound`].
 pub async fn count(app: &App, filter: &EventQuery) -> Result<u64> {
-    let events = app.storage.events();
+    bound(app, filter).await?;
+    Ok(app.storage.events().count(EventQuery { limit: usize::MAX, ..filter.clone() }).await?)
+}
+
+/// Whether a filter can be answered without reading too much.
+///
+/// # Errors
+/// `INVALID_REQUEST` when too many rows would have to be read for it.
+pub async fn bound(app: &App, filter: &EventQuery) -> Result<()> {
     let reads_rows =
         !filter.members.is_empty() || filter.least_score.is_some() || filter.most_score.is_some();
     if reads_rows {
@@ -199,13 +207,13 @@ pub async fn count(app: &App, filter: &EventQuery) -> Result<u64> {
             limit: MOST_ROWS + 1,
             ..filter.clone()
         };
-        if events.count(candidates).await? > MOST_ROWS as u64 {
+        if app.storage.events().count(candidates).await? > MOST_ROWS as u64 {
             let fault = Fault::new("startDate", "out_of_range")
                 .with("advice", "Narrow the search with startDate, endDate or botType.");
             return Err(Failure::invalid(&[fault]));
         }
     }
-    Ok(events.count(EventQuery { limit: usize::MAX, ..filter.clone() }).await?)
+    Ok(())
 }
 
 /// A row as callers see it; nothing for one that cannot be read.

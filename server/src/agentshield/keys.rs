@@ -1,6 +1,7 @@
 //! API keys of an account, managed with a key that may write and that gives nobody more than it has.
 
 mod body;
+pub mod manage;
 mod rights;
 
 use std::collections::HashMap;
@@ -10,21 +11,20 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use quivive_core::Timestamp;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::Map;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use self::body::{NewKeyBody, RotationBody};
+use self::manage::Manager;
 use super::auth::ApiKey;
-use super::body::{Reader, collect, object};
+use super::body::{collect, object};
 use super::path::Path;
 use super::projects_write::actor;
-use super::wire::{ErrorBody, Failure, Fault, Result};
+use super::wire::{ErrorBody, Result};
 use crate::app::App;
-use crate::audit;
-use crate::error::ErrorKind;
-use crate::tenant::detection_key::{self, DetectionKey, Scope, uses};
+use crate::tenant::detection_key::{DetectionKey, Scope, uses};
 use crate::tenant::directory;
 
 /// An API key without its secret.
@@ -107,16 +107,8 @@ async fn create(
 ) -> Result<(StatusCode, Json<MadeKey>)> {
     caller.require(Scope::Write)?;
     let body = object(&collect(request.into_body(), BODY_LIMIT).await?)?;
-    let projects = Projects::of(&app, &caller).await?;
-    let wanted = body::read(&body, &projects, app.now())?;
-    let new = rights::limit(wanted, &caller.holder().key, &projects)?;
-    let account_id = caller.holder().account.id;
-    let is_accepted = |key: &DetectionKey| key.valid_until.is_none_or(|until| until > app.now());
-    if detection_key::list(&app, account_id).await?.into_iter().filter(is_accepted).count() >= MOST_KEYS {
-        return Err(Failure::invalid(&[Fault::new("body", "too_many").with("max", MOST_KEYS)]));
-    }
-    let (made, key) = detection_key::make(&app, new).await?;
-    note(&app, &caller, "key.created", &made, json!({ "after": summary(&made) })).await?;
+    let (made, key) = manage::make(&app, &manager(&caller), &body).await?;
+    let projects = Projects::of(&app, made.account_id).await?;
     let about = view(&app, &made, &projects).await?;
     Ok((StatusCode::CREATED, Json(MadeKey { about, key })))
 }
@@ -132,12 +124,10 @@ async fn create(
 )]
 async fn list(State(app): State<App>, caller: ApiKey) -> Result<Json<Keys>> {
     caller.require(Scope::Write)?;
-    let projects = Projects::of(&app, &caller).await?;
+    let projects = Projects::of(&app, caller.holder().account.id).await?;
     let mut keys = Vec::new();
-    for key in detection_key::list(&app, caller.holder().account.id).await? {
-        if rights::sees_all_of(&caller.holder().key, &key) {
-            keys.push(view(&app, &key, &projects).await?);
-        }
+    for key in manage::list(&app, &manager(&caller)).await? {
+        keys.push(view(&app, &key, &projects).await?);
     }
     Ok(Json(Keys { keys }))
 }
@@ -154,7 +144,7 @@ async fn list(State(app): State<App>, caller: ApiKey) -> Result<Json<Keys>> {
 )]
 async fn read(State(app): State<App>, caller: ApiKey, Path(id): Path<String>) -> Result<Json<Key>> {
     let key = found(&app, &caller, &id).await?;
-    let projects = Projects::of(&app, &caller).await?;
+    let projects = Projects::of(&app, key.account_id).await?;
     Ok(Json(view(&app, &key, &projects).await?))
 }
 
@@ -170,9 +160,7 @@ async fn read(State(app): State<App>, caller: ApiKey, Path(id): Path<String>) ->
 )]
 async fn revoke(State(app): State<App>, caller: ApiKey, Path(id): Path<String>) -> Result<StatusCode> {
     let key = found(&app, &caller, &id).await?;
-    rights::covers(&caller.holder().key, &key)?;
-    detection_key::revoke_hashed(&app, &key.hash).await.map_err(missing)?;
-    note(&app, &caller, "key.revoked", &key, json!({ "before": summary(&key) })).await?;
+    manage::revoke(&app, &manager(&caller), &key).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -195,21 +183,11 @@ async fn rotate(
     request: Request,
 ) -> Result<(StatusCode, Json<RotatedKey>)> {
     let key = found(&app, &caller, &id).await?;
-    rights::covers(&caller.holder().key, &key)?;
+    manage::may_change(&manager(&caller), &key)?;
     let body = collect(request.into_body(), BODY_LIMIT).await?;
     let body = if body.is_empty() { Map::new() } else { object(&body)? };
-    let mut reader = Reader::default();
-    let seconds = reader.whole(&body, "overlapSeconds", "overlapSeconds", 0..=86_400);
-    let seconds = reader.finish(seconds)?.unwrap_or_default();
-    if key.valid_until.is_some_and(|end| end <= app.now()) {
-        // What has ended is not brought back to life.
-        return Err(Failure::invalid(&[Fault::new("expiresAt", "out_of_range")]));
-    }
-    let overlap = i64::from(seconds) * 1_000;
-    let (made, text, former) = detection_key::rotate(&app, &key.hash, overlap).await.map_err(missing)?;
-    note(&app, &caller, "key.rotated", &made, json!({ "replaces": former.id, "overlap_seconds": seconds }))
-        .await?;
-    let projects = Projects::of(&app, &caller).await?;
+    let (made, text, former) = manage::replace(&app, &manager(&caller), &key, &body).await?;
+    let projects = Projects::of(&app, made.account_id).await?;
     let about = view(&app, &made, &projects).await?;
     let replaces = view(&app, &former, &projects).await?;
     Ok((StatusCode::CREATED, Json(RotatedKey { about, key: text, replaces })))
@@ -227,8 +205,8 @@ struct Projects {
 }
 
 impl Projects {
-    async fn of(app: &App, caller: &ApiKey) -> Result<Self> {
-        let projects = directory::projects_of(app, caller.holder().account.id).await?;
+    async fn of(app: &App, account_id: i64) -> Result<Self> {
+        let projects = directory::projects_of(app, account_id).await?;
         let public_ids: HashMap<i64, String> =
             projects.into_iter().map(|project| (project.id, project.public_id)).collect();
         let by_public_id = public_ids.iter().map(|(id, public_id)| (public_id.clone(), *id)).collect();
@@ -239,10 +217,11 @@ impl Projects {
 /// A key of the caller's account of which he may know.
 async fn found(app: &App, caller: &ApiKey, id: &str) -> Result<DetectionKey> {
     caller.require(Scope::Write)?;
-    let keys = detection_key::list(app, caller.holder().account.id).await?;
-    let key = keys.into_iter().find(|key| !id.is_empty() && key.id == id);
-    let key = key.ok_or_else(|| Failure::not_found("key"))?;
-    if rights::sees_all_of(&caller.holder().key, &key) { Ok(key) } else { Err(Failure::forbidden("project")) }
+    manage::find(app, &manager(caller), id).await
+}
+
+fn manager(caller: &ApiKey) -> Manager {
+    Manager { rights: caller.holder().key.clone(), actor: actor(caller) }
 }
 
 async fn view(app: &App, key: &DetectionKey, projects: &Projects) -> Result<Key> {
@@ -261,32 +240,4 @@ async fn view(app: &App, key: &DetectionKey, projects: &Projects) -> Result<Key>
     })
 }
 
-/// What the audit trail holds of a key.
-fn summary(key: &DetectionKey) -> Value {
-    json!({
-        "name": key.name,
-        "start": key.start,
-        "scopes": key.scopes,
-        "project_id": key.project_id,
-        "projects": key.projects,
-        "valid_until": key.valid_until.map(|until| until.to_string()),
-    })
-}
-
-async fn note(app: &App, caller: &ApiKey, action: &str, key: &DetectionKey, details: Value) -> Result<()> {
-    let mut details = details;
-    if let Some(details) = details.as_object_mut() {
-        details.insert("id".to_owned(), json!(key.id));
-    }
-    let tenant = format!("account/{}", key.account_id);
-    Ok(audit::record(app, &tenant, &actor(caller), action, details).await?)
-}
-
-fn missing(error: crate::error::Error) -> Failure {
-    if error.kind() == ErrorKind::NotFound { Failure::not_found("key") } else { error.into() }
-}
-
 const BODY_LIMIT: usize = 65_536;
-
-/// Keys of one account that are in use.
-const MOST_KEYS: usize = 500;

@@ -1,10 +1,12 @@
 //! The pixels of a project: made, listed, changed, deleted.
 
+pub mod manage;
+
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -13,12 +15,11 @@ use super::auth::ApiKey;
 use super::body::{self, Reader};
 use super::path::Path;
 use super::projects_write::actor;
-use super::wire::{ErrorBody, Failure, Fault, Result};
+use super::wire::{ErrorBody, Fault, Result};
 use crate::app::App;
-use crate::audit;
 use crate::tenant::Project;
 use crate::tenant::detection_key::Scope;
-use crate::tenant::pixel::{self, MOST_PIXELS, Pixel, PixelSettings};
+use crate::tenant::pixel::{self, Pixel, PixelSettings};
 
 /// Bounds of `batchSize`.
 pub const BATCH_SIZE: (u32, u32) = (1, 100);
@@ -120,13 +121,7 @@ async fn create(
 ) -> Result<(StatusCode, Json<PixelItem>)> {
     let project = project(&app, &key, Scope::Write, &id).await?;
     let change = change_of(request).await?;
-    if pixel::list(&app, project.id).await?.len() >= MOST_PIXELS {
-        return Err(Failure::invalid(&[Fault::new("pixels", "too_many").with("max", MOST_PIXELS)]));
-    }
-    let mut settings = PixelSettings::default();
-    change.apply(&mut settings);
-    let made = pixel::create(&app, project.id, settings, None).await?;
-    note(&app, &key, "pixel.created", &made).await?;
+    let made = manage::make(&app, &project, &actor(&key), &change).await?;
     Ok((StatusCode::CREATED, Json(item(&app, &project, made).await?)))
 }
 
@@ -192,9 +187,7 @@ async fn change(
 ) -> Result<Json<PixelItem>> {
     let project = self::project(&app, &key, Scope::Write, &project).await?;
     let change = change_of(request).await?;
-    let before = pixel::read(&app, project.id, &id).await?;
-    let changed = pixel::change(&app, project.id, &id, |settings| change.apply(settings)).await?;
-    note_change(&app, &key, &before, &changed).await?;
+    let changed = manage::alter(&app, &project, &id, &actor(&key), &change).await?;
     Ok(Json(item(&app, &project, changed).await?))
 }
 
@@ -216,9 +209,7 @@ async fn delete(
     Path((project, id)): Path<(String, String)>,
 ) -> Result<StatusCode> {
     let project = self::project(&app, &key, Scope::Write, &project).await?;
-    let before = pixel::read(&app, project.id, &id).await?;
-    pixel::delete(&app, project.id, &id).await?;
-    note(&app, &key, "pixel.deleted", &before).await?;
+    manage::remove(&app, &project, &id, &actor(&key)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -291,17 +282,6 @@ async fn change_of(request: Request) -> Result<Change> {
 async fn project(app: &App, key: &ApiKey, scope: Scope, id: &str) -> Result<Project> {
     key.require(scope)?;
     key.project_at(app, id).await
-}
-
-/// Notes in the audit trail that a pixel was made or deleted.
-async fn note(app: &App, key: &ApiKey, action: &str, pixel: &Pixel) -> Result<()> {
-    let details = json!({ "id": pixel.id, "settings": pixel.settings });
-    Ok(audit::record(app, &pixel.project_id.to_string(), &actor(key), action, details).await?)
-}
-
-async fn note_change(app: &App, key: &ApiKey, before: &Pixel, after: &Pixel) -> Result<()> {
-    let details = json!({ "id": after.id, "before": before.settings, "after": after.settings });
-    Ok(audit::record(app, &after.project_id.to_string(), &actor(key), "pixel.changed", details).await?)
 }
 
 async fn item(app: &App, project: &Project, pixel: Pixel) -> Result<PixelItem> {

@@ -19,7 +19,7 @@ use super::projects_write::actor;
 use super::request;
 use super::wire::{ErrorBody, Fault, Result};
 use crate::app::App;
-use crate::audit;
+use crate::audit::{self, Actor};
 use crate::flows::detection::policy::{self, Compiled, StoredPolicy};
 use crate::flows::detection::{self, Purpose};
 use crate::tenant::Project;
@@ -144,10 +144,7 @@ pub struct PolicyTestAnswer {
 async fn get_policy(State(app): State<App>, key: ApiKey, Path(id): Path<String>) -> Result<Json<Value>> {
     key.require(Scope::Read)?;
     let project = key.project_at(&app, &id).await?;
-    Ok(Json(match policy::stored(&app, project.id).await? {
-        Some(stored) => document(&stored),
-        None => unset(),
-    }))
+    Ok(Json(shown(&app, &project).await?))
 }
 
 /// Replace the policy of a project. The next request follows it.
@@ -171,14 +168,7 @@ async fn put_policy(
     key.require(Scope::Write)?;
     let project = key.project_at(&app, &id).await?;
     let body = body::object(&body::collect(request.into_body(), BODY_LIMIT).await?)?;
-    let mut reader = Reader::default();
-    let (policy, honeypot_paths) = read(&mut reader, &Value::Object(body), "");
-    let (policy, honeypot_paths) = reader.finish((policy, honeypot_paths))?;
-    let stored = StoredPolicy { project_id: project.id, policy, honeypot_paths, updated_at: app.now() };
-    policy::put(&app, &stored).await?;
-    let document = document(&stored);
-    audit::record(&app, &project.id.to_string(), &actor(&key), "policy.changed", document.clone()).await?;
-    Ok(Json(document))
+    Ok(Json(replace(&app, &project, &actor(&key), &Value::Object(body)).await?))
 }
 
 /// Try a policy on an example. Nothing is counted or recorded.
@@ -213,6 +203,30 @@ async fn test_policy(
 /// The routes.
 pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(get_policy, put_policy)).routes(routes!(test_policy))
+}
+
+/// The policy of a project as a document; one that lets everything pass where none was put.
+///
+/// # Errors
+/// When storage does not answer.
+pub async fn shown(app: &App, project: &Project) -> Result<Value> {
+    let stored = policy::stored(app, project.id).await?;
+    Ok(stored.map_or_else(unset, |stored| document(&stored)))
+}
+
+/// Replaces the policy of a project by a document, whoever asks for it; returns it as it is now.
+///
+/// # Errors
+/// `INVALID_REQUEST` with every fault of the document.
+pub async fn replace(app: &App, project: &Project, actor: &Actor, wanted: &Value) -> Result<Value> {
+    let mut reader = Reader::default();
+    let (policy, honeypot_paths) = read(&mut reader, wanted, "");
+    let (policy, honeypot_paths) = reader.finish((policy, honeypot_paths))?;
+    let stored = StoredPolicy { project_id: project.id, policy, honeypot_paths, updated_at: app.now() };
+    policy::put(app, &stored).await?;
+    let document = document(&stored);
+    audit::record(app, &project.id.to_string(), actor, "policy.changed", document.clone()).await?;
+    Ok(document)
 }
 
 async fn tried(

@@ -173,14 +173,7 @@ async fn change(
     key.require(Scope::Write)?;
     let project = key.project_at(&app, &id).await?;
     let body = body::object(&body::collect(request.into_body(), BODY_LIMIT).await?)?;
-    let mut reader = Reader::default();
-    let changes = Changes::read(&mut reader, &body);
-    let changes = reader.finish(changes)?;
-    let changed = directory::change_project(&app, project.id, |project| changes.apply(project))
-        .await
-        .map_err(missing)?;
-    let noted = json!({ "id": project.public_id, "before": summary(&project), "after": summary(&changed) });
-    audit::record(&app, &project.id.to_string(), &actor(&key), "project.changed", noted).await?;
+    let changed = alter(&app, &project, &actor(&key), &body).await?;
     Ok(Json(details(&app, changed).await?))
 }
 
@@ -209,6 +202,27 @@ async fn delete(State(app): State<App>, key: ApiKey, Path(id): Path<String>) -> 
 /// The routes.
 pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(create)).routes(routes!(change, delete))
+}
+
+/// Changes a project as a body says, whoever asks for it; what the body does not name stays.
+///
+/// # Errors
+/// `INVALID_REQUEST` with every fault of the body, `NOT_FOUND` when the project is gone.
+pub async fn alter(
+    app: &App,
+    project: &Project,
+    actor: &Actor,
+    body: &Map<String, Value>,
+) -> Result<Project> {
+    let mut reader = Reader::default();
+    let changes = Changes::read(&mut reader, body);
+    let changes = reader.finish(changes)?;
+    let changed = directory::change_project(app, project.id, |project| changes.apply(project))
+        .await
+        .map_err(missing)?;
+    let noted = json!({ "id": project.public_id, "before": summary(project), "after": summary(&changed) });
+    audit::record(app, &project.id.to_string(), actor, "project.changed", noted).await?;
+    Ok(changed)
 }
 
 /// What a body asks for.

@@ -1,6 +1,7 @@
 //! Webhooks of a project, managed with a key that may write.
 
 mod body;
+pub mod manage;
 
 use axum::Json;
 use axum::extract::{Request, State};
@@ -11,17 +12,14 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::body::Changes;
 pub use self::body::{ChangesBody, FilterBody, NewBody};
 use super::auth::ApiKey;
 use super::body::{collect, object};
 use super::path::Path;
 use super::projects_write::actor;
-use super::wire::{ErrorBody, Failure, Fault, Result};
+use super::wire::{ErrorBody, Result};
 use crate::app::App;
-use crate::audit;
-use crate::error::ErrorKind;
-use crate::flows::webhooks::{self, Hook, MOST_HOOKS, Payload};
+use crate::flows::webhooks::{self, Hook, Payload};
 use crate::tenant::Project;
 use crate::tenant::detection_key::Scope;
 
@@ -148,14 +146,7 @@ async fn create(
 ) -> Result<(StatusCode, Json<MadeWebhook>)> {
     let project = writable(&app, &key, &id).await?;
     let body = object(&collect(request.into_body(), BODY_LIMIT).await?)?;
-    let new = body::new_hook(&app, &body)?;
-    let tenant = project.id.to_string();
-    if webhooks::list(&app, &tenant).await?.len() >= MOST_HOOKS {
-        return Err(Failure::invalid(&[Fault::new("body", "too_many").with("max", MOST_HOOKS)]));
-    }
-    let (hook, secret) = webhooks::create(&app, &tenant, new).await?;
-    let details = json!({ "id": hook.id, "after": summary(&hook) });
-    audit::record(&app, &tenant, &actor(&key), "webhook.created", details).await?;
+    let (hook, secret) = manage::make(&app, &project, &actor(&key), &body).await?;
     Ok((StatusCode::CREATED, Json(MadeWebhook { webhook: view(&hook), secret })))
 }
 
@@ -218,10 +209,7 @@ async fn change(
 ) -> Result<Json<Webhook>> {
     let hook = found(&app, &key, &ids).await?;
     let body = object(&collect(request.into_body(), BODY_LIMIT).await?)?;
-    let changes = Changes::of(&app, &body)?;
-    let changed = webhooks::change(&app, &hook.id, |hook| changes.apply(hook)).await.map_err(missing)?;
-    let details = json!({ "id": hook.id, "before": summary(&hook), "after": summary(&changed) });
-    audit::record(&app, &hook.tenant, &actor(&key), "webhook.changed", details).await?;
+    let changed = manage::alter(&app, &hook, &actor(&key), &body).await?;
     Ok(Json(view(&changed)))
 }
 
@@ -241,9 +229,7 @@ async fn change(
 )]
 async fn delete(State(app): State<App>, key: ApiKey, Path(ids): Path<Ids>) -> Result<StatusCode> {
     let hook = found(&app, &key, &ids).await?;
-    webhooks::delete(&app, &hook.id).await?;
-    let details = json!({ "id": hook.id, "before": summary(&hook) });
-    audit::record(&app, &hook.tenant, &actor(&key), "webhook.deleted", details).await?;
+    manage::remove(&app, &hook, &actor(&key)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -263,9 +249,7 @@ async fn delete(State(app): State<App>, key: ApiKey, Path(ids): Path<Ids>) -> Re
 )]
 async fn rotate_secret(State(app): State<App>, key: ApiKey, Path(ids): Path<Ids>) -> Result<Json<NewSecret>> {
     let hook = found(&app, &key, &ids).await?;
-    let secret = webhooks::rotate_secret(&app, &hook.id).await.map_err(missing)?;
-    let details = json!({ "id": hook.id });
-    audit::record(&app, &hook.tenant, &actor(&key), "webhook.secret_rotated", details).await?;
+    let secret = manage::replace_secret(&app, &hook, &actor(&key)).await?;
     Ok(Json(NewSecret { secret }))
 }
 
@@ -338,11 +322,7 @@ async fn writable(app: &App, key: &ApiKey, project_id: &str) -> Result<Project> 
 
 async fn found(app: &App, key: &ApiKey, ids: &Ids) -> Result<Hook> {
     let project = writable(app, key, &ids.project_id).await?;
-    webhooks::find(app, &project.id.to_string(), &ids.webhook_id).await.map_err(missing)
-}
-
-fn missing(error: crate::error::Error) -> Failure {
-    if error.kind() == ErrorKind::NotFound { Failure::not_found("webhook") } else { error.into() }
+    manage::find(app, &project, &ids.webhook_id).await
 }
 
 fn view(hook: &Hook) -> Webhook {
@@ -376,18 +356,6 @@ fn shown(delivery: webhooks::Delivery) -> Delivery {
         created_at: delivery.created_at.to_seconds_text(),
         delivered_at: delivery.delivered_at.map(quivive_core::Timestamp::to_seconds_text),
     }
-}
-
-/// What the audit trail holds of a webhook. Its URL may hold a secret in its path or query; the host is enough.
-fn summary(hook: &Hook) -> Value {
-    let host = hook.url.parse::<axum::http::Uri>().ok().and_then(|url| url.host().map(str::to_owned));
-    json!({
-        "host": host,
-        "events": hook.events,
-        "filter": hook.filter,
-        "payload": hook.payload,
-        "enabled": hook.is_enabled,
-    })
 }
 
 const BODY_LIMIT: usize = 65_536;

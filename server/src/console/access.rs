@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::failure::{Failure, Result};
 use crate::app::App;
+use crate::audit::Actor;
 use crate::error::{self, Error, ErrorKind};
 use crate::extract::cookie as cookie_of;
 use crate::storage::Record;
@@ -74,6 +75,11 @@ pub(super) struct Owner {
 }
 
 impl Owner {
+    /// Who he is to the audit trail.
+    pub(super) fn actor(&self) -> Actor {
+        Actor::User(self.user.id)
+    }
+
     /// Ends the session.
     pub(super) async fn log_out(&self, app: &App) -> Result<()> {
         app.storage.delete::<ConsoleSession>(&self.session).await?;

@@ -25,16 +25,19 @@ pub(super) enum Tab {
     Blocks,
     /// Keys.
     Keys,
+    /// Single requests, with their own pages.
+    Detections,
 }
 
 impl Tab {
-    const ALL: [(Self, &'static str, &'static str); 6] = [
+    const ALL: [(Self, &'static str, &'static str); 7] = [
         (Self::Overview, "", "Overview"),
         (Self::Sessions, "/sessions", "Sessions"),
         (Self::Settings, "/settings", "Settings"),
         (Self::Rules, "/rules", "Rules"),
         (Self::Blocks, "/blocks", "Blocks"),
         (Self::Keys, "/keys", "Keys"),
+        (Self::Detections, "/detections", "Detections"),
     ];
 }
 
@@ -68,7 +71,7 @@ pub(super) fn project_page(owned: &Owned, tab: Tab, title: &str, body: &Markup) 
                 }
             }
         }
-        @if !project.scoring.is_enabled && tab != Tab::Keys {
+        @if !project.scoring.is_enabled && !matches!(tab, Tab::Keys | Tab::Detections) {
             p class="notice" role="status" {
                 "Scoring is off for this project, so no session is scored. "
                 a href=(project_path(project.id, "/keys")) { "Turn it on" } "."

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use quivive_core::Timestamp;
 use quivive_core::agent::{
-    AgentInfo, BehaviorFacts, Classification, Classifier, RequestFacts, UserAgentClass,
+    Agent, AgentInfo, BehaviorFacts, Classification, Classifier, RequestFacts, UserAgentClass,
 };
 use quivive_core::decision::{Action, PathSet, Reason};
 use serde::{Deserialize, Serialize};
@@ -234,7 +234,12 @@ impl Detection {
 
     /// The catalogued agent of an id.
     pub fn agent(&self, id: &str) -> Option<&AgentInfo> {
-        self.classifier.agents().iter().map(|agent| &*agent.info).find(|agent| agent.id == id)
+        self.catalogued(id).map(|agent| &*agent.info)
+    }
+
+    /// The catalogue's entry of an id.
+    pub fn catalogued(&self, id: &str) -> Option<&Agent> {
+        self.classifier.agents().iter().find(|agent| agent.info.id == id)
     }
 
     /// The key of the hashes by which bots are counted, so that nobody outside can aim at a value.

@@ -13,6 +13,7 @@ use crate::botect::site::{Site, Tenant, batch, human_snapshot};
 use crate::support::{Answer, START, Server};
 use quivive_core::Timestamp;
 
+mod detections;
 mod history_of_bands;
 mod login;
 mod pages;

@@ -50,6 +50,18 @@ pub struct Row {
     pub rule_id: Option<String>,
     /// Whether it is a test that analytics leave out.
     pub test: bool,
+    /// What was seen, by the ids of the core's signals, without where: a place can be an address.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signals: Vec<StoredSignal>,
+}
+
+/// A signal that a detection showed.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct StoredSignal {
+    /// The id, for example `ua.known_agent`.
+    pub id: String,
+    /// From -1 (surely a person) to 1 (surely automated).
+    pub weight: f64,
 }
 
 impl Row {
@@ -106,6 +118,12 @@ pub fn event(observed: Observed, visitor: Visitor, settings: &Detection) -> Even
         policy_action: action,
         rule_id,
         test: is_test,
+        signals: classification
+            .evidence
+            .iter()
+            .take(MOST_SIGNALS)
+            .map(|evidence| StoredSignal { id: evidence.id.to_string(), weight: evidence.weight })
+            .collect(),
     };
     let is_sampled = !is_test && !row.is_bot && settings.human_rows < 1.0;
     let is_in_sample = (visitor.lot as f64) < settings.human_rows * 2_f64.powi(64);
@@ -222,6 +240,7 @@ fn shortened(text: &str, most: usize) -> String {
 const MOST_USER_AGENT_BYTES: usize = 1_024;
 const MOST_URL_BYTES: usize = 2_048;
 const MOST_PATH_BYTES: usize = 256;
+const MOST_SIGNALS: usize = 16;
 
 #[cfg(test)]
 mod tests {

@@ -83,6 +83,7 @@ impl Seen {
             policy_action: self.action,
             rule_id: None,
             test: self.is_test,
+            signals: Vec::new(),
         };
         Event {
             kind: STREAM.to_owned(),

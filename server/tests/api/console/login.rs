@@ -206,6 +206,14 @@ pub const PAGES: &[&str] = &[
     "/-/console/projects/{project}/rules",
     "/-/console/projects/{project}/blocks",
     "/-/console/projects/{project}/keys",
+    "/-/console/projects/{project}/detections",
+    "/-/console/projects/{project}/detections/figures",
+    "/-/console/projects/{project}/detections/log",
+    "/-/console/projects/{project}/detections/log/live",
+    "/-/console/projects/{project}/detections/policy",
+    "/-/console/projects/{project}/detections/keys",
+    "/-/console/projects/{project}/detections/pixels",
+    "/-/console/projects/{project}/detections/webhooks",
 ];
 
 /// Every form that changes something.
@@ -217,4 +225,17 @@ pub const FORMS: &[&str] = &[
     "/-/console/projects/{project}/rules/1/delete",
     "/-/console/projects/{project}/keys/rotate",
     "/-/console/projects/{project}/keys/enable",
+    "/-/console/projects/{project}/detections/policy",
+    "/-/console/projects/{project}/detections/policy/document",
+    "/-/console/projects/{project}/detections/keys",
+    "/-/console/projects/{project}/detections/keys/key_1/rotate",
+    "/-/console/projects/{project}/detections/keys/key_1/revoke",
+    "/-/console/projects/{project}/detections/pixels",
+    "/-/console/projects/{project}/detections/pixels/px_1",
+    "/-/console/projects/{project}/detections/pixels/px_1/delete",
+    "/-/console/projects/{project}/detections/webhooks",
+    "/-/console/projects/{project}/detections/webhooks/wh_1",
+    "/-/console/projects/{project}/detections/webhooks/wh_1/test",
+    "/-/console/projects/{project}/detections/webhooks/wh_1/secret",
+    "/-/console/projects/{project}/detections/webhooks/wh_1/delete",
 ];
