@@ -142,6 +142,12 @@ impl DetectionGuard {
         crate::encode(py, py.detach(|| Ok(self.0.wanted_directories(&request.incoming()?))))
     }
 
+    /// The origins at which catalogued agents publish their keys.
+    #[getter]
+    fn signing_origins(&self) -> Vec<&str> {
+        self.0.signing_origins()
+    }
+
     /// Whether the cookie's key is a random one of this guard alone.
     #[getter]
     fn has_own_key(&self) -> bool {
@@ -149,10 +155,7 @@ impl DetectionGuard {
     }
 }
 
-fn guard_request<'py>(
-    py: Python<'py>,
-    request: Option<Bound<'py, PyDict>>,
-) -> PyResult<guard::GuardRequest> {
+fn guard_request<'py>(py: Python<'py>, request: Option<Bound<'py, PyDict>>) -> PyResult<guard::GuardRequest> {
     let request = request.unwrap_or_else(|| PyDict::new(py));
     if !request.contains("now")? {
         request.set_item("now", present().milliseconds())?;

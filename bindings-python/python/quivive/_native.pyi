@@ -3,12 +3,15 @@
 from typing_extensions import Unpack, final
 
 from .types import (
+    AgentPolicy,
+    AgentPolicyResult,
     Aggregate,
     AggregateSession,
     CheckEvents,
     CheckHybrid,
     CheckHybridSpeed,
     CheckReasoning,
+    CheckRequest,
     CheckRule,
     CheckSolution,
     CheckedEvents,
@@ -18,6 +21,9 @@ from .types import (
     Decide,
     Decision,
     EvaluateRules,
+    FetchedDirectory,
+    FindAgents,
+    FoundAgents,
     GenerateChallenge,
     GenerateHybrid,
     GenerateKey,
@@ -25,12 +31,16 @@ from .types import (
     GeneratedChallenge,
     GeneratedHybrid,
     GeneratedReasoning,
+    GuardOptions,
+    GuardOutcome,
+    GuardRequest,
     HashPagePath,
     HybridOutcome,
     InlineSolution,
     JudgedSpeed,
     Jwk,
     Jwks,
+    KeyLocation,
     KeyThumbprint,
     MotionScore,
     PageClaims,
@@ -38,9 +48,12 @@ from .types import (
     ParseKeyDirectory,
     ParsedKeyDirectory,
     PublicKeys,
+    RangeTable,
     ReasoningPassed,
     RequestFacts,
     ResolveAction,
+    RobotsTxt,
+    RobotsTxtText,
     RuleFacts,
     RuleMatch,
     RuleMatches,
@@ -75,9 +88,11 @@ from .types import (
 
 __all__ = [
     "Classifier",
+    "DetectionGuard",
     "RuleSet",
     "SignatureVerifier",
     "Verifier",
+    "agent_policy",
     "aggregate_session",
     "check_events",
     "check_hybrid",
@@ -88,14 +103,17 @@ __all__ = [
     "classify_request",
     "decide",
     "evaluate_rules",
+    "find_agents",
     "generate_challenge",
     "generate_hybrid",
     "generate_key",
     "generate_reasoning",
+    "guard_request",
     "hash_page_path",
     "parse_key_directory",
     "public_keys",
     "resolve_action",
+    "robots_txt",
     "score_motion",
     "score_session",
     "sign_http_request",
@@ -187,6 +205,15 @@ def evaluate_rules(**input: Unpack[EvaluateRules]) -> RuleMatches:
 def classify_request(**input: Unpack[RequestFacts]) -> Classification:
     """Classify one request: person, bot or agent, and how far its identity is proven."""
 
+def find_agents(**input: Unpack[FindAgents]) -> FoundAgents:
+    """Find agents in the catalogue: who runs them, what for, and how they can be verified."""
+
+def robots_txt(**input: Unpack[RobotsTxt]) -> RobotsTxtText:
+    """Write a robots file from a choice of purposes and agents."""
+
+def agent_policy(**input: Unpack[AgentPolicy]) -> AgentPolicyResult:
+    """Make a policy from a choice of purposes and agents."""
+
 def verify_http_signature(**input: Unpack[VerifyHttpSignature]) -> VerifiedSignatures:
     """Verify the HTTP message signatures (RFC 9421) of a request: Web Bot Auth and the Trusted Agent Protocol."""
 
@@ -198,6 +225,11 @@ def parse_key_directory(**input: Unpack[ParseKeyDirectory]) -> ParsedKeyDirector
 
 def decide(**input: Unpack[Decide]) -> Decision:
     """Decide what to do with a request by a policy and everything that is known about it."""
+
+def guard_request(**input: Unpack[CheckRequest]) -> GuardOutcome:
+    """Check one request as a detection guard does: who asks, whether it passes, and what it is answered.
+
+    A site keeps a `DetectionGuard` instead, which also counts each visitor's requests."""
 
 def sign_session_cookie(**input: Unpack[SignSessionCookie]) -> SignedSessionCookie:
     """Sign the cookie by which a site knows a visitor's session again."""
@@ -237,6 +269,29 @@ class RuleSet:
     def __new__(cls, **options: Unpack[RuleSetOptions]) -> RuleSet: ...
     def matches(self, **facts: Unpack[RuleFacts]) -> list[RuleMatch]:
         """The rules that match, in order."""
+
+@final
+class DetectionGuard:
+    """Decides about every request of a site, in this process; options are checked and prepared once.
+
+    A `seed` is drawn when none is given.
+    """
+
+    def __new__(cls, **options: Unpack[GuardOptions]) -> DetectionGuard: ...
+    def check(self, **request: Unpack[GuardRequest]) -> GuardOutcome:
+        """What is to be done with a request; `now` is the present when it is left out."""
+    def set_directory(self, **fetched: Unpack[FetchedDirectory]) -> None:
+        """Take the keys that an agent publishes."""
+    def set_feeds(self, **table: Unpack[RangeTable]) -> None:
+        """Take the address ranges that operators publish."""
+    def wanted_directories(self, **request: Unpack[GuardRequest]) -> list[KeyLocation]:
+        """Where keys are that a request needs and that are not known."""
+    @property
+    def signing_origins(self) -> list[str]:
+        """The origins at which catalogued agents publish their keys."""
+    @property
+    def has_own_key(self) -> bool:
+        """Whether the cookie's key is a random one of this guard alone."""
 
 @final
 class SignatureVerifier:
