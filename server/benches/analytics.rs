@@ -353,6 +353,7 @@ fn row(random: &mut Random, day: u64) -> Row {
         visitor_key: format!("{:016x}{:016x}", if is_bot { hashed } else { person }, 0),
         bot_key: is_bot.then(|| format!("{hashed:016x}")),
         policy_action: Action::Allow,
+        rule_id: None,
         test: false,
     }
 }

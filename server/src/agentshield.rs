@@ -18,6 +18,7 @@ pub mod ingest;
 pub mod keys;
 pub mod limits;
 pub mod paging;
+pub mod path;
 pub mod pixel;
 pub mod pixel_script;
 pub mod pixels;

@@ -12,6 +12,9 @@ use crate::report::Outcome;
 use crate::step::{Counts, Failure, output, run};
 use crate::{node, python, wasm};
 
+/// User agents of browsers, apps, bots and tools, one of each kind after the other.
+const USER_AGENTS: &str = "core/benches/data/user_agents.txt";
+
 /// The load runs: scenario, further arguments, and what it shows.
 const LOADS: [(&str, &[&str], &str); 7] = [
     ("token", &["--connections", "16"], "challenge, solution, token: two requests each"),
@@ -47,13 +50,14 @@ pub fn core(context: &Context) -> Result<Outcome, Failure> {
     Ok(Outcome::Ran(Counts::ONE))
 }
 
-/// Token verification in Python beside PyJWT.
+/// In Python: token verification beside PyJWT, classification beside the faster of two crawler detectors.
 pub fn python(context: &Context) -> Result<Outcome, Failure> {
     let wheel = python::build_with(context, "release")?;
     let folder = context.target.join("python-bench");
     let programs = python::environment(context, &folder)?;
     run(context
-        .command(programs.join("pip"), &["install", "--quiet", "--force-reinstall", "PyJWT[crypto]"])
+        .command(programs.join("pip"), &["install", "--quiet", "--force-reinstall"])
+        .args(["PyJWT[crypto]", "crawler-user-agents", "ua-parser[regex]"])
         .arg(wheel))?;
     let line = output(&mut context.command(programs.join("python"), &["bindings-python/benches/verify.py"]))?;
     let result: Value = serde_json::from_str(&line).map_err(|error| error.to_string())?;
@@ -63,17 +67,20 @@ pub fn python(context: &Context) -> Result<Outcome, Failure> {
         number(&result, "pyjwt_us"),
         number(&result, "ratio")
     );
+    let mut classify =
+        context.command(programs.join("python"), &["bindings-python/benches/classify.py", USER_AGENTS]);
+    print_classification("Python", &output(&mut classify)?)?;
     Ok(Outcome::Ran(Counts::ONE))
 }
 
-/// Token verification in Node beside jose.
+/// In Node: token verification beside jose, classification beside isbot.
 pub fn node(context: &Context) -> Result<Outcome, Failure> {
     let archive = node::pack_with(context, "release")?;
     let folder = context.target.join("node-bench");
     python::renew(&folder)?;
     fs::write(folder.join("package.json"), r#"{"private": true}"#).map_err(|error| error.to_string())?;
     run(context
-        .command("npm", &["install", "--silent", "--no-audit", "--no-fund", "jose@6"])
+        .command("npm", &["install", "--silent", "--no-audit", "--no-fund", "jose@6", "isbot@5"])
         .arg(archive)
         .current_dir(&folder))?;
     let script = folder.join("verify.mjs");
@@ -87,6 +94,11 @@ pub fn node(context: &Context) -> Result<Outcome, Failure> {
         number(&result, "jose_us"),
         number(&result, "ratio")
     );
+    let script = folder.join("classify.mjs");
+    fs::copy(context.root.join("bindings-node/benches/classify.mjs"), &script)
+        .map_err(|error| error.to_string())?;
+    let texts = context.root.join(USER_AGENTS);
+    print_classification("Node", &output(context.command("node", &[]).arg(script).arg(texts))?)?;
     Ok(Outcome::Ran(Counts::ONE))
 }
 
@@ -154,6 +166,19 @@ pub fn load(context: &Context) -> Result<Outcome, Failure> {
         counts += Counts::ONE;
     }
     Ok(Outcome::Ran(counts))
+}
+
+fn print_classification(language: &str, line: &str) -> Result<(), Failure> {
+    let result: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    let other = result["other"].as_str().unwrap_or_default();
+    println!(
+        "{language}, one user agent: quivive {:.2} µs with type, identity and evidence, {other} {:.2} µs; \
+         {other} : quivive = {:.2}",
+        number(&result, "quivive_us"),
+        number(&result, "other_us"),
+        number(&result, "ratio")
+    );
+    Ok(())
 }
 
 fn number(value: &Value, name: &str) -> f64 {

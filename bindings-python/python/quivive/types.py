@@ -6,496 +6,79 @@ from typing import Any, Literal, TypeAlias, TypedDict
 
 from typing_extensions import NotRequired
 
-Action: TypeAlias = Literal['allow', 'challenge', 'block', 'log', 'delay']
-"""
-What the caller is advised to do.
-"""
-
-
-class AgentFeed(TypedDict):
-    """
-    A published list of an operator's address ranges.
-    """
-
-    name: str
-    """
-    The name that catalogue entries use.
-    """
-    url: str | None
-    """
-    Where it is published; absent when the host must supply it.
-    """
-
-
-class AgentPolicy(TypedDict):
-    """
-    What is done with whom, for a policy. Who is in none of the lists is let in.
-    """
-
-    allow: NotRequired[list[str]]
-    """
-    Purposes and agents that are let in.
-    """
-    block: NotRequired[list[str]]
-    """
-    Purposes and agents that are refused.
-    """
-    challenge: NotRequired[list[str]]
-    """
-    Purposes and agents that must prove themselves.
-    """
-    log: NotRequired[list[str]]
-    """
-    Purposes and agents that are let in and noted.
-    """
-
-
-class AgentProofs(TypedDict):
-    """
-    How an agent's identity can be proven; by nothing where all is empty.
-    """
-
-    ip_feeds: list[AgentFeed]
-    """
-    Published lists of its addresses.
-    """
-    rdns: list[str]
-    """
-    Domains of its hosts' names, to be confirmed by a forward look-up.
-    """
-    signature_agent: list[str]
-    """
-    Origins whose keys sign its requests (RFC 9421 with Web Bot Auth).
-    """
-
-
-AgentPurpose: TypeAlias = Literal['training', 'search', 'user_triggered', 'agentic_browser', 'search_engine', 'link_preview', 'feed', 'archive', 'research', 'seo', 'advertising', 'monitoring', 'security', 'scraping', 'automation', 'other']
-"""
-What an agent does with what it fetches; follows from its `SubType`.
-"""
-
-
-class AgentSource(TypedDict):
-    """
-    A source of entries, with its licence.
-    """
-
-    date: str
-    """
-    When it was read or published, `YYYY-MM-DD`.
-    """
-    licence: str
-    """
-    Its licence as SPDX expression.
-    """
-    name: str
-    """
-    Its name.
-    """
-    url: str
-    """
-    Where it is.
-    """
-    version: str | None
-    """
-    The version that was read.
-    """
-
-
-Band: TypeAlias = Literal['not_computed', 'definite', 'likely_automated', 'likely_human', 'verified']
-"""
-What a score means for a project.
-"""
-
-
-BaseForm: TypeAlias = Literal['rfc9421', 'botcha', 'raw', 'visa-page']
-"""
-Forms of the last line of a signature base.
-"""
-
-
-class BehaviorFacts(TypedDict):
-    """
-    Counters of one visitor's behaviour; absent members were not counted.
-    """
-
-    carried_confidence: NotRequired[float | None]
-    """
-    The confidence, 0 to 1, of an earlier bot classification of the same visitor.
-    """
-    honeypot: NotRequired[bool]
-    """
-    A trap path that is never linked visibly was asked for.
-    """
-    requests_by_minute: NotRequired[list[int]]
-    """
-    Requests in each of the last minutes, the latest first; three are looked at.
-    """
-    requests_last_5_seconds: NotRequired[int | None]
-    """
-    Requests in the last five seconds.
-    """
-    requests_last_second: NotRequired[int | None]
-    """
-    Requests in the last second.
-    """
-    robots_first: NotRequired[bool]
-    """
-    The session began with `robots.txt` or a sitemap.
-    """
-    sequential_requests: NotRequired[int | None]
-    """
-    Requests that step a `page`, `offset`, `cursor` or `id` parameter.
-    """
-
-
-class BlockedResponse(TypedDict):
-    """
-    What a blocked visitor is answered.
-    """
-
-    headers: NotRequired[dict[str, str]]
-    """
-    Further headers.
-    """
-    message: NotRequired[str]
-    """
-    The message, where no rule has one of its own.
-    """
-    status: NotRequired[int]
-    """
-    The status, 400 to 599.
-    """
-
-
-BotCategory: TypeAlias = Literal['ai_assistant', 'search_engine', 'social_media', 'monitoring', 'scraper', 'automation', 'security', 'analytics', 'unknown']
-"""
-The coarse category of a bot.
-"""
-
-
-class BotSettings(TypedDict):
-    """
-    A project's toggles; new projects observe and enforce nothing.
-    """
-
-    allow_verified: NotRequired[bool]
-    """
-    Verified bots are allowed before anything else.
-    """
-    block_definite: NotRequired[bool]
-    """
-    The band `definite` is blocked.
-    """
-    challenge_likely: NotRequired[bool]
-    """
-    The band `likely_automated` is challenged.
-    """
-    protect_static: NotRequired[bool]
-    """
-    When false, requests for static files are always allowed.
-    """
-
-
-BotType: TypeAlias = Literal['ai_agent', 'crawler', 'scraper', 'automation', 'monitoring', 'security_scanner', 'unknown_bot', 'human', 'unknown']
-"""
-What a request comes from.
-"""
-
-
-Category: TypeAlias = Literal['analogy', 'code', 'common-sense', 'logic', 'math', 'wordplay']
-"""
-What a question is about.
-"""
-
-
 ChallengeKind: TypeAlias = Literal['dashboard', 'hybrid', 'reasoning', 'speed', 'standard', 'stream']
 """
 The kinds of challenge; a challenge is only ever judged as the kind that it was issued as.
 """
 
 
-class CheckRule(TypedDict):
-    """
-    Input of `check_rule`.
-    """
-
-    expression: str
-    """
-    The text of the expression.
-    """
-
-
-class ClientFacts(TypedDict):
-    """
-    What a script on the page saw.
-    """
-
-    headless_artifacts: NotRequired[int | None]
-    """
-    How many independent artefacts of a headless browser were found.
-    """
-    human: NotRequired[bool | None]
-    """
-    Whether pointer or keyboard movement was natural enough to be a person's.
-    """
-    interactions: NotRequired[int | None]
-    """
-    How many trusted interactions there were.
-    """
-    visible_ms: NotRequired[int | None]
-    """
-    How long the page was visible, in milliseconds.
-    """
-    webdriver: NotRequired[bool | None]
-    """
-    `navigator.webdriver`.
-    """
-
-
-class ClientIp(TypedDict):
-    """
-    How the client's address is found.
-    """
-
-    header: NotRequired[str]
-    """
-    The header in which they tell the client's address, or a list of addresses with the nearest last.
-    """
-    trusted_proxies: NotRequired[list[str]]
-    """
-    Addresses and ranges of the proxies in front of the site; only they are believed about a client.
-    """
-
-
-ConditionField: TypeAlias = Literal['agent_type', 'agent_name', 'agent_vendor', 'client_did', 'agent_did', 'confidence', 'reputation_score', 'risk_level', 'path', 'method', 'origin', 'user_agent', 'signature_verified', 'is_authenticated', 'has_valid_delegation', 'bot_type', 'sub_type', 'verification', 'forgeability', 'ip', 'asn', 'country', 'request_rate_300s']
+Timestamp: TypeAlias = int
 """
-The facts that a condition can ask for.
+A point in time in milliseconds since the Unix epoch; crosses to other languages as an integer.
 """
 
 
-ConditionOperator: TypeAlias = Literal['equals', 'not_equals', 'contains', 'not_contains', 'starts_with', 'ends_with', 'greater_than', 'less_than', 'greater_than_or_equals', 'less_than_or_equals', 'matches', 'in', 'not_in']
-"""
-The comparisons.
-"""
-
-
-ConfidenceLevel: TypeAlias = Literal['very_high', 'high', 'medium', 'low']
-"""
-A confidence in words.
-"""
-
-
-class DatedJwk(TypedDict):
+class Problem(TypedDict):
     """
-    A JSON Web Key with the times between which it is valid.
+    One problem as it is shown.
     """
 
-    alg: NotRequired[str | None]
+    num: int
     """
-    The only algorithm that the key is for.
+    The number, six digits.
     """
-    crv: NotRequired[str | None]
+    operation: str
     """
-    Curve of an EC or OKP key, for example `P-256`.
-    """
-    d: NotRequired[str | None]
-    """
-    Private part; base64url.
-    """
-    e: NotRequired[str | None]
-    """
-    Exponent of an RSA key; base64url.
-    """
-    exp: NotRequired[int | None]
-    """
-    Until when it is valid, in seconds since the Unix epoch.
-    """
-    k: NotRequired[str | None]
-    """
-    Secret of an oct key; base64url.
-    """
-    key_ops: NotRequired[list[str] | None]
-    """
-    The only operations that the key is for, for example `verify`.
-    """
-    kid: NotRequired[str | None]
-    """
-    The key's id.
-    """
-    kty: str
-    """
-    Key type: `EC`, `OKP`, `RSA` or `oct`; others can be held but not used.
-    """
-    n: NotRequired[str | None]
-    """
-    Modulus of an RSA key; base64url.
-    """
-    nbf: NotRequired[int | None]
-    """
-    From when it is valid, in seconds since the Unix epoch.
-    """
-    use: NotRequired[str | None]
-    """
-    What the key is for: `sig` or `enc`.
-    """
-    x: NotRequired[str | None]
-    """
-    First coordinate of an EC key, public key of an OKP key; base64url.
-    """
-    y: NotRequired[str | None]
-    """
-    Second coordinate of an EC key; base64url.
+    What to do with it, always `sha256_first8`.
     """
 
 
-DecisionReason: TypeAlias = Literal['disabled', 'excluded', 'token_required', 'invalid_token', 'capability_missing', 'signature_required', 'invalid_signature', 'human_required', 'unknown', 'unavailable', 'allow_list', 'deny_list', 'rule', 'verdict', 'confidence', 'reputation', 'satisfied', 'default']
-"""
-Why a decision was made; stable texts.
-"""
-
-
-DetectionClass: TypeAlias = Literal['human', 'ai_agent', 'bot', 'incomplete_data']
-"""
-The coarse class of a classification.
-"""
-
-
-Difficulty: TypeAlias = Literal['easy', 'medium', 'hard']
-"""
-How many primes are hashed and how long it may take.
-"""
-
-
-class DirectRequest(TypedDict):
+class RttAdjustment(TypedDict):
     """
-    A request that brought a batch straight from the browser.
+    How a limit follows from the claimed network time.
     """
 
-    address: NotRequired[str | None]
+    measured_rtt: int
     """
-    The address of the connection, behind trusted proxies.
+    The round-trip time allowed for, in milliseconds.
     """
-    sec_ch_ua: NotRequired[bool]
+    adjusted_timeout: int
     """
-    Whether `Sec-CH-UA` was sent.
+    The resulting limit, in milliseconds.
     """
-    sec_fetch_mode: NotRequired[bool]
+    explanation: str
     """
-    Whether `Sec-Fetch-Mode` was sent.
-    """
-    secure: NotRequired[bool]
-    """
-    Whether it came over HTTPS.
-    """
-    user_agent: NotRequired[str | None]
-    """
-    The `User-Agent` header.
+    The sum in words.
     """
 
 
-EventKind: TypeAlias = Literal['mouse', 'scroll', 'visibility', 'first_input', 'js_probe', 'page', 'snapshot']
-"""
-The sorts of event.
-"""
-
-
-EvidenceKind: TypeAlias = Literal['list', 'range', 'rule', 'signature', 'signal', 'token']
-"""
-The sorts of observation.
-"""
-
-
-class ExpectedAnswer(TypedDict):
+class Solution(TypedDict):
     """
-    The right answer to one question.
+    A solution: `answers` to problems, `answer` to a puzzle, `answer` and `timestamp` for a page.
     """
 
-    answer: str
+    answers: NotRequired[list[str] | None]
     """
-    The answer in its normal form.
+    The answers to the problems, in their order.
     """
-    id: str
+    answer: NotRequired[str | None]
     """
-    The question's id.
+    The answer to the puzzle or the page's challenge.
+    """
+    timestamp: NotRequired[str | None]
+    """
+    The time to submit with the answer to a page's challenge.
     """
 
 
-class FindAgents(TypedDict):
+class Solved(TypedDict):
     """
-    Which agents are asked for; each member narrows the list.
-    """
-
-    operator: NotRequired[str | None]
-    """
-    A part of the operator's name.
-    """
-    purposes: NotRequired[list[str]]
-    """
-    Purposes of which one must be the agent's, for example `training`; `ai` stands for those of AI.
-    """
-    search: NotRequired[str | None]
-    """
-    A part of its id, name, operator, user agent or description's address.
-    """
-    verifiable: NotRequired[bool | None]
-    """
-    Whether its identity can be proven.
+    A right answer in time.
     """
 
-
-Forgeability: TypeAlias = Literal['low', 'medium', 'high']
-"""
-How easily an identity is forged.
-"""
-
-
-class GenerateKey(TypedDict):
+    solve_time_ms: int
     """
-    Input of `generate_key`.
-    """
-
-    kid: NotRequired[str | None]
-    """
-    The key's id; without one, its RFC 7638 thumbprint.
-    """
-    seed: str
-    """
-    32 random bytes as hexadecimal text; keep them as secret as the key.
-    """
-
-
-class GuardResponse(TypedDict):
-    """
-    An answer in the place of the site's.
-    """
-
-    body: str
-    """
-    The body.
-    """
-    headers: list[tuple[str, str]]
-    """
-    The headers, `Content-Type` among them.
-    """
-    status: int
-    """
-    The status.
-    """
-
-
-class HashPagePath(TypedDict):
-    """
-    Input of `hash_page_path`.
-    """
-
-    path: str
-    """
-    The path; a query or fragment is cut off.
-    """
-    private_key: str
-    """
-    The project's private key, `sk_…`.
+    Milliseconds from issue to answer as the server saw them, both network legs included.
     """
 
 
@@ -504,6 +87,10 @@ class InlineSolution(TypedDict):
     The answers to an inline challenge and the headers to send with the retry.
     """
 
+    id: str
+    """
+    The challenge's id.
+    """
     answers: list[str]
     """
     The answers: one for each problem, or the one to the puzzle.
@@ -512,48 +99,87 @@ class InlineSolution(TypedDict):
     """
     Header names and values for the retry.
     """
+
+
+class ExpectedAnswer(TypedDict):
+    """
+    The right answer to one question.
+    """
+
     id: str
     """
-    The challenge's id.
+    The question's id.
+    """
+    answer: str
+    """
+    The answer in its normal form.
     """
 
 
-class JsDetection(TypedDict):
+Category: TypeAlias = Literal['analogy', 'code', 'common-sense', 'logic', 'math', 'wordplay']
+"""
+What a question is about.
+"""
+
+
+class ReasoningPassed(TypedDict):
     """
-    The script probe: tells seen by any probe of the session.
+    All questions answered right and in time.
     """
 
-    headless: NotRequired[bool]
+    solve_time_ms: int
     """
-    A browser without a window.
+    Milliseconds from issue to answer as the server saw them, both network legs included.
     """
-    headless_ua: NotRequired[bool]
+    correct: int
     """
-    A user agent that names a headless browser.
+    Questions answered right.
     """
-    missing_plugins: NotRequired[bool]
+    total: int
     """
-    A desktop Chromium without plugins.
+    Questions asked.
     """
-    navigator_anomaly: NotRequired[bool]
+
+
+class SpeedPart(TypedDict):
     """
-    Navigator values that do not fit each other.
+    How the speed part was judged.
     """
-    passed: NotRequired[bool | None]
+
+    passed: bool
     """
-    Null without a probe; false when a tell proves automation or the probe reported failure.
+    Whether it passed.
     """
-    reported_failure: NotRequired[bool]
+    solve_time_ms: NotRequired[int | None]
     """
-    The probe itself reported `js_passed` false.
+    Milliseconds from issue to its answers; only when passed.
     """
-    webdriver: NotRequired[bool]
+    reason: NotRequired[str | None]
     """
-    `navigator.webdriver`.
+    Why it failed.
     """
-    zero_viewport: NotRequired[bool]
+
+
+class ReasoningPart(TypedDict):
     """
-    Visible, but without area.
+    How the reasoning part was judged.
+    """
+
+    passed: bool
+    """
+    Whether it passed.
+    """
+    score: NotRequired[str | None]
+    """
+    Right answers of all, `3/3`; only when passed.
+    """
+    solve_time_ms: NotRequired[int | None]
+    """
+    Milliseconds from issue to its answers, when they were counted.
+    """
+    reason: NotRequired[str | None]
+    """
+    Why it failed.
     """
 
 
@@ -562,17 +188,29 @@ class Jwk(TypedDict):
     A key; members that are not listed here are ignored on input (RFC 7517 section 4).
     """
 
-    alg: NotRequired[str | None]
+    kty: str
     """
-    The only algorithm that the key is for.
+    Key type: `EC`, `OKP`, `RSA` or `oct`; others can be held but not used.
     """
     crv: NotRequired[str | None]
     """
     Curve of an EC or OKP key, for example `P-256`.
     """
+    x: NotRequired[str | None]
+    """
+    First coordinate of an EC key, public key of an OKP key; base64url.
+    """
+    y: NotRequired[str | None]
+    """
+    Second coordinate of an EC key; base64url.
+    """
     d: NotRequired[str | None]
     """
     Private part; base64url.
+    """
+    n: NotRequired[str | None]
+    """
+    Modulus of an RSA key; base64url.
     """
     e: NotRequired[str | None]
     """
@@ -582,33 +220,21 @@ class Jwk(TypedDict):
     """
     Secret of an oct key; base64url.
     """
-    key_ops: NotRequired[list[str] | None]
-    """
-    The only operations that the key is for, for example `verify`.
-    """
     kid: NotRequired[str | None]
     """
     The key's id.
-    """
-    kty: str
-    """
-    Key type: `EC`, `OKP`, `RSA` or `oct`; others can be held but not used.
-    """
-    n: NotRequired[str | None]
-    """
-    Modulus of an RSA key; base64url.
     """
     use: NotRequired[str | None]
     """
     What the key is for: `sig` or `enc`.
     """
-    x: NotRequired[str | None]
+    alg: NotRequired[str | None]
     """
-    First coordinate of an EC key, public key of an OKP key; base64url.
+    The only algorithm that the key is for.
     """
-    y: NotRequired[str | None]
+    key_ops: NotRequired[list[str] | None]
     """
-    Second coordinate of an EC key; base64url.
+    The only operations that the key is for, for example `verify`.
     """
 
 
@@ -634,126 +260,43 @@ class KeyThumbprint(TypedDict):
     """
 
 
-class ListEntry(TypedDict):
+class SignedToken(TypedDict):
     """
-    An entry of the allow or deny list; every member that is given must match, and at least one must be given.
+    A signed token.
     """
 
-    agent_did: NotRequired[str | None]
+    token: str
     """
-    The decentralised identifier of the agent.
-    """
-    client_did: NotRequired[str | None]
-    """
-    The decentralised identifier of the client.
-    """
-    client_name: NotRequired[str | None]
-    """
-    An agent's name, id, vendor or robots token, in any case.
-    """
-    ip: NotRequired[str | None]
-    """
-    An address or a range in CIDR notation.
-    """
-    reason: NotRequired[str | None]
-    """
-    Why it is on the list; for people.
+    The compact form, three base64url parts with points between them.
     """
 
 
-LocationKind: TypeAlias = Literal['directory', 'jwks_uri', 'cimd']
+OneOrMany: TypeAlias = str | list[str]
 """
-What a key location holds.
+One text or a list of texts, as RFC 7519 section 4.1.3 allows for `aud`.
 """
 
 
-MatchType: TypeAlias = Literal['allow-list', 'deny-list', 'rule', 'threshold', 'default', 'excluded', 'requirement', 'verdict']
+EventKind: TypeAlias = Literal['mouse', 'scroll', 'visibility', 'first_input', 'js_probe', 'page', 'snapshot']
 """
-Which part of a policy decided.
+The sorts of event.
 """
 
 
-class MotionScore(TypedDict):
-    """
-    What the learned model says of movement.
-    """
-
-    keys: float | None
-    """
-    The same of typing.
-    """
-    pointer: float | None
-    """
-    How likely the pointer is a tool's, 0 to 1 in millionths, people and tools taken as equally frequent; null when
-    too little was seen.
-    """
+PointerType: TypeAlias = Literal['mouse', 'touch', 'pen']
+"""
+The sorts of pointer.
+"""
 
 
-class NaturalQuestion(TypedDict):
+class Behavioral(TypedDict):
     """
-    One question in natural language.
-    """
-
-    category: Category
-    """
-    What it is about.
-    """
-    id: str
-    """
-    Under which id to answer it.
-    """
-    question: str
-    """
-    The question; it says what a bare answer looks like.
+    Interaction with the pages of a session; null is "not observed".
     """
 
-
-class NetworkFacts(TypedDict):
+    observed: NotRequired[bool]
     """
-    Membership of the address in lists that the host keeps; absent members were not looked up.
-    """
-
-    blocklist: NotRequired[bool | None]
-    """
-    An abuse list of the operator.
-    """
-    hosting: NotRequired[bool | None]
-    """
-    A published cloud or hosting range.
-    """
-    tor: NotRequired[bool | None]
-    """
-    A Tor exit.
-    """
-    vpn: NotRequired[bool | None]
-    """
-    A VPN exit.
-    """
-
-
-class NonceRecord(TypedDict):
-    """
-    A nonce as the host records it: inserted in one step unless it is there.
-    """
-
-    keep_until: int
-    """
-    From when it may be forgotten, in seconds since the Unix epoch.
-    """
-    key: str
-    """
-    SHA-256 of thumbprint, a zero byte and nonce, as hexadecimal text.
-    """
-
-
-class ObservedBehavior(TypedDict):
-    """
-    The interaction that rules can ask about.
-    """
-
-    first_input_delay_ms: NotRequired[int | None]
-    """
-    Delay between the first input and its handling, in milliseconds.
+    Whether any event told of behaviour (`snapshot`, `mouse`, `scroll`, `visibility`, `first_input`).
     """
     mouse_entropy: NotRequired[float | None]
     """
@@ -767,12 +310,148 @@ class ObservedBehavior(TypedDict):
     """
     How often the page was hidden or shown.
     """
+    first_input_delay_ms: NotRequired[int | None]
+    """
+    Delay between the first input and its handling, in milliseconds.
+    """
+    time_to_first_input_ms: NotRequired[int | None]
+    """
+    From navigation to the first input, in milliseconds.
+    """
+    total_ms: NotRequired[int | None]
+    """
+    Time on the pages, in milliseconds.
+    """
+    visible_ms: NotRequired[int | None]
+    """
+    The part of it in view, in milliseconds.
+    """
+    mouse_moves: NotRequired[int | None]
+    """
+    Sampled mouse movements.
+    """
+    pointer_moves: NotRequired[int | None]
+    """
+    Sampled pointer movements.
+    """
+    scroll_events: NotRequired[int | None]
+    """
+    Scroll events.
+    """
+    click_events: NotRequired[int | None]
+    """
+    Clicks.
+    """
+    key_events: NotRequired[int | None]
+    """
+    Keys pressed; which ones is never known.
+    """
+    scroll_max_depth_pct: NotRequired[int | None]
+    """
+    Deepest place scrolled to, in percent of the page.
+    """
+    max_touch_points: NotRequired[int | None]
+    """
+    Touch points that the device has.
+    """
+    coarse_pointer: NotRequired[int | None]
+    """
+    1 when the main pointer is a finger.
+    """
+    pointer_types: NotRequired[list[PointerType]]
+    """
+    The pointers that were used.
+    """
+    motion: NotRequired[dict[str, float]]
+    """
+    Features of movement: those of pointer and delivery from the page view with most movements, those of typing
+    from the one with most keys; empty when no snapshot of this version had any.
+    """
 
 
-OneOrMany: TypeAlias = str | list[str]
-"""
-One text or a list of texts, as RFC 7519 section 4.1.3 allows for `aud`.
-"""
+class JsDetection(TypedDict):
+    """
+    The script probe: tells seen by any probe of the session.
+    """
+
+    passed: NotRequired[bool | None]
+    """
+    Null without a probe; false when a tell proves automation or the probe reported failure.
+    """
+    webdriver: NotRequired[bool]
+    """
+    `navigator.webdriver`.
+    """
+    headless: NotRequired[bool]
+    """
+    A browser without a window.
+    """
+    headless_ua: NotRequired[bool]
+    """
+    A user agent that names a headless browser.
+    """
+    zero_viewport: NotRequired[bool]
+    """
+    Visible, but without area.
+    """
+    missing_plugins: NotRequired[bool]
+    """
+    A desktop Chromium without plugins.
+    """
+    navigator_anomaly: NotRequired[bool]
+    """
+    Navigator values that do not fit each other.
+    """
+    reported_failure: NotRequired[bool]
+    """
+    The probe itself reported `js_passed` false.
+    """
+
+
+class DirectRequest(TypedDict):
+    """
+    A request that brought a batch straight from the browser.
+    """
+
+    user_agent: NotRequired[str | None]
+    """
+    The `User-Agent` header.
+    """
+    address: NotRequired[str | None]
+    """
+    The address of the connection, behind trusted proxies.
+    """
+    secure: NotRequired[bool]
+    """
+    Whether it came over HTTPS.
+    """
+    sec_ch_ua: NotRequired[bool]
+    """
+    Whether `Sec-CH-UA` was sent.
+    """
+    sec_fetch_mode: NotRequired[bool]
+    """
+    Whether `Sec-Fetch-Mode` was sent.
+    """
+
+
+class PageHits(TypedDict):
+    """
+    All pages that the customer's server delivered in a session.
+    """
+
+    count: NotRequired[int]
+    """
+    How many.
+    """
+    first_at: NotRequired[Timestamp | None]
+    """
+    When the first one was.
+    """
+    bare_headers: NotRequired[bool]
+    """
+    Whether one lacked two or more headers that every browser sends.
+    """
 
 
 Outcome: TypeAlias = Literal['yes', 'no', 'unknown']
@@ -781,284 +460,110 @@ The answer of a verification.
 """
 
 
-class PagePathHash(TypedDict):
-    """
-    A path's hash.
-    """
-
-    path_hash: str
-    """
-    64 lower-case hexadecimal digits.
-    """
-
-
-class ParseKeyDirectory(TypedDict):
-    """
-    Input of `parse_key_directory`.
-    """
-
-    document: str
-    """
-    The document, at most 64 KiB.
-    """
-
-
-PointerType: TypeAlias = Literal['mouse', 'touch', 'pen']
+Band: TypeAlias = Literal['not_computed', 'definite', 'likely_automated', 'likely_human', 'verified']
 """
-The sorts of pointer.
+What a score means for a project.
 """
 
 
-PolicyAction: TypeAlias = Literal['allow', 'log', 'block', 'redirect', 'rewrite', 'challenge', 'instruct', 'delay']
+EvidenceKind: TypeAlias = Literal['list', 'range', 'rule', 'signature', 'signal', 'token']
 """
-What to do with a request.
-"""
-
-
-class ProbeFacts(TypedDict):
-    """
-    The outcome of the script probe.
-    """
-
-    passed: NotRequired[bool | None]
-    """
-    Null without a probe.
-    """
-
-
-class Problem(TypedDict):
-    """
-    One problem as it is shown.
-    """
-
-    num: int
-    """
-    The number, six digits.
-    """
-    operation: str
-    """
-    What to do with it, always `sha256_first8`.
-    """
-
-
-Profile: TypeAlias = Literal['tap', 'web-bot-auth', 'directory', 'generic']
-"""
-A set of rules for signatures of one purpose.
+The sorts of observation.
 """
 
 
-class PublicKeys(TypedDict):
+class VerifiedBot(TypedDict):
     """
-    Input of `public_keys`.
-    """
-
-    keys: list[Jwk | dict[str, Any]]
-    """
-    Private or public ES256 keys, in the order of publication.
+    A welcome bot whose identity was proved by its address.
     """
 
-
-class PublishedKey(TypedDict):
+    name: str
     """
-    A key that was read and checked.
+    For example `Googlebot`.
     """
-
-    alg: NotRequired[str | None]
+    category: str
     """
-    The only algorithm that the key is for.
-    """
-    crv: NotRequired[str | None]
-    """
-    Curve of an EC or OKP key, for example `P-256`.
-    """
-    d: NotRequired[str | None]
-    """
-    Private part; base64url.
-    """
-    e: NotRequired[str | None]
-    """
-    Exponent of an RSA key; base64url.
-    """
-    exp: NotRequired[int | None]
-    """
-    Until when it is valid, in seconds since the Unix epoch.
-    """
-    k: NotRequired[str | None]
-    """
-    Secret of an oct key; base64url.
-    """
-    key_ops: NotRequired[list[str] | None]
-    """
-    The only operations that the key is for, for example `verify`.
-    """
-    kid: NotRequired[str | None]
-    """
-    The key's id.
-    """
-    kty: str
-    """
-    Key type: `EC`, `OKP`, `RSA` or `oct`; others can be held but not used.
-    """
-    n: NotRequired[str | None]
-    """
-    Modulus of an RSA key; base64url.
-    """
-    nbf: NotRequired[int | None]
-    """
-    From when it is valid, in seconds since the Unix epoch.
-    """
-    thumbprint: str
-    """
-    Its RFC 7638 thumbprint, computed.
-    """
-    use: NotRequired[str | None]
-    """
-    What the key is for: `sig` or `enc`.
-    """
-    x: NotRequired[str | None]
-    """
-    First coordinate of an EC key, public key of an OKP key; base64url.
-    """
-    y: NotRequired[str | None]
-    """
-    Second coordinate of an EC key; base64url.
+    For example `Search` or `AI Crawler`.
     """
 
 
-class RangeTable(TypedDict):
+class MotionScore(TypedDict):
     """
-    Lists of ranges by the name of their feed, with their date.
+    What the learned model says of movement.
     """
 
-    date: str
+    pointer: float | None
     """
-    When they were fetched, `YYYY-MM-DD`.
+    How likely the pointer is a tool's, 0 to 1 in millionths, people and tools taken as equally frequent; null when
+    too little was seen.
     """
-    feeds: dict[str, list[str]]
+    keys: float | None
     """
-    Ranges in CIDR notation by feed, as catalogue entries name it.
-    """
-    source: NotRequired[str]
-    """
-    Where they come from.
+    The same of typing.
     """
 
 
-Reason: TypeAlias = Literal['alg_mismatch', 'alg_not_allowed', 'component_missing', 'coverage_insufficient', 'created_in_future', 'digest_mismatch', 'expired', 'expires_before_created', 'key_expired', 'key_unavailable', 'malformed', 'no_applicable_signature', 'nonce_length', 'nonce_store_full', 'parameter_missing', 'replay', 'signature_agent_not_covered', 'signature_mismatch', 'tag_mismatch', 'test_key', 'window_too_long']
+Action: TypeAlias = Literal['allow', 'challenge', 'block', 'log', 'delay']
 """
-Why a signature does not hold.
+What the caller is advised to do.
 """
 
 
-class ReasoningPart(TypedDict):
-    """
-    How the reasoning part was judged.
-    """
-
-    passed: bool
-    """
-    Whether it passed.
-    """
-    reason: NotRequired[str | None]
-    """
-    Why it failed.
-    """
-    score: NotRequired[str | None]
-    """
-    Right answers of all, `3/3`; only when passed.
-    """
-    solve_time_ms: NotRequired[int | None]
-    """
-    Milliseconds from issue to its answers, when they were counted.
-    """
-
-
-class ReasoningPassed(TypedDict):
-    """
-    All questions answered right and in time.
-    """
-
-    correct: int
-    """
-    Questions answered right.
-    """
-    solve_time_ms: int
-    """
-    Milliseconds from issue to answer as the server saw them, both network legs included.
-    """
-    total: int
-    """
-    Questions asked.
-    """
-
-
-class ReasoningQuestion(TypedDict):
-    """
-    The half of a reasoning challenge that the client sees.
-    """
-
-    id: str
-    """
-    The id to send back with the answers.
-    """
-    instructions: str
-    """
-    What to do, in English.
-    """
-    limit_ms: int
-    """
-    The time allowed, in milliseconds.
-    """
-    questions: list[NaturalQuestion]
-    """
-    What is asked.
-    """
-
-
-RedirectMode: TypeAlias = Literal['http', 'instruct']
+RuleTree: TypeAlias = str | list[Any]
 """
-How `redirect` is answered.
+The syntax tree of a rule: nested lists, operator first; a boolean field on its own is its name.
 """
 
 
-class RemoteDetection(TypedDict):
-    """
-    What a detection service said.
-    """
-
-    bot_type: BotType
-    """
-    What it comes from.
-    """
-    confidence: float
-    """
-    The likelihood of automation, 0 to 1.
-    """
-    is_bot: bool
-    """
-    Whether the request is automated.
-    """
-
-
-Require: TypeAlias = Literal['none', 'agent', 'human', 'signed']
+RuleField: TypeAlias = Literal['score', 'band', 'verified_bot', 'verified_bot_category', 'js_detection.passed', 'static_resource', 'detection_ids', 'path', 'ip', 'country', 'ua', 'behavioral.mouse_entropy', 'behavioral.scroll_velocity', 'behavioral.visibility_changes', 'behavioral.first_input_delay_ms', 'logged_in']
 """
-The credential that a policy demands.
+A fact that a rule can ask about.
 """
 
 
-class ReverseDnsAnswer(TypedDict):
+class RuleMatch(TypedDict):
     """
-    The answer of a reverse look-up that was completed.
+    An active rule whose expression holds for the session.
     """
 
-    forward_confirmed: bool
+    name: str
     """
-    Whether the name resolves back to the address.
+    The owner's name for the rule.
     """
-    name: NotRequired[str | None]
+    action: Action
     """
-    The name that the address points to; absent when it has none.
+    What the rule asks for.
     """
+
+
+BotType: TypeAlias = Literal['ai_agent', 'crawler', 'scraper', 'automation', 'monitoring', 'security_scanner', 'unknown_bot', 'human', 'unknown']
+"""
+What a request comes from.
+"""
+
+
+SubType: TypeAlias = Literal['user_fetch', 'browser_agent', 'coding_agent', 'signed_agent', 'undeclared_agent', 'search_engine', 'ai_training', 'ai_search', 'archiver', 'seo', 'advertising', 'social_preview', 'feed_reader', 'academic', 'other', 'framework', 'behavioral', 'spoofed_identity', 'price_comparison', 'headless_browser', 'webdriver', 'http_library', 'cli_tool', 'uptime', 'synthetic', 'validator', 'webhook', 'vulnerability', 'internet_census', 'av_proxy', 'unclassified']
+"""
+The finer kinds of `BotType`.
+"""
+
+
+DetectionClass: TypeAlias = Literal['human', 'ai_agent', 'bot', 'incomplete_data']
+"""
+The coarse class of a classification.
+"""
+
+
+BotCategory: TypeAlias = Literal['ai_assistant', 'search_engine', 'social_media', 'monitoring', 'scraper', 'automation', 'security', 'analytics', 'unknown']
+"""
+The coarse category of a bot.
+"""
+
+
+ConfidenceLevel: TypeAlias = Literal['very_high', 'high', 'medium', 'low']
+"""
+A confidence in words.
+"""
 
 
 RiskLevel: TypeAlias = Literal['critical', 'high', 'medium', 'low']
@@ -1067,26 +572,75 @@ What is at stake with a request.
 """
 
 
-class RobotsTxt(TypedDict):
+Trigger: TypeAlias = Literal['fetcher', 'crawler']
+"""
+What makes an agent come (the vocabulary of the signature-agent card).
+"""
+
+
+AgentPurpose: TypeAlias = Literal['training', 'search', 'user_triggered', 'agentic_browser', 'search_engine', 'link_preview', 'feed', 'archive', 'research', 'seo', 'advertising', 'monitoring', 'security', 'scraping', 'automation', 'other']
+"""
+What an agent does with what it fetches; follows from its `SubType`.
+"""
+
+
+VerificationStatus: TypeAlias = Literal['verified', 'claimed', 'spoofed', 'none']
+"""
+The outcomes of verification.
+"""
+
+
+VerificationMethod: TypeAlias = Literal['http_signature', 'ip_range', 'fcrdns', 'token', 'none']
+"""
+The methods of verification.
+"""
+
+
+Forgeability: TypeAlias = Literal['low', 'medium', 'high']
+"""
+How easily an identity is forged.
+"""
+
+
+class AgentFeed(TypedDict):
     """
-    Who may fetch a site, for a robots file (RFC 9309).
+    A published list of an operator's address ranges.
     """
 
-    allow: NotRequired[list[str]]
+    name: str
     """
-    Purposes and agents that may fetch everything.
+    The name that catalogue entries use.
     """
-    disallow: NotRequired[list[str]]
+    url: str | None
     """
-    Purposes and agents that may fetch nothing.
+    Where it is published; absent when the host must supply it.
     """
-    disallow_others: NotRequired[bool]
+
+
+class AgentSource(TypedDict):
     """
-    Whether all others may fetch nothing.
+    A source of entries, with its licence.
     """
-    sitemaps: NotRequired[list[str]]
+
+    name: str
     """
-    Absolute addresses of site maps.
+    Its name.
+    """
+    url: str
+    """
+    Where it is.
+    """
+    licence: str
+    """
+    Its licence as SPDX expression.
+    """
+    version: str | None
+    """
+    The version that was read.
+    """
+    date: str
+    """
+    When it was read or published, `YYYY-MM-DD`.
     """
 
 
@@ -1105,278 +659,109 @@ class RobotsTxtText(TypedDict):
     """
 
 
-class RttAdjustment(TypedDict):
-    """
-    How a limit follows from the claimed network time.
-    """
-
-    adjusted_timeout: int
-    """
-    The resulting limit, in milliseconds.
-    """
-    explanation: str
-    """
-    The sum in words.
-    """
-    measured_rtt: int
-    """
-    The round-trip time allowed for, in milliseconds.
-    """
+PolicyAction: TypeAlias = Literal['allow', 'log', 'block', 'redirect', 'rewrite', 'challenge', 'instruct', 'delay']
+"""
+What to do with a request.
+"""
 
 
-class RuleCondition(TypedDict):
+class Thresholds(TypedDict):
     """
-    One condition of a rule; a condition on a fact that was not observed does not hold.
+    Limits of confidence and reputation, 0 to 1.
     """
 
-    case_insensitive: NotRequired[bool]
+    confidence_threshold: NotRequired[float]
     """
-    Whether letters compare without regard to case.
+    The confidence from which `confidence_action` is taken.
     """
-    field: ConditionField
+    confidence_action: NotRequired[PolicyAction]
     """
-    The fact.
+    The action for a bot of that confidence.
     """
-    operator: ConditionOperator
+    min_reputation_score: NotRequired[float]
     """
-    The comparison.
+    The reputation below which `low_reputation_action` is taken.
     """
-    value: Any
+    low_reputation_action: NotRequired[PolicyAction]
     """
-    What it is compared with.
+    The action for an agent of low reputation.
+    """
+    trusted_reputation_threshold: NotRequired[float]
+    """
+    The reputation from which an agent is exempt from the confidence threshold.
+    """
+    trust_signed_requests: NotRequired[bool]
+    """
+    Whether a verified signature or token exempts from the confidence threshold.
     """
 
 
-class RuleFacts(TypedDict):
+class ListEntry(TypedDict):
     """
-    What is known about a session and the request that is asked about; null is "not observed".
+    An entry of the allow or deny list; every member that is given must match, and at least one must be given.
     """
 
-    band: NotRequired[Band]
+    client_name: NotRequired[str | None]
     """
-    The band of the score.
+    An agent's name, id, vendor or robots token, in any case.
     """
-    behavioral: NotRequired[ObservedBehavior]
+    client_did: NotRequired[str | None]
     """
-    Interaction with the pages.
+    The decentralised identifier of the client.
     """
-    country: NotRequired[str | None]
+    agent_did: NotRequired[str | None]
     """
-    The visitor's country, ISO 3166-1 alpha-2.
-    """
-    detection_ids: NotRequired[list[int]]
-    """
-    Every id of what was detected, also those that a verdict hides.
+    The decentralised identifier of the agent.
     """
     ip: NotRequired[str | None]
     """
-    The visitor's address.
+    An address or a range in CIDR notation.
     """
-    js_detection: NotRequired[ProbeFacts]
+    reason: NotRequired[str | None]
     """
-    The script probe.
-    """
-    logged_in: NotRequired[bool | None]
-    """
-    Whether the visitor is logged in.
-    """
-    path: NotRequired[str | None]
-    """
-    The requested path or route template.
-    """
-    score: NotRequired[int]
-    """
-    1 to 99; 0 when not computed or verified.
-    """
-    static_resource: NotRequired[bool]
-    """
-    Whether the path names an asset.
-    """
-    ua: NotRequired[str | None]
-    """
-    The visitor's user agent.
-    """
-    verified_bot: NotRequired[bool]
-    """
-    Whether the visitor is a bot that proved its identity.
-    """
-    verified_bot_category: NotRequired[str | None]
-    """
-    The category of that bot, for example `Search`.
+    Why it is on the list; for people.
     """
 
 
-RuleField: TypeAlias = Literal['score', 'band', 'verified_bot', 'verified_bot_category', 'js_detection.passed', 'static_resource', 'detection_ids', 'path', 'ip', 'country', 'ua', 'behavioral.mouse_entropy', 'behavioral.scroll_velocity', 'behavioral.visibility_changes', 'behavioral.first_input_delay_ms', 'logged_in']
+ConditionField: TypeAlias = Literal['agent_type', 'agent_name', 'agent_vendor', 'client_did', 'agent_did', 'confidence', 'reputation_score', 'risk_level', 'path', 'method', 'origin', 'user_agent', 'signature_verified', 'is_authenticated', 'has_valid_delegation', 'bot_type', 'sub_type', 'verification', 'forgeability', 'ip', 'asn', 'country', 'request_rate_300s']
 """
-A fact that a rule can ask about.
+The facts that a condition can ask for.
 """
 
 
-class RuleMatch(TypedDict):
-    """
-    An active rule whose expression holds for the session.
-    """
-
-    action: Action
-    """
-    What the rule asks for.
-    """
-    name: str
-    """
-    The owner's name for the rule.
-    """
-
-
-class RuleMatches(TypedDict):
-    """
-    The rules that match.
-    """
-
-    matches: list[RuleMatch]
-    """
-    In the order of the rules; the `rule_matches` of `resolve_action`.
-    """
-
-
-class RuleSource(TypedDict):
-    """
-    A rule as its owner writes it.
-    """
-
-    action: Action
-    """
-    What it asks for.
-    """
-    expression: str
-    """
-    When it matches.
-    """
-    name: str
-    """
-    The owner's name for it, 1 to 255 characters; verdicts name it in their reason.
-    """
-
-
-RuleTree: TypeAlias = str | list[Any]
+ConditionOperator: TypeAlias = Literal['equals', 'not_equals', 'contains', 'not_contains', 'starts_with', 'ends_with', 'greater_than', 'less_than', 'greater_than_or_equals', 'less_than_or_equals', 'matches', 'in', 'not_in']
 """
-The syntax tree of a rule: nested lists, operator first; a boolean field on its own is its name.
+The comparisons.
 """
 
 
-class ScoreMotion(TypedDict):
+class PathRule(TypedDict):
     """
-    Input of `score_motion`.
-    """
-
-    motion: dict[str, float]
-    """
-    Features of movement by their key, as in a snapshot.
-    """
-    motion_version: int
-    """
-    What the features mean: the `motion_version` that came with them.
+    A rule on a path pattern.
     """
 
-
-class SessionTracking(TypedDict):
+    pattern: str
     """
-    The sealed cookie by which a detected agent is known again.
+    The path pattern.
     """
-
-    cookie_max_age: NotRequired[int]
+    action: PolicyAction
     """
-    How long it holds, in seconds.
+    What to do.
     """
-    cookie_name: NotRequired[str]
+    min_confidence: NotRequired[float | None]
     """
-    Its name.
+    The confidence, 0 to 1, that is needed; any when absent.
     """
-    enabled: NotRequired[bool]
+    priority: NotRequired[int]
     """
-    Whether it is in use.
-    """
-    encryption_key: NotRequired[str | None]
-    """
-    The secret of all processes of a site, of at least 16 bytes. Without one, each guard has a random key, and what
-    one process noted no other can read.
+    Lower comes first.
     """
 
 
-class SignSessionCookie(TypedDict):
-    """
-    Input of `sign_session_cookie`.
-    """
-
-    private_key: str
-    """
-    The project's private key, `sk_…`.
-    """
-    session_token: str
-    """
-    The session that the cookie carries.
-    """
-    site_key: str
-    """
-    The project's site key, `pk_…`.
-    """
-
-
-SignatureAgentForm: TypeAlias = Literal['dictionary', 'string']
+Require: TypeAlias = Literal['none', 'agent', 'human', 'signed']
 """
-The two forms of the header `Signature-Agent`.
+The credential that a policy demands.
 """
-
-
-class SignaturePolicy(TypedDict):
-    """
-    What a verifier of message signatures demands.
-    """
-
-    allow_test_keys: NotRequired[bool]
-    """
-    Whether keys count whose private half was published with a specification.
-    """
-    clock_skew_seconds: NotRequired[int]
-    """
-    Seconds by which clocks may differ.
-    """
-    compat: NotRequired[bool]
-    """
-    Whether profile `tap` takes signatures without `expires` for 300 seconds, and payments that cover little.
-    """
-    described: NotRequired[bool]
-    """
-    Whether the request is only described: a covered part that was not supplied makes the signature `unverified`
-    instead of `invalid`.
-    """
-    generic_components: NotRequired[list[str]]
-    """
-    What profile `generic` demands to be covered.
-    """
-    generic_tag: NotRequired[str | None]
-    """
-    The tag of profile `generic`; without one it takes every signature.
-    """
-    longest_lifetime_seconds: NotRequired[int | None]
-    """
-    Longest time from `created` to `expires` in seconds, instead of the profile's own.
-    """
-    payment: NotRequired[bool]
-    """
-    Whether the request is a payment, which needs a payer's tag in profile `tap`.
-    """
-    profiles: NotRequired[list[Profile]]
-    """
-    The profiles in order; for each signature the first one that is for its tag counts.
-    """
-    raw_base: NotRequired[bool]
-    """
-    Whether profile `tap` takes signatures over the parameters exactly as received.
-    """
-    visa_page_base: NotRequired[bool]
-    """
-    Whether profile `tap` takes signatures over the label and the parameters in a fixed order without `alg`.
-    """
 
 
 SignatureStatus: TypeAlias = Literal['verified', 'invalid', 'unverified']
@@ -1385,22 +770,65 @@ The results of a signature check.
 """
 
 
-class SignatureVerifierOptions(TypedDict):
+Reason: TypeAlias = Literal['alg_mismatch', 'alg_not_allowed', 'component_missing', 'coverage_insufficient', 'created_in_future', 'digest_mismatch', 'expired', 'expires_before_created', 'key_expired', 'key_unavailable', 'malformed', 'no_applicable_signature', 'nonce_length', 'nonce_store_full', 'parameter_missing', 'replay', 'signature_agent_not_covered', 'signature_mismatch', 'tag_mismatch', 'test_key', 'window_too_long']
+"""
+Why a signature does not hold.
+"""
+
+
+Profile: TypeAlias = Literal['tap', 'web-bot-auth', 'directory', 'generic']
+"""
+A set of rules for signatures of one purpose.
+"""
+
+
+BaseForm: TypeAlias = Literal['rfc9421', 'botcha', 'raw', 'visa-page']
+"""
+Forms of the last line of a signature base.
+"""
+
+
+class NonceRecord(TypedDict):
     """
-    Keys and policy of a `SignatureVerifier`.
+    A nonce as the host records it: inserted in one step unless it is there.
     """
 
-    directories: NotRequired[dict[str, list[DatedJwk | dict[str, Any]]]]
+    key: str
     """
-    The keys of signers by their origin (`https://agent.example`), or by the URL of their directory or key set.
+    SHA-256 of thumbprint, a zero byte and nonce, as hexadecimal text.
     """
-    keys: NotRequired[list[DatedJwk | dict[str, Any]]]
+    keep_until: int
     """
-    Keys that are known otherwise, found by thumbprint, in profile `tap` also by `kid`.
+    From when it may be forgotten, in seconds since the Unix epoch.
     """
-    policy: NotRequired[SignaturePolicy]
+
+
+Warning: TypeAlias = Literal['payer_coverage']
+"""
+What was let pass.
+"""
+
+
+class SignatureOutcome(TypedDict):
     """
-    What is demanded.
+    How checking an HTTP message signature (RFC 9421) ended.
+    """
+
+    status: SignatureStatus
+    """
+    The result.
+    """
+    keyid: NotRequired[str | None]
+    """
+    The key id, an RFC 7638 thumbprint.
+    """
+    signature_agent: NotRequired[str | None]
+    """
+    The origin that the `Signature-Agent` header names, for example `https://chatgpt.com`.
+    """
+    trigger: NotRequired[Trigger | None]
+    """
+    The `trigger` of the signer's card, when one was read.
     """
 
 
@@ -1415,41 +843,116 @@ class SignedHttpRequest(TypedDict):
     """
 
 
-class SignedPageToken(TypedDict):
+class PublishedKey(TypedDict):
     """
-    A signed page token.
-    """
-
-    page_token: str
-    """
-    For the collector's endpoint, as the query parameter `page_token`.
+    A key that was read and checked.
     """
 
+    kty: str
+    """
+    Key type: `EC`, `OKP`, `RSA` or `oct`; others can be held but not used.
+    """
+    crv: NotRequired[str | None]
+    """
+    Curve of an EC or OKP key, for example `P-256`.
+    """
+    x: NotRequired[str | None]
+    """
+    First coordinate of an EC key, public key of an OKP key; base64url.
+    """
+    y: NotRequired[str | None]
+    """
+    Second coordinate of an EC key; base64url.
+    """
+    d: NotRequired[str | None]
+    """
+    Private part; base64url.
+    """
+    n: NotRequired[str | None]
+    """
+    Modulus of an RSA key; base64url.
+    """
+    e: NotRequired[str | None]
+    """
+    Exponent of an RSA key; base64url.
+    """
+    k: NotRequired[str | None]
+    """
+    Secret of an oct key; base64url.
+    """
+    kid: NotRequired[str | None]
+    """
+    The key's id.
+    """
+    use: NotRequired[str | None]
+    """
+    What the key is for: `sig` or `enc`.
+    """
+    alg: NotRequired[str | None]
+    """
+    The only algorithm that the key is for.
+    """
+    key_ops: NotRequired[list[str] | None]
+    """
+    The only operations that the key is for, for example `verify`.
+    """
+    nbf: NotRequired[int | None]
+    """
+    From when it is valid, in seconds since the Unix epoch.
+    """
+    exp: NotRequired[int | None]
+    """
+    Until when it is valid, in seconds since the Unix epoch.
+    """
+    thumbprint: str
+    """
+    Its RFC 7638 thumbprint, computed.
+    """
 
-class SignedRequest(TypedDict):
+
+DecisionReason: TypeAlias = Literal['disabled', 'excluded', 'token_required', 'invalid_token', 'capability_missing', 'signature_required', 'invalid_signature', 'human_required', 'unknown', 'unavailable', 'allow_list', 'deny_list', 'rule', 'verdict', 'confidence', 'reputation', 'satisfied', 'default']
+"""
+Why a decision was made; stable texts.
+"""
+
+
+MatchType: TypeAlias = Literal['allow-list', 'deny-list', 'rule', 'threshold', 'default', 'excluded', 'requirement', 'verdict']
+"""
+Which part of a policy decided.
+"""
+
+
+class GuardResponse(TypedDict):
     """
-    A request as other languages describe it.
+    An answer in the place of the site's.
     """
 
-    body_base64: NotRequired[str | None]
+    status: int
     """
-    The content in base64; needed where `content-digest` is covered.
+    The status.
     """
-    headers: dict[str, OneOrMany]
+    headers: list[tuple[str, str]]
     """
-    The headers, names in any case; a repeated header as a list.
+    The headers, `Content-Type` among them.
     """
-    method: NotRequired[str | None]
+    body: str
     """
-    The HTTP method.
+    The body.
     """
-    trailers: NotRequired[dict[str, OneOrMany]]
+
+
+class Upstream(TypedDict):
     """
-    The trailers, likewise.
+    What changes in the headers of a passing request.
     """
-    url: NotRequired[str | None]
+
+    remove: list[str]
     """
-    The absolute URL as the client asked for it, or a path that begins with `/`; nothing decoded.
+    The names, as they came, of headers that only a guard may set.
+    """
+    set: list[tuple[str, str]]
+    """
+    What the guard found out, to be set after that.
     """
 
 
@@ -1468,75 +971,72 @@ class SignedSessionCookie(TypedDict):
     """
 
 
-class SignedToken(TypedDict):
+class VerifiedSessionCookie(TypedDict):
     """
-    A signed token.
-    """
-
-    token: str
-    """
-    The compact form, three base64url parts with points between them.
+    What a cookie that holds says.
     """
 
-
-class Solution(TypedDict):
+    session_token: str
     """
-    A solution: `answers` to problems, `answer` to a puzzle, `answer` and `timestamp` for a page.
-    """
-
-    answer: NotRequired[str | None]
-    """
-    The answer to the puzzle or the page's challenge.
-    """
-    answers: NotRequired[list[str] | None]
-    """
-    The answers to the problems, in their order.
-    """
-    timestamp: NotRequired[str | None]
-    """
-    The time to submit with the answer to a page's challenge.
+    The visitor's session.
     """
 
 
-class SolveInlineChallenge(TypedDict):
+class SignedPageToken(TypedDict):
     """
-    Input of `solve_inline_challenge`.
-    """
-
-    body: Any
-    """
-    The parsed JSON body of the answer, an object with `challenge`.
+    A signed page token.
     """
 
-
-class Solved(TypedDict):
+    page_token: str
     """
-    A right answer in time.
-    """
-
-    solve_time_ms: int
-    """
-    Milliseconds from issue to answer as the server saw them, both network legs included.
+    For the collector's endpoint, as the query parameter `page_token`.
     """
 
 
-class SpeedPart(TypedDict):
+class PageClaims(TypedDict):
     """
-    How the speed part was judged.
+    What a page token says.
     """
 
-    passed: bool
+    page_id: str
     """
-    Whether it passed.
+    The page view: 32 lower-case hexadecimal digits.
     """
-    reason: NotRequired[str | None]
+    session_token: str
     """
-    Why it failed.
+    The visitor's session.
     """
-    solve_time_ms: NotRequired[int | None]
+    issued_at: Timestamp
     """
-    Milliseconds from issue to its answers; only when passed.
+    When the token was made.
     """
+    expires_at: Timestamp
+    """
+    From when on it is refused.
+    """
+
+
+class PagePathHash(TypedDict):
+    """
+    A path's hash.
+    """
+
+    path_hash: str
+    """
+    64 lower-case hexadecimal digits.
+    """
+
+
+LocationKind: TypeAlias = Literal['directory', 'jwks_uri', 'cimd']
+"""
+What a key location holds.
+"""
+
+
+Difficulty: TypeAlias = Literal['easy', 'medium', 'hard']
+"""
+How many primes are hashed and how long it may take.
+"""
 
 
 class SpeedProblem1(TypedDict):
@@ -1560,40 +1060,101 @@ One problem as servers send it: a bare number or an object.
 """
 
 
-SubType: TypeAlias = Literal['user_fetch', 'browser_agent', 'coding_agent', 'signed_agent', 'undeclared_agent', 'search_engine', 'ai_training', 'ai_search', 'archiver', 'seo', 'advertising', 'social_preview', 'feed_reader', 'academic', 'other', 'framework', 'behavioral', 'spoofed_identity', 'price_comparison', 'headless_browser', 'webdriver', 'http_library', 'cli_tool', 'uptime', 'synthetic', 'validator', 'webhook', 'vulnerability', 'internet_census', 'av_proxy', 'unclassified']
-"""
-The finer kinds of `BotType`.
-"""
-
-
-class Thresholds(TypedDict):
+class LandingChallenge(TypedDict):
     """
-    Limits of confidence and reputation, 0 to 1.
+    A page's embedded challenge.
     """
 
-    confidence_action: NotRequired[PolicyAction]
+    nonce: NotRequired[str | None]
     """
-    The action for a bot of that confidence.
+    The nonce in the page, if it has one.
     """
-    confidence_threshold: NotRequired[float]
+    now: Timestamp
     """
-    The confidence from which `confidence_action` is taken.
+    The current time; the answer holds for two minutes.
     """
-    low_reputation_action: NotRequired[PolicyAction]
+
+
+class SolveInlineChallenge(TypedDict):
     """
-    The action for an agent of low reputation.
+    Input of `solve_inline_challenge`.
     """
-    min_reputation_score: NotRequired[float]
+
+    body: Any
     """
-    The reputation below which `low_reputation_action` is taken.
+    The parsed JSON body of the answer, an object with `challenge`.
     """
-    trust_signed_requests: NotRequired[bool]
+
+
+class GenerateReasoning(TypedDict):
     """
-    Whether a verified signature or token exempts from the confidence threshold.
+    Input of `generate_reasoning`.
     """
-    trusted_reputation_threshold: NotRequired[float]
+
+    seed: str
     """
-    The reputation from which an agent is exempt from the confidence threshold.
+    32 random bytes as hexadecimal text; a fresh seed for each challenge.
+    """
+    id: NotRequired[str | None]
+    """
+    The challenge's id; without one, a UUID from the seed.
+    """
+    now: Timestamp
+    """
+    The time of issue.
+    """
+
+
+class GenerateHybrid(TypedDict):
+    """
+    Input of `generate_hybrid`.
+    """
+
+    seed: str
+    """
+    32 random bytes as hexadecimal text; a fresh seed for each challenge.
+    """
+    id: NotRequired[str | None]
+    """
+    The challenge's id; without one, a UUID from the seed.
+    """
+    client_time: NotRequired[Timestamp | None]
+    """
+    The time that the client claims to have asked at.
+    """
+    rtt_cap_ms: NotRequired[int]
+    """
+    The most network time that a claim can gain, in milliseconds, 1000 when left out.
+    """
+    now: Timestamp
+    """
+    The time of issue.
+    """
+
+
+class GenerateKey(TypedDict):
+    """
+    Input of `generate_key`.
+    """
+
+    seed: str
+    """
+    32 random bytes as hexadecimal text; keep them as secret as the key.
+    """
+    kid: NotRequired[str | None]
+    """
+    The key's id; without one, its RFC 7638 thumbprint.
+    """
+
+
+class PublicKeys(TypedDict):
+    """
+    Input of `public_keys`.
+    """
+
+    keys: list[Jwk | dict[str, Any]]
+    """
+    Private or public ES256 keys, in the order of publication.
     """
 
 
@@ -1608,10 +1169,164 @@ class Thumbprint(TypedDict):
     """
 
 
-Timestamp: TypeAlias = int
-"""
-A point in time in milliseconds since the Unix epoch; crosses to other languages as an integer.
-"""
+class VerifyToken(TypedDict):
+    """
+    Input of `verify_token`.
+    """
+
+    token: str
+    """
+    The token in compact form.
+    """
+    keys: NotRequired[Jwks | dict[str, Any] | None]
+    """
+    The issuer's key set; accepts ES256.
+    """
+    secret: NotRequired[str | None]
+    """
+    A shared secret; accepts HS256.
+    """
+    audience: NotRequired[str | None]
+    """
+    The audience that the token must name.
+    """
+    client_ip: NotRequired[str | None]
+    """
+    The client address that the token must be bound to.
+    """
+    issuer: NotRequired[OneOrMany | None]
+    """
+    The issuer or issuers accepted, `botcha.ai` when left out; null accepts any.
+    """
+    types: NotRequired[list[str] | None]
+    """
+    The token types accepted, `botcha-verified` when left out; null accepts any.
+    """
+    leeway_seconds: NotRequired[int]
+    """
+    Seconds by which clocks may differ, 0 when left out.
+    """
+    now: Timestamp
+    """
+    The time of the check.
+    """
+
+
+class PageHit(TypedDict):
+    """
+    One page that the customer's server delivered.
+    """
+
+    occurred_at: Timestamp
+    """
+    When.
+    """
+    header_names: NotRequired[list[str]]
+    """
+    Lower-case names of the request's headers; empty when they were not reported.
+    """
+
+
+class ScoreMotion(TypedDict):
+    """
+    Input of `score_motion`.
+    """
+
+    motion: dict[str, float]
+    """
+    Features of movement by their key, as in a snapshot.
+    """
+    motion_version: int
+    """
+    What the features mean: the `motion_version` that came with them.
+    """
+
+
+class BotSettings(TypedDict):
+    """
+    A project's toggles; new projects observe and enforce nothing.
+    """
+
+    allow_verified: NotRequired[bool]
+    """
+    Verified bots are allowed before anything else.
+    """
+    protect_static: NotRequired[bool]
+    """
+    When false, requests for static files are always allowed.
+    """
+    block_definite: NotRequired[bool]
+    """
+    The band `definite` is blocked.
+    """
+    challenge_likely: NotRequired[bool]
+    """
+    The band `likely_automated` is challenged.
+    """
+
+
+class CheckRule(TypedDict):
+    """
+    Input of `check_rule`.
+    """
+
+    expression: str
+    """
+    The text of the expression.
+    """
+
+
+class RuleSource(TypedDict):
+    """
+    A rule as its owner writes it.
+    """
+
+    name: str
+    """
+    The owner's name for it, 1 to 255 characters; verdicts name it in their reason.
+    """
+    expression: str
+    """
+    When it matches.
+    """
+    action: Action
+    """
+    What it asks for.
+    """
+
+
+class ProbeFacts(TypedDict):
+    """
+    The outcome of the script probe.
+    """
+
+    passed: NotRequired[bool | None]
+    """
+    Null without a probe.
+    """
+
+
+class ObservedBehavior(TypedDict):
+    """
+    The interaction that rules can ask about.
+    """
+
+    mouse_entropy: NotRequired[float | None]
+    """
+    Naturalness of the pointer's path, 0 to 1; people tend to have high values.
+    """
+    scroll_velocity: NotRequired[float | None]
+    """
+    Pixels per second while scrolling.
+    """
+    visibility_changes: NotRequired[int | None]
+    """
+    How often the page was hidden or shown.
+    """
+    first_input_delay_ms: NotRequired[int | None]
+    """
+    Delay between the first input and its handling, in milliseconds.
+    """
 
 
 class TlsFingerprints(TypedDict):
@@ -1629,58 +1344,361 @@ class TlsFingerprints(TypedDict):
     """
 
 
+class ClientFacts(TypedDict):
+    """
+    What a script on the page saw.
+    """
+
+    webdriver: NotRequired[bool | None]
+    """
+    `navigator.webdriver`.
+    """
+    headless_artifacts: NotRequired[int | None]
+    """
+    How many independent artefacts of a headless browser were found.
+    """
+    visible_ms: NotRequired[int | None]
+    """
+    How long the page was visible, in milliseconds.
+    """
+    interactions: NotRequired[int | None]
+    """
+    How many trusted interactions there were.
+    """
+    human: NotRequired[bool | None]
+    """
+    Whether pointer or keyboard movement was natural enough to be a person's.
+    """
+
+
+class FeedAnswer(TypedDict):
+    """
+    What one published address feed says about the request's address.
+    """
+
+    feed: str
+    """
+    The feed's name as in the catalogue, for example `openai-gptbot`.
+    """
+    contains: bool
+    """
+    Whether the address lies in one of its ranges.
+    """
+    as_of: Timestamp
+    """
+    When the feed was fetched, or the date of a bundled snapshot.
+    """
+    bundled: NotRequired[bool]
+    """
+    Whether it is a snapshot bundled with the product: usable for 30 days, a fetched feed for 7.
+    """
+
+
+class ReverseDnsAnswer(TypedDict):
+    """
+    The answer of a reverse look-up that was completed.
+    """
+
+    name: NotRequired[str | None]
+    """
+    The name that the address points to; absent when it has none.
+    """
+    forward_confirmed: bool
+    """
+    Whether the name resolves back to the address.
+    """
+
+
+class NetworkFacts(TypedDict):
+    """
+    Membership of the address in lists that the host keeps; absent members were not looked up.
+    """
+
+    hosting: NotRequired[bool | None]
+    """
+    A published cloud or hosting range.
+    """
+    blocklist: NotRequired[bool | None]
+    """
+    An abuse list of the operator.
+    """
+    tor: NotRequired[bool | None]
+    """
+    A Tor exit.
+    """
+    vpn: NotRequired[bool | None]
+    """
+    A VPN exit.
+    """
+
+
+class BehaviorFacts(TypedDict):
+    """
+    Counters of one visitor's behaviour; absent members were not counted.
+    """
+
+    requests_last_second: NotRequired[int | None]
+    """
+    Requests in the last second.
+    """
+    requests_last_5_seconds: NotRequired[int | None]
+    """
+    Requests in the last five seconds.
+    """
+    requests_by_minute: NotRequired[list[int]]
+    """
+    Requests in each of the last minutes, the latest first; three are looked at.
+    """
+    honeypot: NotRequired[bool]
+    """
+    A trap path that is never linked visibly was asked for.
+    """
+    robots_first: NotRequired[bool]
+    """
+    The session began with `robots.txt` or a sitemap.
+    """
+    sequential_requests: NotRequired[int | None]
+    """
+    Requests that step a `page`, `offset`, `cursor` or `id` parameter.
+    """
+    carried_confidence: NotRequired[float | None]
+    """
+    The confidence, 0 to 1, of an earlier bot classification of the same visitor.
+    """
+
+
+class FindAgents(TypedDict):
+    """
+    Which agents are asked for; each member narrows the list.
+    """
+
+    purposes: NotRequired[list[str]]
+    """
+    Purposes of which one must be the agent's, for example `training`; `ai` stands for those of AI.
+    """
+    operator: NotRequired[str | None]
+    """
+    A part of the operator's name.
+    """
+    verifiable: NotRequired[bool | None]
+    """
+    Whether its identity can be proven.
+    """
+    search: NotRequired[str | None]
+    """
+    A part of its id, name, operator, user agent or description's address.
+    """
+
+
+class RobotsTxt(TypedDict):
+    """
+    Who may fetch a site, for a robots file (RFC 9309).
+    """
+
+    disallow: NotRequired[list[str]]
+    """
+    Purposes and agents that may fetch nothing.
+    """
+    allow: NotRequired[list[str]]
+    """
+    Purposes and agents that may fetch everything.
+    """
+    disallow_others: NotRequired[bool]
+    """
+    Whether all others may fetch nothing.
+    """
+    sitemaps: NotRequired[list[str]]
+    """
+    Absolute addresses of site maps.
+    """
+
+
+class AgentPolicy(TypedDict):
+    """
+    What is done with whom, for a policy. Who is in none of the lists is let in.
+    """
+
+    block: NotRequired[list[str]]
+    """
+    Purposes and agents that are refused.
+    """
+    challenge: NotRequired[list[str]]
+    """
+    Purposes and agents that must prove themselves.
+    """
+    log: NotRequired[list[str]]
+    """
+    Purposes and agents that are let in and noted.
+    """
+    allow: NotRequired[list[str]]
+    """
+    Purposes and agents that are let in.
+    """
+
+
+class SignedRequest(TypedDict):
+    """
+    A request as other languages describe it.
+    """
+
+    method: NotRequired[str | None]
+    """
+    The HTTP method.
+    """
+    url: NotRequired[str | None]
+    """
+    The absolute URL as the client asked for it, or a path that begins with `/`; nothing decoded.
+    """
+    headers: dict[str, OneOrMany]
+    """
+    The headers, names in any case; a repeated header as a list.
+    """
+    trailers: NotRequired[dict[str, OneOrMany]]
+    """
+    The trailers, likewise.
+    """
+    body_base64: NotRequired[str | None]
+    """
+    The content in base64; needed where `content-digest` is covered.
+    """
+
+
+class DatedJwk(TypedDict):
+    """
+    A JSON Web Key with the times between which it is valid.
+    """
+
+    kty: str
+    """
+    Key type: `EC`, `OKP`, `RSA` or `oct`; others can be held but not used.
+    """
+    crv: NotRequired[str | None]
+    """
+    Curve of an EC or OKP key, for example `P-256`.
+    """
+    x: NotRequired[str | None]
+    """
+    First coordinate of an EC key, public key of an OKP key; base64url.
+    """
+    y: NotRequired[str | None]
+    """
+    Second coordinate of an EC key; base64url.
+    """
+    d: NotRequired[str | None]
+    """
+    Private part; base64url.
+    """
+    n: NotRequired[str | None]
+    """
+    Modulus of an RSA key; base64url.
+    """
+    e: NotRequired[str | None]
+    """
+    Exponent of an RSA key; base64url.
+    """
+    k: NotRequired[str | None]
+    """
+    Secret of an oct key; base64url.
+    """
+    kid: NotRequired[str | None]
+    """
+    The key's id.
+    """
+    use: NotRequired[str | None]
+    """
+    What the key is for: `sig` or `enc`.
+    """
+    alg: NotRequired[str | None]
+    """
+    The only algorithm that the key is for.
+    """
+    key_ops: NotRequired[list[str] | None]
+    """
+    The only operations that the key is for, for example `verify`.
+    """
+    nbf: NotRequired[int | None]
+    """
+    From when it is valid, in seconds since the Unix epoch.
+    """
+    exp: NotRequired[int | None]
+    """
+    Until when it is valid, in seconds since the Unix epoch.
+    """
+
+
+class SignaturePolicy(TypedDict):
+    """
+    What a verifier of message signatures demands.
+    """
+
+    profiles: NotRequired[list[Profile]]
+    """
+    The profiles in order; for each signature the first one that is for its tag counts.
+    """
+    generic_tag: NotRequired[str | None]
+    """
+    The tag of profile `generic`; without one it takes every signature.
+    """
+    generic_components: NotRequired[list[str]]
+    """
+    What profile `generic` demands to be covered.
+    """
+    clock_skew_seconds: NotRequired[int]
+    """
+    Seconds by which clocks may differ.
+    """
+    longest_lifetime_seconds: NotRequired[int | None]
+    """
+    Longest time from `created` to `expires` in seconds, instead of the profile's own.
+    """
+    described: NotRequired[bool]
+    """
+    Whether the request is only described: a covered part that was not supplied makes the signature `unverified`
+    instead of `invalid`.
+    """
+    payment: NotRequired[bool]
+    """
+    Whether the request is a payment, which needs a payer's tag in profile `tap`.
+    """
+    compat: NotRequired[bool]
+    """
+    Whether profile `tap` takes signatures without `expires` for 300 seconds, and payments that cover little.
+    """
+    raw_base: NotRequired[bool]
+    """
+    Whether profile `tap` takes signatures over the parameters exactly as received.
+    """
+    visa_page_base: NotRequired[bool]
+    """
+    Whether profile `tap` takes signatures over the label and the parameters in a fixed order without `alg`.
+    """
+    allow_test_keys: NotRequired[bool]
+    """
+    Whether keys count whose private half was published with a specification.
+    """
+
+
+SignatureAgentForm: TypeAlias = Literal['dictionary', 'string']
+"""
+The two forms of the header `Signature-Agent`.
+"""
+
+
+class ParseKeyDirectory(TypedDict):
+    """
+    Input of `parse_key_directory`.
+    """
+
+    document: str
+    """
+    The document, at most 64 KiB.
+    """
+
+
 TokenStatus: TypeAlias = Literal['verified', 'invalid', 'missing']
 """
 The results of a token check.
 """
-
-
-Trigger: TypeAlias = Literal['fetcher', 'crawler']
-"""
-What makes an agent come (the vocabulary of the signature-agent card).
-"""
-
-
-class Upstream(TypedDict):
-    """
-    What changes in the headers of a passing request.
-    """
-
-    remove: list[str]
-    """
-    The names, as they came, of headers that only a guard may set.
-    """
-    set: list[tuple[str, str]]
-    """
-    What the guard found out, to be set after that.
-    """
-
-
-class Verdict(TypedDict):
-    """
-    The answer to a verdict read, exactly the fields of the wire.
-    """
-
-    action: Action
-    """
-    What to do; callers branch on this alone.
-    """
-    detection_ids: list[int]
-    """
-    Ids of what was detected, ascending; empty for people who are simply allowed.
-    """
-    reason: str
-    """
-    The plain sentence.
-    """
-    score: int
-    """
-    0 to 99, lower is more bot; 0 when not computed or verified.
-    """
-    verdict: Band
-    """
-    The band.
-    """
 
 
 VerdictBand: TypeAlias = Literal['not_computed', 'definite', 'confident_automated', 'likely_automated', 'likely_human', 'verified']
@@ -1689,150 +1707,94 @@ The bands of a session's score.
 """
 
 
-class VerdictFacts(TypedDict):
-    """
-    The view of a session's verdict that a decision needs.
-    """
-
-    action: PolicyAction
-    """
-    What the service advises.
-    """
-    detection_ids: NotRequired[list[int]]
-    """
-    The ids of what was detected.
-    """
-    reason: NotRequired[str]
-    """
-    The reason for people.
-    """
-    score: int
-    """
-    0 (none) or 1 (bot) to 99 (person).
-    """
-    verdict: VerdictBand
-    """
-    The band.
-    """
-
-
-VerificationMethod: TypeAlias = Literal['http_signature', 'ip_range', 'fcrdns', 'token', 'none']
+RedirectMode: TypeAlias = Literal['http', 'instruct']
 """
-The methods of verification.
+How `redirect` is answered.
 """
 
 
-VerificationStatus: TypeAlias = Literal['verified', 'claimed', 'spoofed', 'none']
-"""
-The outcomes of verification.
-"""
-
-
-class VerifiedBot(TypedDict):
+class BlockedResponse(TypedDict):
     """
-    A welcome bot whose identity was proved by its address.
+    What a blocked visitor is answered.
     """
 
-    category: str
+    status: NotRequired[int]
     """
-    For example `Search` or `AI Crawler`.
+    The status, 400 to 599.
     """
-    name: str
+    message: NotRequired[str]
     """
-    For example `Googlebot`.
+    The message, where no rule has one of its own.
     """
-
-
-class VerifiedSessionCookie(TypedDict):
+    headers: NotRequired[dict[str, str]]
     """
-    What a cookie that holds says.
-    """
-
-    session_token: str
-    """
-    The visitor's session.
+    Further headers.
     """
 
 
-class VerifierOptions(TypedDict):
+class SessionTracking(TypedDict):
     """
-    Keys and policy of a `Verifier`, with the members of `VerifyToken` that stay the same between tokens.
+    The sealed cookie by which a detected agent is known again.
     """
 
-    audience: NotRequired[str | None]
+    enabled: NotRequired[bool]
     """
-    The audience that the token must name.
+    Whether it is in use.
     """
-    client_ip: NotRequired[str | None]
+    cookie_name: NotRequired[str]
     """
-    The client address that the token must be bound to.
+    Its name.
     """
-    issuer: NotRequired[OneOrMany | None]
+    cookie_max_age: NotRequired[int]
     """
-    The issuer or issuers accepted, `botcha.ai` when left out; null accepts any.
+    How long it holds, in seconds.
     """
-    keys: NotRequired[Jwks | dict[str, Any] | None]
+    encryption_key: NotRequired[str | None]
     """
-    The issuer's key set; accepts ES256.
-    """
-    leeway_seconds: NotRequired[int]
-    """
-    Seconds by which clocks may differ, 0 when left out.
-    """
-    secret: NotRequired[str | None]
-    """
-    A shared secret; accepts HS256.
-    """
-    types: NotRequired[list[str] | None]
-    """
-    The token types accepted, `botcha-verified` when left out; null accepts any.
+    The secret of all processes of a site, of at least 16 bytes. Without one, each guard has a random key, and what
+    one process noted no other can read.
     """
 
 
-class VerifyHttpSignature(TypedDict):
+class ClientIp(TypedDict):
     """
-    Input of `verify_http_signature`.
+    How the client's address is found.
     """
 
-    directories: NotRequired[dict[str, list[DatedJwk | dict[str, Any]]]]
+    trusted_proxies: NotRequired[list[str]]
     """
-    The keys of signers by their origin (`https://agent.example`), or by the URL of their directory or key set.
+    Addresses and ranges of the proxies in front of the site; only they are believed about a client.
     """
-    keys: NotRequired[list[DatedJwk | dict[str, Any]]]
+    header: NotRequired[str]
     """
-    Keys that are known otherwise, found by thumbprint, in profile `tap` also by `kid`.
-    """
-    now: Timestamp
-    """
-    The present.
-    """
-    policy: NotRequired[SignaturePolicy]
-    """
-    What is demanded.
-    """
-    request: SignedRequest
-    """
-    The request.
+    The header in which they tell the client's address, or a list of addresses with the nearest last.
     """
 
 
-class VerifyPageToken(TypedDict):
+class RemoteDetection(TypedDict):
     """
-    Input of `verify_page_token`.
+    What a detection service said.
     """
 
-    lifetime_seconds: NotRequired[int]
+    is_bot: bool
     """
-    The lifetime that the site gives its tokens, in seconds, 60 to 3600; 900 when left out.
+    Whether the request is automated.
     """
-    now: Timestamp
+    confidence: float
     """
-    The present.
+    The likelihood of automation, 0 to 1.
     """
-    page_token: str
+    bot_type: BotType
     """
-    The token.
+    What it comes from.
     """
+
+
+class SignSessionCookie(TypedDict):
+    """
+    Input of `sign_session_cookie`.
+    """
+
     private_key: str
     """
     The project's private key, `sk_…`.
@@ -1840,6 +1802,10 @@ class VerifyPageToken(TypedDict):
     site_key: str
     """
     The project's site key, `pk_…`.
+    """
+    session_token: str
+    """
+    The session that the cookie carries.
     """
 
 
@@ -1862,11 +1828,92 @@ class VerifySessionCookie(TypedDict):
     """
 
 
-class VerifyToken(TypedDict):
+class SignPageToken(TypedDict):
     """
-    Input of `verify_token`.
+    Input of `sign_page_token`.
     """
 
+    private_key: str
+    """
+    The project's private key, `sk_…`.
+    """
+    site_key: str
+    """
+    The project's site key, `pk_…`.
+    """
+    page_id: str
+    """
+    The page view: 32 random lower-case hexadecimal digits.
+    """
+    session_token: str
+    """
+    The visitor's session.
+    """
+    now: Timestamp
+    """
+    The present.
+    """
+    lifetime_seconds: NotRequired[int]
+    """
+    Seconds for which the page may send events, 60 to 3600; 900 when left out.
+    """
+
+
+class VerifyPageToken(TypedDict):
+    """
+    Input of `verify_page_token`.
+    """
+
+    private_key: str
+    """
+    The project's private key, `sk_…`.
+    """
+    site_key: str
+    """
+    The project's site key, `pk_…`.
+    """
+    page_token: str
+    """
+    The token.
+    """
+    now: Timestamp
+    """
+    The present.
+    """
+    lifetime_seconds: NotRequired[int]
+    """
+    The lifetime that the site gives its tokens, in seconds, 60 to 3600; 900 when left out.
+    """
+
+
+class HashPagePath(TypedDict):
+    """
+    Input of `hash_page_path`.
+    """
+
+    private_key: str
+    """
+    The project's private key, `sk_…`.
+    """
+    path: str
+    """
+    The path; a query or fragment is cut off.
+    """
+
+
+class VerifierOptions(TypedDict):
+    """
+    Keys and policy of a `Verifier`, with the members of `VerifyToken` that stay the same between tokens.
+    """
+
+    keys: NotRequired[Jwks | dict[str, Any] | None]
+    """
+    The issuer's key set; accepts ES256.
+    """
+    secret: NotRequired[str | None]
+    """
+    A shared secret; accepts HS256.
+    """
     audience: NotRequired[str | None]
     """
     The audience that the token must name.
@@ -1879,173 +1926,81 @@ class VerifyToken(TypedDict):
     """
     The issuer or issuers accepted, `botcha.ai` when left out; null accepts any.
     """
-    keys: NotRequired[Jwks | dict[str, Any] | None]
+    types: NotRequired[list[str] | None]
     """
-    The issuer's key set; accepts ES256.
+    The token types accepted, `botcha-verified` when left out; null accepts any.
     """
     leeway_seconds: NotRequired[int]
     """
     Seconds by which clocks may differ, 0 when left out.
     """
-    now: Timestamp
+
+
+class FetchedDirectory(TypedDict):
     """
-    The time of the check.
+    A directory of an agent's keys as it was fetched.
     """
-    secret: NotRequired[str | None]
+
+    url: str
     """
-    A shared secret; accepts HS256.
+    The agent's origin (`https://agent.example`), or the URL that was fetched.
     """
-    token: str
+    document: str
     """
-    The token in compact form.
+    The JSON text.
     """
-    types: NotRequired[list[str] | None]
+    until: Timestamp
     """
-    The token types accepted, `botcha-verified` when left out; null accepts any.
+    Until when its keys count, at most a day from the fetch.
     """
 
 
-Warning: TypeAlias = Literal['payer_coverage']
-"""
-What was let pass.
-"""
-
-
-class AgentInfo(TypedDict):
+class RangeTable(TypedDict):
     """
-    A catalogued agent.
+    Lists of ranges by the name of their feed, with their date.
     """
 
-    category: str
+    date: str
     """
-    The category for people, for example `Search` or `AI Crawler`.
+    When they were fetched, `YYYY-MM-DD`.
     """
-    id: str
+    source: NotRequired[str]
     """
-    The catalogue's id, for example `openai-chatgpt-user`.
+    Where they come from.
     """
-    info_url: NotRequired[str | None]
+    feeds: dict[str, list[str]]
     """
-    Where its operator describes it.
-    """
-    name: str
-    """
-    The agent's name.
-    """
-    purpose: AgentPurpose
-    """
-    What it comes for.
-    """
-    robots_token: NotRequired[str | None]
-    """
-    Its name in robots files.
-    """
-    trigger: Trigger
-    """
-    What makes it come.
-    """
-    vendor: NotRequired[str | None]
-    """
-    Who runs it.
+    Ranges in CIDR notation by feed, as catalogue entries name it.
     """
 
 
-class Behavioral(TypedDict):
+class RuleSetOptions(TypedDict):
     """
-    Interaction with the pages of a session; null is "not observed".
+    Active rules of a project, to be prepared as a `RuleSet`.
     """
 
-    click_events: NotRequired[int | None]
+    rules: NotRequired[list[RuleSource]]
     """
-    Clicks.
-    """
-    coarse_pointer: NotRequired[int | None]
-    """
-    1 when the main pointer is a finger.
-    """
-    first_input_delay_ms: NotRequired[int | None]
-    """
-    Delay between the first input and its handling, in milliseconds.
-    """
-    key_events: NotRequired[int | None]
-    """
-    Keys pressed; which ones is never known.
-    """
-    max_touch_points: NotRequired[int | None]
-    """
-    Touch points that the device has.
-    """
-    motion: NotRequired[dict[str, float]]
-    """
-    Features of movement: those of pointer and delivery from the page view with most movements, those of typing
-    from the one with most keys; empty when no snapshot of this version had any.
-    """
-    mouse_entropy: NotRequired[float | None]
-    """
-    Naturalness of the pointer's path, 0 to 1; people tend to have high values.
-    """
-    mouse_moves: NotRequired[int | None]
-    """
-    Sampled mouse movements.
-    """
-    observed: NotRequired[bool]
-    """
-    Whether any event told of behaviour (`snapshot`, `mouse`, `scroll`, `visibility`, `first_input`).
-    """
-    pointer_moves: NotRequired[int | None]
-    """
-    Sampled pointer movements.
-    """
-    pointer_types: NotRequired[list[PointerType]]
-    """
-    The pointers that were used.
-    """
-    scroll_events: NotRequired[int | None]
-    """
-    Scroll events.
-    """
-    scroll_max_depth_pct: NotRequired[int | None]
-    """
-    Deepest place scrolled to, in percent of the page.
-    """
-    scroll_velocity: NotRequired[float | None]
-    """
-    Pixels per second while scrolling.
-    """
-    time_to_first_input_ms: NotRequired[int | None]
-    """
-    From navigation to the first input, in milliseconds.
-    """
-    total_ms: NotRequired[int | None]
-    """
-    Time on the pages, in milliseconds.
-    """
-    visibility_changes: NotRequired[int | None]
-    """
-    How often the page was hidden or shown.
-    """
-    visible_ms: NotRequired[int | None]
-    """
-    The part of it in view, in milliseconds.
+    The rules in their order (`sort_order`, then id), at most 100.
     """
 
 
-class BotVerification(TypedDict):
+class SignatureVerifierOptions(TypedDict):
     """
-    What looking up a claimed bot gave.
+    Keys and policy of a `SignatureVerifier`.
     """
 
-    category: str
+    directories: NotRequired[dict[str, list[DatedJwk | dict[str, Any]]]]
     """
-    Its category, for example `Search`.
+    The keys of signers by their origin (`https://agent.example`), or by the URL of their directory or key set.
     """
-    name: str
+    keys: NotRequired[list[DatedJwk | dict[str, Any]]]
     """
-    The bot's name, for example `Googlebot`.
+    Keys that are known otherwise, found by thumbprint, in profile `tap` also by `kid`.
     """
-    outcome: Outcome
+    policy: NotRequired[SignaturePolicy]
     """
-    The answer.
+    What is demanded.
     """
 
 
@@ -2054,13 +2009,9 @@ class Challenge(TypedDict):
     The half of a challenge that the server keeps; it holds the answers and is never shown.
     """
 
-    deadline: Timestamp
+    kind: ChallengeKind
     """
-    The last moment at which an answer is in time; the announced limit and a grace for the way.
-    """
-    expected: list[str]
-    """
-    The right answers in lower case, in order.
+    What it was issued as.
     """
     id: str
     """
@@ -2070,9 +2021,9 @@ class Challenge(TypedDict):
     """
     When it was issued.
     """
-    kind: ChallengeKind
+    deadline: Timestamp
     """
-    What it was issued as.
+    The last moment at which an answer is in time; the announced limit and a grace for the way.
     """
     limit_ms: int
     """
@@ -2082,47 +2033,175 @@ class Challenge(TypedDict):
     """
     The round-trip time in milliseconds that the limit allows for, if the client claimed one.
     """
-
-
-class CheckSolution(TypedDict):
+    expected: list[str]
     """
-    Input of `check_solution`.
-    """
-
-    answer: NotRequired[Any]
-    """
-    The answer to a standard challenge as it came: anything but the right text is wrong.
-    """
-    answers: NotRequired[Any]
-    """
-    The answers to a speed challenge as they came: anything but five right texts is wrong.
-    """
-    challenge: Challenge
-    """
-    What the server kept.
-    """
-    now: Timestamp
-    """
-    When the answer arrived.
+    The right answers in lower case, in order.
     """
 
 
-class CheckedRule(TypedDict):
+class Question(TypedDict):
     """
-    An expression that was found right.
+    The half of a challenge that the client sees.
     """
 
-    fields: list[RuleField]
+    kind: ChallengeKind
     """
-    The fields that are used, in the order of their first use.
+    What kind of challenge it is.
     """
-    normal_form: str
+    id: str
     """
-    The expression in its normal form: one blank between words, no needless parentheses.
+    The id to send back with the answer.
     """
-    tree: RuleTree
+    limit_ms: int
     """
-    The syntax tree: `["AND", ["<", "score", 40], ["NOT", "verified_bot"]]`.
+    The time allowed, in milliseconds.
+    """
+    problems: NotRequired[list[Problem] | None]
+    """
+    The numbers to hash; speed only.
+    """
+    puzzle: NotRequired[str | None]
+    """
+    The task as a sentence; standard only.
+    """
+    hint: NotRequired[str | None]
+    """
+    How the text to hash begins; standard only.
+    """
+    instructions: str
+    """
+    What to do, in English.
+    """
+    rtt_adjustment: NotRequired[RttAdjustment | None]
+    """
+    How the limit follows from the claimed network time, if one was claimed.
+    """
+
+
+class ReasoningChallenge(TypedDict):
+    """
+    The half of a reasoning challenge that the server keeps; it holds the answers and is never shown.
+    """
+
+    kind: ChallengeKind
+    """
+    What it was issued as, `reasoning`.
+    """
+    id: str
+    """
+    Its id, a UUID of version 4 unless the caller chose one.
+    """
+    issued_at: Timestamp
+    """
+    When it was issued.
+    """
+    deadline: Timestamp
+    """
+    The last moment at which an answer is in time; the announced limit and a grace for the way.
+    """
+    limit_ms: int
+    """
+    The announced limit in milliseconds.
+    """
+    expected: list[ExpectedAnswer]
+    """
+    The right answers in the order of the questions.
+    """
+
+
+class NaturalQuestion(TypedDict):
+    """
+    One question in natural language.
+    """
+
+    id: str
+    """
+    Under which id to answer it.
+    """
+    question: str
+    """
+    The question; it says what a bare answer looks like.
+    """
+    category: Category
+    """
+    What it is about.
+    """
+
+
+class HybridChallenge(TypedDict):
+    """
+    The half of a hybrid challenge that the server keeps; it holds the answers and is never shown.
+    """
+
+    kind: ChallengeKind
+    """
+    What it was issued as, `hybrid`.
+    """
+    id: str
+    """
+    Its id, a UUID of version 4 unless the caller chose one.
+    """
+    issued_at: Timestamp
+    """
+    When it was issued.
+    """
+    deadline: Timestamp
+    """
+    The last moment at which the answers are in time.
+    """
+    speed: Challenge
+    """
+    The speed part.
+    """
+    reasoning: ReasoningChallenge
+    """
+    The reasoning part.
+    """
+    judged_speed: NotRequired[SpeedPart | None]
+    """
+    How the speed part was judged when its answers came first.
+    """
+
+
+class JudgedSpeed(TypedDict):
+    """
+    A hybrid challenge whose speed part is judged.
+    """
+
+    challenge: HybridChallenge
+    """
+    What the server keeps until the reasoning answers come.
+    """
+    speed: SpeedPart
+    """
+    How the speed part was judged.
+    """
+
+
+class HybridOutcome(TypedDict):
+    """
+    How both parts were judged.
+    """
+
+    valid: bool
+    """
+    Whether both parts passed.
+    """
+    reason: NotRequired[str | None]
+    """
+    What failed, as it goes to the client.
+    """
+    speed: SpeedPart
+    """
+    The speed part.
+    """
+    reasoning: ReasoningPart
+    """
+    The reasoning part.
+    """
+    total_time_ms: NotRequired[int | None]
+    """
+    Milliseconds from issue to judgement.
     """
 
 
@@ -2131,13 +2210,37 @@ class Claims(TypedDict):
     The claims of a token (RFC 7519 section 4.1 and the BOTCHA-compatible API).
     """
 
-    agent_id: NotRequired[str | None]
+    type: NotRequired[str | None]
     """
-    The registered agent that holds it.
+    What the token is for, for example `botcha-verified`.
     """
-    app_id: NotRequired[str | None]
+    solveTime: NotRequired[int | None]
     """
-    The app that its challenge was bound to.
+    Milliseconds that solving the challenge took.
+    """
+    jti: NotRequired[str | None]
+    """
+    The token's own id; revocation goes by it.
+    """
+    sub: NotRequired[str | None]
+    """
+    Whom or what the token is about: the id of the solved challenge, or an agent's id.
+    """
+    iss: NotRequired[str | None]
+    """
+    Who issued the token.
+    """
+    iat: NotRequired[int | None]
+    """
+    When it was issued, in seconds since the Unix epoch.
+    """
+    exp: NotRequired[int | None]
+    """
+    When it ends, in seconds since the Unix epoch.
+    """
+    nbf: NotRequired[int | None]
+    """
+    When it begins, in seconds since the Unix epoch.
     """
     aud: NotRequired[OneOrMany | None]
     """
@@ -2147,52 +2250,147 @@ class Claims(TypedDict):
     """
     The only client address that may use it.
     """
-    exp: NotRequired[int | None]
+    app_id: NotRequired[str | None]
     """
-    When it ends, in seconds since the Unix epoch.
+    The app that its challenge was bound to.
     """
-    iat: NotRequired[int | None]
+    agent_id: NotRequired[str | None]
     """
-    When it was issued, in seconds since the Unix epoch.
-    """
-    iss: NotRequired[str | None]
-    """
-    Who issued the token.
-    """
-    jti: NotRequired[str | None]
-    """
-    The token's own id; revocation goes by it.
-    """
-    nbf: NotRequired[int | None]
-    """
-    When it begins, in seconds since the Unix epoch.
-    """
-    solveTime: NotRequired[int | None]
-    """
-    Milliseconds that solving the challenge took.
-    """
-    sub: NotRequired[str | None]
-    """
-    Whom or what the token is about: the id of the solved challenge, or an agent's id.
-    """
-    type: NotRequired[str | None]
-    """
-    What the token is for, for example `botcha-verified`.
+    The registered agent that holds it.
     """
 
 
-class EvaluateRules(TypedDict):
+class Payload(TypedDict):
     """
-    Input of `evaluate_rules`.
+    What an event tells; null and absent are the same: not observed.
     """
 
-    facts: NotRequired[RuleFacts]
+    mouse_entropy: NotRequired[float | None]
     """
-    What is known about the session and the request.
+    0 to 1.
     """
-    rules: list[RuleSource]
+    scroll_velocity: NotRequired[float | None]
     """
-    The active rules in their order (`sort_order`, then id), at most 100.
+    Pixels per second, 0 to 1,000,000.
+    """
+    visibility_changes: NotRequired[int | None]
+    """
+    0 to 10,000.
+    """
+    first_input_delay_ms: NotRequired[int | None]
+    """
+    Milliseconds, 0 to a day.
+    """
+    time_to_first_input_ms: NotRequired[int | None]
+    """
+    Milliseconds, 0 to a day.
+    """
+    total_ms: NotRequired[int | None]
+    """
+    Milliseconds, 0 to a day.
+    """
+    visible_ms: NotRequired[int | None]
+    """
+    Milliseconds, 0 to a day.
+    """
+    mouse_moves: NotRequired[int | None]
+    """
+    0 to 1,000,000.
+    """
+    pointer_moves: NotRequired[int | None]
+    """
+    0 to 1,000,000.
+    """
+    scroll_events: NotRequired[int | None]
+    """
+    0 to 1,000,000.
+    """
+    click_events: NotRequired[int | None]
+    """
+    0 to 100,000.
+    """
+    key_events: NotRequired[int | None]
+    """
+    0 to 100,000.
+    """
+    scroll_max_depth_pct: NotRequired[int | None]
+    """
+    Percent, 0 to 100.
+    """
+    max_touch_points: NotRequired[int | None]
+    """
+    0 to 100.
+    """
+    coarse_pointer: NotRequired[int | None]
+    """
+    0 or 1.
+    """
+    js_passed: NotRequired[bool | None]
+    """
+    Whether the probe thinks that it passed.
+    """
+    webdriver: NotRequired[bool | None]
+    """
+    `navigator.webdriver` is true.
+    """
+    headless: NotRequired[bool | None]
+    """
+    Traits of a browser without a window.
+    """
+    headless_ua: NotRequired[bool | None]
+    """
+    The script's user agent names a headless browser.
+    """
+    zero_viewport: NotRequired[bool | None]
+    """
+    The viewport has no area while visible.
+    """
+    missing_plugins: NotRequired[bool | None]
+    """
+    A desktop Chromium without plugins.
+    """
+    navigator_anomaly: NotRequired[bool | None]
+    """
+    Navigator values that do not fit each other.
+    """
+    collector_version: NotRequired[str | None]
+    """
+    Three numbers of one to three digits with dots between.
+    """
+    page_path_hash: NotRequired[str | None]
+    """
+    1 to 32 lower-case hexadecimal digits.
+    """
+    pointer_types: NotRequired[list[PointerType]]
+    """
+    Pointers in use, at most three.
+    """
+    languages: NotRequired[list[str]]
+    """
+    At most ten language tags.
+    """
+    motion_version: NotRequired[int | None]
+    """
+    The meaning of the `motion_*` numbers.
+    """
+
+
+class BotVerification(TypedDict):
+    """
+    What looking up a claimed bot gave.
+    """
+
+    name: str
+    """
+    The bot's name, for example `Googlebot`.
+    """
+    category: str
+    """
+    Its category, for example `Search`.
+    """
+    outcome: Outcome
+    """
+    The answer.
     """
 
 
@@ -2209,6 +2407,10 @@ class Evidence(TypedDict):
     """
     What sort of observation it is.
     """
+    weight: float
+    """
+    From -1 (surely a person) to 1 (surely automated); 0 speaks for neither.
+    """
     source: str
     """
     Where it was seen: a header, an agent's name, an address range, a key id.
@@ -2217,211 +2419,307 @@ class Evidence(TypedDict):
     """
     The plain reason, lower-case, without a full stop.
     """
-    weight: float
+
+
+class Verdict(TypedDict):
     """
-    From -1 (surely a person) to 1 (surely automated); 0 speaks for neither.
+    The answer to a verdict read, exactly the fields of the wire.
+    """
+
+    verdict: Band
+    """
+    The band.
+    """
+    score: int
+    """
+    0 to 99, lower is more bot; 0 when not computed or verified.
+    """
+    action: Action
+    """
+    What to do; callers branch on this alone.
+    """
+    detection_ids: list[int]
+    """
+    Ids of what was detected, ascending; empty for people who are simply allowed.
+    """
+    reason: str
+    """
+    The plain sentence.
     """
 
 
-class FeedAnswer(TypedDict):
+class CheckedRule(TypedDict):
     """
-    What one published address feed says about the request's address.
+    An expression that was found right.
     """
 
-    as_of: Timestamp
+    tree: RuleTree
     """
-    When the feed was fetched, or the date of a bundled snapshot.
+    The syntax tree: `["AND", ["<", "score", 40], ["NOT", "verified_bot"]]`.
     """
-    bundled: NotRequired[bool]
+    normal_form: str
     """
-    Whether it is a snapshot bundled with the product: usable for 30 days, a fetched feed for 7.
+    The expression in its normal form: one blank between words, no needless parentheses.
     """
-    contains: bool
+    fields: list[RuleField]
     """
-    Whether the address lies in one of its ranges.
-    """
-    feed: str
-    """
-    The feed's name as in the catalogue, for example `openai-gptbot`.
+    The fields that are used, in the order of their first use.
     """
 
 
-class FetchedDirectory(TypedDict):
+class RuleMatches(TypedDict):
     """
-    A directory of an agent's keys as it was fetched.
+    The rules that match.
     """
 
-    document: str
+    matches: list[RuleMatch]
     """
-    The JSON text.
-    """
-    until: Timestamp
-    """
-    Until when its keys count, at most a day from the fetch.
-    """
-    url: str
-    """
-    The agent's origin (`https://agent.example`), or the URL that was fetched.
+    In the order of the rules; the `rule_matches` of `resolve_action`.
     """
 
 
-class GenerateChallenge(TypedDict):
+class AgentInfo(TypedDict):
     """
-    Input of `generate_challenge`.
-    """
-
-    client_time: NotRequired[Timestamp | None]
-    """
-    The time that the client claims to have asked at; speed only.
-    """
-    difficulty: NotRequired[Difficulty | None]
-    """
-    How hard a standard challenge is, `medium` when left out.
-    """
-    id: NotRequired[str | None]
-    """
-    The challenge's id; without one, a UUID from the seed.
-    """
-    kind: ChallengeKind
-    """
-    `speed` or `standard`.
-    """
-    now: Timestamp
-    """
-    The time of issue.
-    """
-    rtt_cap_ms: NotRequired[int]
-    """
-    The most network time that a claim can gain, in milliseconds, 1000 when left out.
-    """
-    seed: str
-    """
-    32 random bytes as hexadecimal text; a fresh seed for each challenge.
+    A catalogued agent.
     """
 
-
-class GenerateHybrid(TypedDict):
+    id: str
     """
-    Input of `generate_hybrid`.
+    The catalogue's id, for example `openai-chatgpt-user`.
     """
-
-    client_time: NotRequired[Timestamp | None]
+    name: str
     """
-    The time that the client claims to have asked at.
+    The agent's name.
     """
-    id: NotRequired[str | None]
+    vendor: NotRequired[str | None]
     """
-    The challenge's id; without one, a UUID from the seed.
+    Who runs it.
     """
-    now: Timestamp
+    trigger: Trigger
     """
-    The time of issue.
+    What makes it come.
     """
-    rtt_cap_ms: NotRequired[int]
+    robots_token: NotRequired[str | None]
     """
-    The most network time that a claim can gain, in milliseconds, 1000 when left out.
+    Its name in robots files.
     """
-    seed: str
+    info_url: NotRequired[str | None]
     """
-    32 random bytes as hexadecimal text; a fresh seed for each challenge.
+    Where its operator describes it.
+    """
+    purpose: AgentPurpose
+    """
+    What it comes for.
+    """
+    category: str
+    """
+    The category for people, for example `Search` or `AI Crawler`.
     """
 
 
-class GenerateReasoning(TypedDict):
+class Verification(TypedDict):
     """
-    Input of `generate_reasoning`.
-    """
-
-    id: NotRequired[str | None]
-    """
-    The challenge's id; without one, a UUID from the seed.
-    """
-    now: Timestamp
-    """
-    The time of issue.
-    """
-    seed: str
-    """
-    32 random bytes as hexadecimal text; a fresh seed for each challenge.
+    How far an identity is proven.
     """
 
-
-class GuardRequest(TypedDict):
+    status: VerificationStatus
     """
-    A request; header names and values hold one character for each byte (ISO 8859-1), as WSGI and Node give them.
+    The outcome.
     """
-
-    authority: NotRequired[str | None]
+    method: VerificationMethod
     """
-    The authority of the request target (HTTP/2 `:authority`); the header `Host` when left out.
+    What proved or refuted it.
     """
-    detection: NotRequired[RemoteDetection | None]
+    forgeability: Forgeability
     """
-    What a detection service said about the request; it takes the place of the guard's own figure.
+    How easily the shown identity is forged.
     """
-    headers: NotRequired[list[tuple[str, str]]]
+    keyid: NotRequired[str | None]
     """
-    All header lines in their order, repeated ones not joined: pairs of name and value.
+    The key id of the signature.
     """
-    is_as_sent: NotRequired[bool]
+    signature_agent: NotRequired[str | None]
     """
-    Whether the lines have the order and letter case in which the client sent them, so that these may be looked at;
-    most frameworks change both.
+    The origin named by the `Signature-Agent` header.
     """
-    method: NotRequired[str]
+    checked_at: Timestamp
     """
-    The method; `GET` when left out.
-    """
-    now: Timestamp
-    """
-    The present.
-    """
-    peer: NotRequired[str | None]
-    """
-    The address of the connection, with or without port; what is no address counts as unknown.
-    """
-    scheme: NotRequired[str | None]
-    """
-    `https` or `http`, as the connection to this server is; a trusted proxy's `X-Forwarded-Proto` comes first.
-    """
-    target: str
-    """
-    Path and query as the client sent them, not decoded and not shortened by a router.
-    """
-    tls: NotRequired[TlsFingerprints | None]
-    """
-    TLS client fingerprints, where the host has them.
-    """
-    unavailable: NotRequired[bool]
-    """
-    Whether a service that had to be asked could not be reached.
+    When it was checked.
     """
 
 
-class HybridOutcome(TypedDict):
+class AgentProofs(TypedDict):
     """
-    How both parts were judged.
+    How an agent's identity can be proven; by nothing where all is empty.
     """
 
-    reason: NotRequired[str | None]
+    signature_agent: list[str]
     """
-    What failed, as it goes to the client.
+    Origins whose keys sign its requests (RFC 9421 with Web Bot Auth).
     """
-    reasoning: ReasoningPart
+    ip_feeds: list[AgentFeed]
     """
-    The reasoning part.
+    Published lists of its addresses.
     """
-    speed: SpeedPart
+    rdns: list[str]
     """
-    The speed part.
+    Domains of its hosts' names, to be confirmed by a forward look-up.
     """
-    total_time_ms: NotRequired[int | None]
+
+
+class RuleCondition(TypedDict):
     """
-    Milliseconds from issue to judgement.
+    One condition of a rule; a condition on a fact that was not observed does not hold.
     """
-    valid: bool
+
+    field: ConditionField
     """
-    Whether both parts passed.
+    The fact.
+    """
+    operator: ConditionOperator
+    """
+    The comparison.
+    """
+    value: Any
+    """
+    What it is compared with.
+    """
+    case_insensitive: NotRequired[bool]
+    """
+    Whether letters compare without regard to case.
+    """
+
+
+class SignatureResult(TypedDict):
+    """
+    What was found out about one signature of a message.
+    """
+
+    outcome: SignatureStatus
+    """
+    Whether it holds.
+    """
+    reason: NotRequired[Reason | None]
+    """
+    Why it does not; absent when it holds.
+    """
+    profile: NotRequired[Profile | None]
+    """
+    The rules that it was judged by.
+    """
+    label: NotRequired[str | None]
+    """
+    Its label; absent when the fields could not be read at all.
+    """
+    keyid: NotRequired[str | None]
+    """
+    The key id that it names.
+    """
+    thumbprint: NotRequired[str | None]
+    """
+    The RFC 7638 thumbprint of the key that it was checked with.
+    """
+    alg: NotRequired[str | None]
+    """
+    The algorithm that it was checked by, else the one that it names.
+    """
+    tag: NotRequired[str | None]
+    """
+    Its tag.
+    """
+    nonce: NotRequired[str | None]
+    """
+    Its nonce.
+    """
+    created: NotRequired[int | None]
+    """
+    When it was made, in seconds since the Unix epoch.
+    """
+    expires: NotRequired[int | None]
+    """
+    When it ends, in seconds since the Unix epoch.
+    """
+    covered: list[str]
+    """
+    The identifiers of the covered components, for example `"@authority"` with its quotes.
+    """
+    signature_agent: NotRequired[str | None]
+    """
+    The origin of the covered `Signature-Agent` member, for example `https://chatgpt.com`.
+    """
+    key_source: NotRequired[str | None]
+    """
+    Where the key is from: the URL of the signer's keys, the name of a registry, or the key's thumbprint.
+    """
+    base_form: NotRequired[BaseForm | None]
+    """
+    The form of the signature base that fits.
+    """
+    once: NotRequired[NonceRecord | None]
+    """
+    What the host has to record so that the signature holds once only; present when it holds and has a nonce.
+    """
+    warnings: NotRequired[list[Warning]]
+    """
+    What is wrong and was let pass.
+    """
+
+
+class ParsedKeyDirectory(TypedDict):
+    """
+    The keys of a document.
+    """
+
+    keys: list[PublishedKey]
+    """
+    The keys that can verify, in the order of the document.
+    """
+    refused: int
+    """
+    How many entries were passed over because they cannot.
+    """
+    jwks_uri: NotRequired[str | None]
+    """
+    Where a client id metadata document says that the keys are.
+    """
+
+
+class Decision(TypedDict):
+    """
+    What to do with a request, and why.
+    """
+
+    action: PolicyAction
+    """
+    What to do.
+    """
+    reason: DecisionReason
+    """
+    Why.
+    """
+    match_type: MatchType
+    """
+    Which part of the policy decided.
+    """
+    rule_id: str | None
+    """
+    The id of the rule that matched.
+    """
+    rule_name: str | None
+    """
+    The name of the rule that matched.
+    """
+    redirect_url: str | None
+    """
+    Where `redirect` or `rewrite` leads.
+    """
+    message: str | None
+    """
+    What to tell the visitor or the log.
+    """
+    evidence: list[Evidence]
+    """
+    What the decision rests on.
     """
 
 
@@ -2440,552 +2738,141 @@ class KeyLocation(TypedDict):
     """
 
 
-class KnownAgent(TypedDict):
+class GenerateChallenge(TypedDict):
     """
-    What the catalogue says about an agent.
-    """
-
-    bot_type: BotType
-    """
-    What it is.
-    """
-    id: str
-    """
-    The catalogue's id, for example `openai-gptbot`.
-    """
-    info_url: str | None
-    """
-    Where it is described.
-    """
-    name: str
-    """
-    Its name.
-    """
-    never_sent: bool
-    """
-    Whether its name stands in robots files only: a request that shows it is false unless proven.
-    """
-    operator: str | None
-    """
-    Who runs it; where only its home page is known, that page's host.
-    """
-    purpose: AgentPurpose
-    """
-    What it comes for.
-    """
-    robots_token: str | None
-    """
-    Its name in robots files.
-    """
-    since: str | None
-    """
-    Since when it is listed, `YYYY-MM-DD`.
-    """
-    sources: list[AgentSource]
-    """
-    Where all this is known from.
-    """
-    sub_type: SubType
-    """
-    What it is more exactly.
-    """
-    tokens: list[str]
-    """
-    Texts that tell it in a user agent, in lower case; none when it is known by its signature only.
-    """
-    trigger: Trigger
-    """
-    What makes it come.
-    """
-    verify: AgentProofs
-    """
-    How its identity can be proven; a claim alone proves nothing.
+    Input of `generate_challenge`.
     """
 
-
-class LandingChallenge(TypedDict):
+    kind: ChallengeKind
     """
-    A page's embedded challenge.
+    `speed` or `standard`.
     """
-
-    nonce: NotRequired[str | None]
+    difficulty: NotRequired[Difficulty | None]
     """
-    The nonce in the page, if it has one.
+    How hard a standard challenge is, `medium` when left out.
+    """
+    seed: str
+    """
+    32 random bytes as hexadecimal text; a fresh seed for each challenge.
+    """
+    id: NotRequired[str | None]
+    """
+    The challenge's id; without one, a UUID from the seed.
+    """
+    client_time: NotRequired[Timestamp | None]
+    """
+    The time that the client claims to have asked at; speed only.
+    """
+    rtt_cap_ms: NotRequired[int]
+    """
+    The most network time that a claim can gain, in milliseconds, 1000 when left out.
     """
     now: Timestamp
     """
-    The current time; the answer holds for two minutes.
+    The time of issue.
     """
 
 
-class Opinion(TypedDict):
+class SolveChallenge(TypedDict):
     """
-    What one engine thinks of a session.
-    """
-
-    evidence: NotRequired[list[Evidence]]
-    """
-    What the engine saw.
-    """
-    score: NotRequired[int | None]
-    """
-    1 (surest bot) to 99 (surest human); null when the engine abstains.
+    Input of `solve_challenge`.
     """
 
-
-class PageClaims(TypedDict):
+    problems: NotRequired[list[SpeedProblem] | None]
     """
-    What a page token says.
-    """
-
-    expires_at: Timestamp
-    """
-    From when on it is refused.
-    """
-    issued_at: Timestamp
-    """
-    When the token was made.
-    """
-    page_id: str
-    """
-    The page view: 32 lower-case hexadecimal digits.
-    """
-    session_token: str
-    """
-    The visitor's session.
-    """
-
-
-class PageHit(TypedDict):
-    """
-    One page that the customer's server delivered.
-    """
-
-    header_names: NotRequired[list[str]]
-    """
-    Lower-case names of the request's headers; empty when they were not reported.
-    """
-    occurred_at: Timestamp
-    """
-    When.
-    """
-
-
-class PageHits(TypedDict):
-    """
-    All pages that the customer's server delivered in a session.
-    """
-
-    bare_headers: NotRequired[bool]
-    """
-    Whether one lacked two or more headers that every browser sends.
-    """
-    count: NotRequired[int]
-    """
-    How many.
-    """
-    first_at: NotRequired[Timestamp | None]
-    """
-    When the first one was.
-    """
-
-
-class ParsedKeyDirectory(TypedDict):
-    """
-    The keys of a document.
-    """
-
-    jwks_uri: NotRequired[str | None]
-    """
-    Where a client id metadata document says that the keys are.
-    """
-    keys: list[PublishedKey]
-    """
-    The keys that can verify, in the order of the document.
-    """
-    refused: int
-    """
-    How many entries were passed over because they cannot.
-    """
-
-
-class PathRule(TypedDict):
-    """
-    A rule on a path pattern.
-    """
-
-    action: PolicyAction
-    """
-    What to do.
-    """
-    min_confidence: NotRequired[float | None]
-    """
-    The confidence, 0 to 1, that is needed; any when absent.
-    """
-    pattern: str
-    """
-    The path pattern.
-    """
-    priority: NotRequired[int]
-    """
-    Lower comes first.
-    """
-
-
-class Payload(TypedDict):
-    """
-    What an event tells; null and absent are the same: not observed.
-    """
-
-    click_events: NotRequired[int | None]
-    """
-    0 to 100,000.
-    """
-    coarse_pointer: NotRequired[int | None]
-    """
-    0 or 1.
-    """
-    collector_version: NotRequired[str | None]
-    """
-    Three numbers of one to three digits with dots between.
-    """
-    first_input_delay_ms: NotRequired[int | None]
-    """
-    Milliseconds, 0 to a day.
-    """
-    headless: NotRequired[bool | None]
-    """
-    Traits of a browser without a window.
-    """
-    headless_ua: NotRequired[bool | None]
-    """
-    The script's user agent names a headless browser.
-    """
-    js_passed: NotRequired[bool | None]
-    """
-    Whether the probe thinks that it passed.
-    """
-    key_events: NotRequired[int | None]
-    """
-    0 to 100,000.
-    """
-    languages: NotRequired[list[str]]
-    """
-    At most ten language tags.
-    """
-    max_touch_points: NotRequired[int | None]
-    """
-    0 to 100.
-    """
-    missing_plugins: NotRequired[bool | None]
-    """
-    A desktop Chromium without plugins.
-    """
-    motion_version: NotRequired[int | None]
-    """
-    The meaning of the `motion_*` numbers.
-    """
-    mouse_entropy: NotRequired[float | None]
-    """
-    0 to 1.
-    """
-    mouse_moves: NotRequired[int | None]
-    """
-    0 to 1,000,000.
-    """
-    navigator_anomaly: NotRequired[bool | None]
-    """
-    Navigator values that do not fit each other.
-    """
-    page_path_hash: NotRequired[str | None]
-    """
-    1 to 32 lower-case hexadecimal digits.
-    """
-    pointer_moves: NotRequired[int | None]
-    """
-    0 to 1,000,000.
-    """
-    pointer_types: NotRequired[list[PointerType]]
-    """
-    Pointers in use, at most three.
-    """
-    scroll_events: NotRequired[int | None]
-    """
-    0 to 1,000,000.
-    """
-    scroll_max_depth_pct: NotRequired[int | None]
-    """
-    Percent, 0 to 100.
-    """
-    scroll_velocity: NotRequired[float | None]
-    """
-    Pixels per second, 0 to 1,000,000.
-    """
-    time_to_first_input_ms: NotRequired[int | None]
-    """
-    Milliseconds, 0 to a day.
-    """
-    total_ms: NotRequired[int | None]
-    """
-    Milliseconds, 0 to a day.
-    """
-    visibility_changes: NotRequired[int | None]
-    """
-    0 to 10,000.
-    """
-    visible_ms: NotRequired[int | None]
-    """
-    Milliseconds, 0 to a day.
-    """
-    webdriver: NotRequired[bool | None]
-    """
-    `navigator.webdriver` is true.
-    """
-    zero_viewport: NotRequired[bool | None]
-    """
-    The viewport has no area while visible.
-    """
-
-
-class PolicyRule(TypedDict):
-    """
-    A rule: its action is taken when all conditions hold.
-    """
-
-    action: PolicyAction
-    """
-    What to do.
-    """
-    conditions: NotRequired[list[RuleCondition]]
-    """
-    All must hold; a rule without conditions always matches.
-    """
-    enabled: NotRequired[bool]
-    """
-    Whether it is in use.
-    """
-    id: str
-    """
-    The rule's id.
-    """
-    message: NotRequired[str | None]
-    """
-    What to tell the visitor.
-    """
-    name: NotRequired[str | None]
-    """
-    A name for people.
-    """
-    priority: NotRequired[int]
-    """
-    Lower comes first.
-    """
-    redirect_url: NotRequired[str | None]
-    """
-    Where `redirect` sends a visitor, instead of the policy's address.
-    """
-
-
-class Question(TypedDict):
-    """
-    The half of a challenge that the client sees.
-    """
-
-    hint: NotRequired[str | None]
-    """
-    How the text to hash begins; standard only.
-    """
-    id: str
-    """
-    The id to send back with the answer.
-    """
-    instructions: str
-    """
-    What to do, in English.
-    """
-    kind: ChallengeKind
-    """
-    What kind of challenge it is.
-    """
-    limit_ms: int
-    """
-    The time allowed, in milliseconds.
-    """
-    problems: NotRequired[list[Problem] | None]
-    """
-    The numbers to hash; speed only.
+    The numbers of a speed challenge, bare or as `{num}`.
     """
     puzzle: NotRequired[str | None]
     """
-    The task as a sentence; standard only.
+    The sentence of a standard challenge.
     """
-    rtt_adjustment: NotRequired[RttAdjustment | None]
+    landing: NotRequired[LandingChallenge | None]
     """
-    How the limit follows from the claimed network time, if one was claimed.
-    """
-
-
-class ReasoningChallenge(TypedDict):
-    """
-    The half of a reasoning challenge that the server keeps; it holds the answers and is never shown.
-    """
-
-    deadline: Timestamp
-    """
-    The last moment at which an answer is in time; the announced limit and a grace for the way.
-    """
-    expected: list[ExpectedAnswer]
-    """
-    The right answers in the order of the questions.
-    """
-    id: str
-    """
-    Its id, a UUID of version 4 unless the caller chose one.
-    """
-    issued_at: Timestamp
-    """
-    When it was issued.
-    """
-    kind: ChallengeKind
-    """
-    What it was issued as, `reasoning`.
-    """
-    limit_ms: int
-    """
-    The announced limit in milliseconds.
+    The challenge embedded in a page.
     """
 
 
-class RuleSetOptions(TypedDict):
+class CheckSolution(TypedDict):
     """
-    Active rules of a project, to be prepared as a `RuleSet`.
-    """
-
-    rules: NotRequired[list[RuleSource]]
-    """
-    The rules in their order (`sort_order`, then id), at most 100.
+    Input of `check_solution`.
     """
 
-
-class Score(TypedDict):
+    challenge: Challenge
     """
-    A session's score under a project's threshold.
+    What the server kept.
     """
-
-    band: Band
+    answers: NotRequired[Any]
     """
-    What the score means under the threshold.
+    The answers to a speed challenge as they came: anything but five right texts is wrong.
     """
-    detection_ids: list[int]
+    answer: NotRequired[Any]
     """
-    Every detection id, ascending; a verdict may hide them.
-    """
-    evidence: list[Evidence]
-    """
-    Everything that the engines saw.
-    """
-    js_passed: NotRequired[bool | None]
-    """
-    Whether the script probe passed; null without a probe.
-    """
-    reason: str
-    """
-    The plain sentence.
-    """
-    score: int
-    """
-    1 (surest bot) to 99 (surest human); 0 when nothing was computed or the visitor is a verified bot.
-    """
-    verified_bot: NotRequired[VerifiedBot | None]
-    """
-    The bot that the visitor was proved to be.
-    """
-
-
-class SignHttpRequest(TypedDict):
-    """
-    Input of `sign_http_request`.
-    """
-
-    components: NotRequired[list[str] | None]
-    """
-    What to cover: names (`@authority`), or identifiers with parameters (`"signature-agent";key="sig1"`). When left
-    out: method, authority, path, query, and what is added here.
-    """
-    key: Jwk | dict[str, Any]
-    """
-    A private Ed25519 or P-256 key.
-    """
-    keyid: NotRequired[str | None]
-    """
-    The id of the key; its thumbprint when left out.
-    """
-    label: NotRequired[str]
-    """
-    The label, `sig1` when left out.
-    """
-    lifetime_seconds: NotRequired[int]
-    """
-    For how many seconds the signature holds, 60 when left out.
-    """
-    names_algorithm: NotRequired[bool]
-    """
-    Whether the algorithm is named.
-    """
-    nonce: NotRequired[str | None]
-    """
-    A value that is used once.
+    The answer to a standard challenge as it came: anything but the right text is wrong.
     """
     now: Timestamp
     """
-    The present.
-    """
-    request: SignedRequest
-    """
-    The request as it will be sent.
-    """
-    signature_agent: NotRequired[str | None]
-    """
-    The origin where the key is published; it becomes the `Signature-Agent` header.
-    """
-    signature_agent_form: NotRequired[SignatureAgentForm]
-    """
-    How that header is written.
-    """
-    tag: NotRequired[str]
-    """
-    What the signature is for, `web-bot-auth` when left out.
+    When the answer arrived.
     """
 
 
-class SignPageToken(TypedDict):
+class CheckReasoning(TypedDict):
     """
-    Input of `sign_page_token`.
+    Input of `check_reasoning`.
     """
 
-    lifetime_seconds: NotRequired[int]
+    challenge: ReasoningChallenge
     """
-    Seconds for which the page may send events, 60 to 3600; 900 when left out.
+    What the server kept.
+    """
+    answers: NotRequired[Any]
+    """
+    The answers as they came: anything but an object with every right answer under its question's id is wrong.
     """
     now: Timestamp
     """
-    The present.
+    When the answers arrived.
     """
-    page_id: str
+
+
+class CheckHybridSpeed(TypedDict):
     """
-    The page view: 32 random lower-case hexadecimal digits.
+    Input of `check_hybrid_speed`.
     """
-    private_key: str
+
+    challenge: HybridChallenge
     """
-    The project's private key, `sk_…`.
+    What the server kept.
     """
-    session_token: str
+    speed_answers: NotRequired[Any]
     """
-    The visitor's session.
+    The answers to the speed part as they came.
     """
-    site_key: str
+    now: Timestamp
     """
-    The project's site key, `pk_…`.
+    When the answers arrived.
+    """
+
+
+class CheckHybrid(TypedDict):
+    """
+    Input of `check_hybrid`.
+    """
+
+    challenge: HybridChallenge
+    """
+    What the server kept.
+    """
+    speed_answers: NotRequired[Any]
+    """
+    The answers to the speed part as they came; they do not count when that part is already judged.
+    """
+    reasoning_answers: NotRequired[Any]
+    """
+    The answers to the reasoning part as they came.
+    """
+    now: Timestamp
+    """
+    When the answers arrived.
     """
 
 
@@ -3008,120 +2895,230 @@ class SignToken(TypedDict):
     """
 
 
-class SignatureOutcome(TypedDict):
+class Opinion(TypedDict):
     """
-    How checking an HTTP message signature (RFC 9421) ended.
+    What one engine thinks of a session.
     """
 
-    keyid: NotRequired[str | None]
+    score: NotRequired[int | None]
     """
-    The key id, an RFC 7638 thumbprint.
+    1 (surest bot) to 99 (surest human); null when the engine abstains.
+    """
+    evidence: NotRequired[list[Evidence]]
+    """
+    What the engine saw.
+    """
+
+
+class RuleFacts(TypedDict):
+    """
+    What is known about a session and the request that is asked about; null is "not observed".
+    """
+
+    score: NotRequired[int]
+    """
+    1 to 99; 0 when not computed or verified.
+    """
+    band: NotRequired[Band]
+    """
+    The band of the score.
+    """
+    verified_bot: NotRequired[bool]
+    """
+    Whether the visitor is a bot that proved its identity.
+    """
+    verified_bot_category: NotRequired[str | None]
+    """
+    The category of that bot, for example `Search`.
+    """
+    js_detection: NotRequired[ProbeFacts]
+    """
+    The script probe.
+    """
+    static_resource: NotRequired[bool]
+    """
+    Whether the path names an asset.
+    """
+    detection_ids: NotRequired[list[int]]
+    """
+    Every id of what was detected, also those that a verdict hides.
+    """
+    path: NotRequired[str | None]
+    """
+    The requested path or route template.
+    """
+    ip: NotRequired[str | None]
+    """
+    The visitor's address.
+    """
+    country: NotRequired[str | None]
+    """
+    The visitor's country, ISO 3166-1 alpha-2.
+    """
+    ua: NotRequired[str | None]
+    """
+    The visitor's user agent.
+    """
+    behavioral: NotRequired[ObservedBehavior]
+    """
+    Interaction with the pages.
+    """
+    logged_in: NotRequired[bool | None]
+    """
+    Whether the visitor is logged in.
+    """
+
+
+class RequestFacts(TypedDict):
+    """
+    The facts of one request.
+
+    An absent member means "not observed" and is never evidence. An empty user agent and a present but empty
+    header map mean "observed, and there was none", which is evidence.
+    """
+
+    user_agent: NotRequired[str | None]
+    """
+    The `User-Agent` value; when absent, the header map is asked.
+    """
+    ip: NotRequired[str | None]
+    """
+    The client address; an IPv4-mapped IPv6 address counts as the IPv4 one.
+    """
+    headers: NotRequired[dict[str, Any] | None]
+    """
+    All request headers, repeated fields joined by `", "`; names in any case.
+    """
+    header_order: NotRequired[list[str] | None]
+    """
+    The names of the request headers in the order and letter case in which they came.
+    """
+    url: NotRequired[str | None]
+    """
+    An absolute `http` or `https` URL, or a path that begins with `/`.
+    """
+    method: NotRequired[str | None]
+    """
+    The HTTP method.
+    """
+    tls: NotRequired[TlsFingerprints | None]
+    """
+    TLS client fingerprints.
+    """
+    client: NotRequired[ClientFacts | None]
+    """
+    What a script on the page saw.
+    """
+    signature: NotRequired[SignatureOutcome | None]
+    """
+    The outcome of checking the HTTP message signature, when one was checked.
+    """
+    feeds: NotRequired[list[FeedAnswer]]
+    """
+    Answers of published address feeds for `ip`.
+    """
+    reverse_dns: NotRequired[ReverseDnsAnswer | None]
+    """
+    The answer of a reverse look-up of `ip`; absent when it was not done or failed.
+    """
+    network: NotRequired[NetworkFacts | None]
+    """
+    Membership of `ip` in other address lists.
+    """
+    behavior: NotRequired[BehaviorFacts | None]
+    """
+    Counters of the visitor's behaviour.
+    """
+    threshold: NotRequired[float | None]
+    """
+    The confidence from which a request counts as a bot, 0 to 1; 0.5 when absent.
+    """
+    now: Timestamp
+    """
+    The present.
+    """
+
+
+class VerifyHttpSignature(TypedDict):
+    """
+    Input of `verify_http_signature`.
+    """
+
+    request: SignedRequest
+    """
+    The request.
+    """
+    directories: NotRequired[dict[str, list[DatedJwk | dict[str, Any]]]]
+    """
+    The keys of signers by their origin (`https://agent.example`), or by the URL of their directory or key set.
+    """
+    keys: NotRequired[list[DatedJwk | dict[str, Any]]]
+    """
+    Keys that are known otherwise, found by thumbprint, in profile `tap` also by `kid`.
+    """
+    policy: NotRequired[SignaturePolicy]
+    """
+    What is demanded.
+    """
+    now: Timestamp
+    """
+    The present.
+    """
+
+
+class SignHttpRequest(TypedDict):
+    """
+    Input of `sign_http_request`.
+    """
+
+    request: SignedRequest
+    """
+    The request as it will be sent.
+    """
+    key: Jwk | dict[str, Any]
+    """
+    A private Ed25519 or P-256 key.
     """
     signature_agent: NotRequired[str | None]
     """
-    The origin that the `Signature-Agent` header names, for example `https://chatgpt.com`.
+    The origin where the key is published; it becomes the `Signature-Agent` header.
     """
-    status: SignatureStatus
+    signature_agent_form: NotRequired[SignatureAgentForm]
     """
-    The result.
+    How that header is written.
     """
-    trigger: NotRequired[Trigger | None]
+    components: NotRequired[list[str] | None]
     """
-    The `trigger` of the signer's card, when one was read.
+    What to cover: names (`@authority`), or identifiers with parameters (`"signature-agent";key="sig1"`). When left
+    out: method, authority, path, query, and what is added here.
     """
-
-
-class SignatureResult(TypedDict):
+    label: NotRequired[str]
     """
-    What was found out about one signature of a message.
+    The label, `sig1` when left out.
     """
-
-    alg: NotRequired[str | None]
+    tag: NotRequired[str]
     """
-    The algorithm that it was checked by, else the one that it names.
+    What the signature is for, `web-bot-auth` when left out.
     """
-    base_form: NotRequired[BaseForm | None]
+    lifetime_seconds: NotRequired[int]
     """
-    The form of the signature base that fits.
-    """
-    covered: list[str]
-    """
-    The identifiers of the covered components, for example `"@authority"` with its quotes.
-    """
-    created: NotRequired[int | None]
-    """
-    When it was made, in seconds since the Unix epoch.
-    """
-    expires: NotRequired[int | None]
-    """
-    When it ends, in seconds since the Unix epoch.
-    """
-    key_source: NotRequired[str | None]
-    """
-    Where the key is from: the URL of the signer's keys, the name of a registry, or the key's thumbprint.
-    """
-    keyid: NotRequired[str | None]
-    """
-    The key id that it names.
-    """
-    label: NotRequired[str | None]
-    """
-    Its label; absent when the fields could not be read at all.
+    For how many seconds the signature holds, 60 when left out.
     """
     nonce: NotRequired[str | None]
     """
-    Its nonce.
+    A value that is used once.
     """
-    once: NotRequired[NonceRecord | None]
+    keyid: NotRequired[str | None]
     """
-    What the host has to record so that the signature holds once only; present when it holds and has a nonce.
+    The id of the key; its thumbprint when left out.
     """
-    outcome: SignatureStatus
+    names_algorithm: NotRequired[bool]
     """
-    Whether it holds.
+    Whether the algorithm is named.
     """
-    profile: NotRequired[Profile | None]
+    now: Timestamp
     """
-    The rules that it was judged by.
-    """
-    reason: NotRequired[Reason | None]
-    """
-    Why it does not; absent when it holds.
-    """
-    signature_agent: NotRequired[str | None]
-    """
-    The origin of the covered `Signature-Agent` member, for example `https://chatgpt.com`.
-    """
-    tag: NotRequired[str | None]
-    """
-    Its tag.
-    """
-    thumbprint: NotRequired[str | None]
-    """
-    The RFC 7638 thumbprint of the key that it was checked with.
-    """
-    warnings: NotRequired[list[Warning]]
-    """
-    What is wrong and was let pass.
-    """
-
-
-class SolveChallenge(TypedDict):
-    """
-    Input of `solve_challenge`.
-    """
-
-    landing: NotRequired[LandingChallenge | None]
-    """
-    The challenge embedded in a page.
-    """
-    problems: NotRequired[list[SpeedProblem] | None]
-    """
-    The numbers of a speed challenge, bare or as `{num}`.
-    """
-    puzzle: NotRequired[str | None]
-    """
-    The sentence of a standard challenge.
+    The present.
     """
 
 
@@ -3130,6 +3127,18 @@ class TokenOutcome(TypedDict):
     How checking a token ended.
     """
 
+    status: TokenStatus
+    """
+    The result.
+    """
+    code: NotRequired[str | None]
+    """
+    The code of the failure, for example `TOKEN_EXPIRED`.
+    """
+    subject: NotRequired[str | None]
+    """
+    The subject of a verified token.
+    """
     audience: NotRequired[list[str]]
     """
     The audiences of a verified token.
@@ -3138,359 +3147,84 @@ class TokenOutcome(TypedDict):
     """
     The capabilities of a verified token.
     """
-    code: NotRequired[str | None]
-    """
-    The code of the failure, for example `TOKEN_EXPIRED`.
-    """
-    status: TokenStatus
-    """
-    The result.
-    """
-    subject: NotRequired[str | None]
-    """
-    The subject of a verified token.
-    """
 
 
-class Verification(TypedDict):
+class VerdictFacts(TypedDict):
     """
-    How far an identity is proven.
-    """
-
-    checked_at: Timestamp
-    """
-    When it was checked.
-    """
-    forgeability: Forgeability
-    """
-    How easily the shown identity is forged.
-    """
-    keyid: NotRequired[str | None]
-    """
-    The key id of the signature.
-    """
-    method: VerificationMethod
-    """
-    What proved or refuted it.
-    """
-    signature_agent: NotRequired[str | None]
-    """
-    The origin named by the `Signature-Agent` header.
-    """
-    status: VerificationStatus
-    """
-    The outcome.
+    The view of a session's verdict that a decision needs.
     """
 
-
-class VerifiedSignatures(TypedDict):
+    verdict: VerdictBand
     """
-    What was found out about the signatures of a request.
+    The band.
     """
-
-    signatures: list[SignatureResult]
+    score: int
     """
-    One result for each label; empty when the request is not signed.
+    0 (none) or 1 (bot) to 99 (person).
     """
-    summary: NotRequired[SignatureOutcome | None]
-    """
-    All of them in one, as `classify_request` takes it; absent when the request is not signed.
-    """
-
-
-class CheckReasoning(TypedDict):
-    """
-    Input of `check_reasoning`.
-    """
-
-    answers: NotRequired[Any]
-    """
-    The answers as they came: anything but an object with every right answer under its question's id is wrong.
-    """
-    challenge: ReasoningChallenge
-    """
-    What the server kept.
-    """
-    now: Timestamp
-    """
-    When the answers arrived.
-    """
-
-
-class Classification(TypedDict):
-    """
-    The classification of one request; every figure follows from `evidence`.
-    """
-
-    agent: NotRequired[AgentInfo | None]
-    """
-    The catalogued agent that it is or claims to be.
-    """
-    behavioral_bot: bool
-    """
-    Headers, TLS, behaviour or client evidence of at least 0.5.
-    """
-    bot_type: BotType
-    """
-    What it is.
-    """
-    category: NotRequired[BotCategory | None]
-    """
-    The coarse category of a bot.
-    """
-    confidence: float
-    """
-    Likelihood that the request is automated, 0 to 1, two decimals; 1 only for a verified signature.
-    """
-    confidence_level: ConfidenceLevel
-    """
-    `confidence` in words.
-    """
-    detection_class: DetectionClass
-    """
-    The coarse class.
-    """
-    evidence: list[Evidence]
-    """
-    What was seen; the part of an id before the dot is its group (see `Group`).
-    """
-    ip_bot: bool
-    """
-    Network evidence of at least 0.5.
-    """
-    is_bot: bool
-    """
-    Whether `confidence`, before rounding, reaches the threshold.
-    """
-    risk_level: RiskLevel
-    """
-    What is at stake.
-    """
-    sub_type: NotRequired[SubType | None]
-    """
-    What it is more exactly.
-    """
-    user_agent_bot: bool
-    """
-    The user agent by itself is evidence of at least 0.5.
-    """
-    verification: Verification
-    """
-    How far its identity is proven.
-    """
-
-
-class Context(TypedDict):
-    """
-    What is known about the requests of a session.
-    """
-
-    direct: NotRequired[DirectRequest | None]
-    """
-    The last request that came straight from the browser.
-    """
-    hosting_network: NotRequired[bool]
-    """
-    Whether the explicit address is in the operator's list of hosting networks.
-    """
-    inferred_address: NotRequired[str | None]
-    """
-    The visitor's address as guessed from headers that nobody vouched for.
-    """
-    observed_address: NotRequired[str | None]
-    """
-    The visitor's address as the customer's server saw it.
-    """
-    page_hits: NotRequired[PageHits]
-    """
-    Pages that the customer's server delivered.
-    """
-    verification: NotRequired[BotVerification | None]
-    """
-    What looking up the claimed bot gave.
-    """
-
-
-class Decision(TypedDict):
-    """
-    What to do with a request, and why.
-    """
-
     action: PolicyAction
     """
-    What to do.
+    What the service advises.
     """
-    evidence: list[Evidence]
+    detection_ids: NotRequired[list[int]]
     """
-    What the decision rests on.
+    The ids of what was detected.
     """
-    match_type: MatchType
+    reason: NotRequired[str]
     """
-    Which part of the policy decided.
-    """
-    message: str | None
-    """
-    What to tell the visitor or the log.
-    """
-    reason: DecisionReason
-    """
-    Why.
-    """
-    redirect_url: str | None
-    """
-    Where `redirect` or `rewrite` leads.
-    """
-    rule_id: str | None
-    """
-    The id of the rule that matched.
-    """
-    rule_name: str | None
-    """
-    The name of the rule that matched.
+    The reason for people.
     """
 
 
-class DecisionFacts(TypedDict):
+class GuardRequest(TypedDict):
     """
-    What is known when a decision is made; an absent member was not observed.
+    A request; header names and values hold one character for each byte (ISO 8859-1), as WSGI and Node give them.
     """
 
-    agent_did: NotRequired[str | None]
+    method: NotRequired[str]
     """
-    The agent's decentralised identifier, when proven.
+    The method; `GET` when left out.
     """
-    asn: NotRequired[int | None]
+    target: str
     """
-    The number of the autonomous system.
+    Path and query as the client sent them, not decoded and not shortened by a router.
     """
-    classification: NotRequired[Classification | None]
+    scheme: NotRequired[str | None]
     """
-    The classification of the request.
+    `https` or `http`, as the connection to this server is; a trusted proxy's `X-Forwarded-Proto` comes first.
     """
-    client_did: NotRequired[str | None]
+    authority: NotRequired[str | None]
     """
-    The client's decentralised identifier, when proven.
+    The authority of the request target (HTTP/2 `:authority`); the header `Host` when left out.
     """
-    country: NotRequired[str | None]
+    headers: NotRequired[list[tuple[str, str]]]
     """
-    The country, ISO 3166-1 alpha-2.
+    All header lines in their order, repeated ones not joined: pairs of name and value.
     """
-    evidence: NotRequired[list[Evidence]]
+    is_as_sent: NotRequired[bool]
     """
-    Further evidence that the decision hands on.
+    Whether the lines have the order and letter case in which the client sent them, so that these may be looked at;
+    most frameworks change both.
     """
-    has_valid_delegation: NotRequired[bool | None]
+    peer: NotRequired[str | None]
     """
-    Whether a delegation was verified.
+    The address of the connection, with or without port; what is no address counts as unknown.
     """
-    ip: NotRequired[str | None]
+    tls: NotRequired[TlsFingerprints | None]
     """
-    The client address.
+    TLS client fingerprints, where the host has them.
     """
-    is_authenticated: NotRequired[bool | None]
+    detection: NotRequired[RemoteDetection | None]
     """
-    Whether the visitor is logged in.
-    """
-    method: NotRequired[str | None]
-    """
-    The HTTP method.
-    """
-    origin: NotRequired[str | None]
-    """
-    The `Origin` header.
-    """
-    path: NotRequired[str | None]
-    """
-    The request's path, raw; it is normalised before it is compared.
-    """
-    reputation: NotRequired[float | None]
-    """
-    The agent's reputation, 0 to 1.
-    """
-    request_rate_300s: NotRequired[int | None]
-    """
-    Requests of this visitor in the last 300 seconds.
-    """
-    token: NotRequired[TokenOutcome | None]
-    """
-    The outcome of the token check.
+    What a detection service said about the request; it takes the place of the guard's own figure.
     """
     unavailable: NotRequired[bool]
     """
-    Whether something that the policy needs could not be had: a time-out, a fault, no keys.
+    Whether a service that had to be asked could not be reached.
     """
-    user_agent: NotRequired[str | None]
+    now: Timestamp
     """
-    The `User-Agent` header.
-    """
-    verdict: NotRequired[VerdictFacts | None]
-    """
-    The session's verdict.
-    """
-
-
-class EngineResults(TypedDict):
-    """
-    The opinions of all engines on one session; independent of a project's threshold, so they can be stored.
-    """
-
-    behavioral: NotRequired[Opinion]
-    """
-    Interaction with the page.
-    """
-    heuristics: NotRequired[Opinion]
-    """
-    User agent, headers and network.
-    """
-    javascript: NotRequired[Opinion]
-    """
-    Tells of the script probe; never has a score of its own.
-    """
-    js_passed: NotRequired[bool | None]
-    """
-    Whether the script probe passed; null without a probe.
-    """
-    verified_bot: NotRequired[VerifiedBot | None]
-    """
-    The bot that the visitor was proved to be.
-    """
-
-
-class Event(TypedDict):
-    """
-    One browser event; serialises to the wire's form with canonical payload keys.
-    """
-
-    payload: NotRequired[Payload | dict[str, Any]]
-    """
-    What it tells.
-    """
-    received_at: str
-    """
-    When the browser recorded it, UTC `YYYY-MM-DDTHH:MM:SS[.ffffff]Z`; a client's clock.
-    """
-    request_id: str
-    """
-    1 to 128 of `A-Z a-z 0-9 _ -`; an event is counted once per session.
-    """
-    type: EventKind
-    """
-    What sort of event it is.
-    """
-
-
-class FoundAgents(TypedDict):
-    """
-    The agents that were found.
-    """
-
-    agents: list[KnownAgent]
-    """
-    The agents, by purpose and name.
-    """
-    date: str
-    """
-    The date of the catalogue, `YYYY-MM-DD`.
+    The present.
     """
 
 
@@ -3509,100 +3243,26 @@ class GeneratedChallenge(TypedDict):
     """
 
 
-class GeneratedReasoning(TypedDict):
+class ReasoningQuestion(TypedDict):
     """
-    Both halves of a new reasoning challenge.
-    """
-
-    challenge: ReasoningChallenge
-    """
-    What the server keeps.
-    """
-    question: ReasoningQuestion
-    """
-    What the client sees.
+    The half of a reasoning challenge that the client sees.
     """
 
-
-class GuardOutcome(TypedDict):
-    """
-    What is to be done with a request.
-    """
-
-    action: PolicyAction
-    """
-    What was decided; `log` for a visitor who has followed a redirection to where it led.
-    """
-    classification: Classification | None
-    """
-    Who asks; null where the guard does not look.
-    """
-    client_ip: str | None
-    """
-    The client's address, behind trusted proxies.
-    """
-    decision: Decision
-    """
-    The decision and what it rests on.
-    """
-    detection_id: str | None
-    """
-    The id of this detection; null where the guard does not look.
-    """
-    passes: bool
-    """
-    Whether the request goes on to the site; otherwise there is a `response`.
-    """
-    response: GuardResponse | None
-    """
-    What a request that does not pass is answered.
-    """
-    rewrite: str | None
-    """
-    The path, with query where it has one, with which a passing request goes on instead of its own.
-    """
-    set_headers: list[tuple[str, str]]
-    """
-    Headers to add to the answer, be it the guard's or the site's; existing ones stay.
-    """
-    upstream: Upstream
-    """
-    What changes in the headers of a passing request.
-    """
-
-
-class HybridChallenge(TypedDict):
-    """
-    The half of a hybrid challenge that the server keeps; it holds the answers and is never shown.
-    """
-
-    deadline: Timestamp
-    """
-    The last moment at which the answers are in time.
-    """
     id: str
     """
-    Its id, a UUID of version 4 unless the caller chose one.
+    The id to send back with the answers.
     """
-    issued_at: Timestamp
+    questions: list[NaturalQuestion]
     """
-    When it was issued.
+    What is asked.
     """
-    judged_speed: NotRequired[SpeedPart | None]
+    limit_ms: int
     """
-    How the speed part was judged when its answers came first.
+    The time allowed, in milliseconds.
     """
-    kind: ChallengeKind
+    instructions: str
     """
-    What it was issued as, `hybrid`.
-    """
-    reasoning: ReasoningChallenge
-    """
-    The reasoning part.
-    """
-    speed: Challenge
-    """
-    The speed part.
+    What to do, in English.
     """
 
 
@@ -3615,234 +3275,329 @@ class HybridQuestion(TypedDict):
     """
     The id to send back with the answers.
     """
-    reasoning: ReasoningQuestion
-    """
-    The reasoning part.
-    """
     speed: Question
     """
     The speed part.
     """
-
-
-class JudgedSpeed(TypedDict):
+    reasoning: ReasoningQuestion
     """
-    A hybrid challenge whose speed part is judged.
-    """
-
-    challenge: HybridChallenge
-    """
-    What the server keeps until the reasoning answers come.
-    """
-    speed: SpeedPart
-    """
-    How the speed part was judged.
+    The reasoning part.
     """
 
 
-class Policy(TypedDict):
+class Event(TypedDict):
     """
-    A site's policy. Confidences and reputations are from 0 to 1.
+    One browser event; serialises to the wire's form with canonical payload keys.
     """
 
-    allow_list: NotRequired[list[ListEntry]]
+    request_id: str
     """
-    Who is let in.
+    1 to 128 of `A-Z a-z 0-9 _ -`; an event is counted once per session.
     """
-    audience: NotRequired[str | None]
+    type: EventKind
     """
-    The audience that a token must name when `require` is `agent`.
+    What sort of event it is.
     """
-    capability: NotRequired[str | None]
+    received_at: str
     """
-    The capability that a token must hold when `require` is `agent`.
+    When the browser recorded it, UTC `YYYY-MM-DDTHH:MM:SS[.ffffff]Z`; a client's clock.
     """
-    default_action: NotRequired[PolicyAction]
+    payload: NotRequired[Payload | dict[str, Any]]
     """
-    What happens when nothing else matches.
+    What it tells.
     """
-    deny_list: NotRequired[list[ListEntry]]
+
+
+class Context(TypedDict):
     """
-    Who is kept out.
+    What is known about the requests of a session.
+    """
+
+    direct: NotRequired[DirectRequest | None]
+    """
+    The last request that came straight from the browser.
+    """
+    observed_address: NotRequired[str | None]
+    """
+    The visitor's address as the customer's server saw it.
+    """
+    inferred_address: NotRequired[str | None]
+    """
+    The visitor's address as guessed from headers that nobody vouched for.
+    """
+    page_hits: NotRequired[PageHits]
+    """
+    Pages that the customer's server delivered.
+    """
+    hosting_network: NotRequired[bool]
+    """
+    Whether the explicit address is in the operator's list of hosting networks.
+    """
+    verification: NotRequired[BotVerification | None]
+    """
+    What looking up the claimed bot gave.
+    """
+
+
+class Score(TypedDict):
+    """
+    A session's score under a project's threshold.
+    """
+
+    score: int
+    """
+    1 (surest bot) to 99 (surest human); 0 when nothing was computed or the visitor is a verified bot.
+    """
+    band: Band
+    """
+    What the score means under the threshold.
+    """
+    detection_ids: list[int]
+    """
+    Every detection id, ascending; a verdict may hide them.
+    """
+    evidence: list[Evidence]
+    """
+    Everything that the engines saw.
+    """
+    reason: str
+    """
+    The plain sentence.
+    """
+    js_passed: NotRequired[bool | None]
+    """
+    Whether the script probe passed; null without a probe.
+    """
+    verified_bot: NotRequired[VerifiedBot | None]
+    """
+    The bot that the visitor was proved to be.
+    """
+
+
+class Classification(TypedDict):
+    """
+    The classification of one request; every figure follows from `evidence`.
+    """
+
+    is_bot: bool
+    """
+    Whether `confidence`, before rounding, reaches the threshold.
+    """
+    confidence: float
+    """
+    Likelihood that the request is automated, 0 to 1, two decimals; 1 only for a verified signature.
+    """
+    bot_type: BotType
+    """
+    What it is.
+    """
+    sub_type: NotRequired[SubType | None]
+    """
+    What it is more exactly.
+    """
+    user_agent_bot: bool
+    """
+    The user agent by itself is evidence of at least 0.5.
+    """
+    behavioral_bot: bool
+    """
+    Headers, TLS, behaviour or client evidence of at least 0.5.
+    """
+    ip_bot: bool
+    """
+    Network evidence of at least 0.5.
+    """
+    detection_class: DetectionClass
+    """
+    The coarse class.
+    """
+    category: NotRequired[BotCategory | None]
+    """
+    The coarse category of a bot.
+    """
+    confidence_level: ConfidenceLevel
+    """
+    `confidence` in words.
+    """
+    risk_level: RiskLevel
+    """
+    What is at stake.
+    """
+    agent: NotRequired[AgentInfo | None]
+    """
+    The catalogued agent that it is or claims to be.
+    """
+    verification: Verification
+    """
+    How far its identity is proven.
+    """
+    evidence: list[Evidence]
+    """
+    What was seen; the part of an id before the dot is its group (see `Group`).
+    """
+
+
+class KnownAgent(TypedDict):
+    """
+    What the catalogue says about an agent.
+    """
+
+    id: str
+    """
+    The catalogue's id, for example `openai-gptbot`.
+    """
+    name: str
+    """
+    Its name.
+    """
+    operator: str | None
+    """
+    Who runs it; where only its home page is known, that page's host.
+    """
+    bot_type: BotType
+    """
+    What it is.
+    """
+    sub_type: SubType
+    """
+    What it is more exactly.
+    """
+    purpose: AgentPurpose
+    """
+    What it comes for.
+    """
+    trigger: Trigger
+    """
+    What makes it come.
+    """
+    tokens: list[str]
+    """
+    Texts that tell it in a user agent, in lower case; none when it is known by its signature only.
+    """
+    robots_token: str | None
+    """
+    Its name in robots files.
+    """
+    never_sent: bool
+    """
+    Whether its name stands in robots files only: a request that shows it is false unless proven.
+    """
+    info_url: str | None
+    """
+    Where it is described.
+    """
+    verify: AgentProofs
+    """
+    How its identity can be proven; a claim alone proves nothing.
+    """
+    since: str | None
+    """
+    Since when it is listed, `YYYY-MM-DD`.
+    """
+    sources: list[AgentSource]
+    """
+    Where all this is known from.
+    """
+
+
+class PolicyRule(TypedDict):
+    """
+    A rule: its action is taken when all conditions hold.
+    """
+
+    id: str
+    """
+    The rule's id.
+    """
+    name: NotRequired[str | None]
+    """
+    A name for people.
+    """
+    priority: NotRequired[int]
+    """
+    Lower comes first.
     """
     enabled: NotRequired[bool]
     """
-    A policy that is switched off allows everything.
+    Whether it is in use.
     """
-    excluded_paths: NotRequired[list[str]]
+    conditions: NotRequired[list[RuleCondition]]
     """
-    Path patterns where the policy does not apply.
+    All must hold; a rule without conditions always matches.
     """
-    fail_open: NotRequired[bool | None]
+    action: PolicyAction
     """
-    Whether a fault lets the request pass; by default verdicts and detection do, tokens and signatures not.
+    What to do.
     """
-    included_paths: NotRequired[list[str]]
+    message: NotRequired[str | None]
     """
-    Path patterns where the policy applies; everywhere when empty.
-    """
-    on_unknown: NotRequired[PolicyAction]
-    """
-    What happens when `require` is `human` and nothing tells a person from a bot.
-    """
-    path_rules: NotRequired[list[PathRule]]
-    """
-    Short rules on a path, evaluated together with `rules`, behind those of the same priority.
+    What to tell the visitor.
     """
     redirect_url: NotRequired[str | None]
     """
-    Where `redirect` sends a visitor.
-    """
-    require: NotRequired[Require]
-    """
-    The credential demanded.
-    """
-    rewrite_url: NotRequired[str | None]
-    """
-    Whose content `rewrite` answers with.
-    """
-    rules: NotRequired[list[PolicyRule]]
-    """
-    Rules, by priority and then by place.
-    """
-    thresholds: NotRequired[Thresholds]
-    """
-    Limits of confidence and reputation.
-    """
-    timeout_ms: NotRequired[int | None]
-    """
-    How long a guard may wait for what it needs, in milliseconds; each guard's own limit when absent.
-    """
-    version: NotRequired[str]
-    """
-    The version of the notation.
+    Where `redirect` sends a visitor, instead of the policy's address.
     """
 
 
-class RequestFacts(TypedDict):
+class VerifiedSignatures(TypedDict):
     """
-    The facts of one request.
-
-    An absent member means "not observed" and is never evidence. An empty user agent and a present but empty
-    header map mean "observed, and there was none", which is evidence.
+    What was found out about the signatures of a request.
     """
 
-    behavior: NotRequired[BehaviorFacts | None]
+    signatures: list[SignatureResult]
     """
-    Counters of the visitor's behaviour.
+    One result for each label; empty when the request is not signed.
     """
-    client: NotRequired[ClientFacts | None]
+    summary: NotRequired[SignatureOutcome | None]
     """
-    What a script on the page saw.
-    """
-    feeds: NotRequired[list[FeedAnswer]]
-    """
-    Answers of published address feeds for `ip`.
-    """
-    header_order: NotRequired[list[str] | None]
-    """
-    The names of the request headers in the order and letter case in which they came.
-    """
-    headers: NotRequired[dict[str, Any] | None]
-    """
-    All request headers, repeated fields joined by `", "`; names in any case.
-    """
-    ip: NotRequired[str | None]
-    """
-    The client address; an IPv4-mapped IPv6 address counts as the IPv4 one.
-    """
-    method: NotRequired[str | None]
-    """
-    The HTTP method.
-    """
-    network: NotRequired[NetworkFacts | None]
-    """
-    Membership of `ip` in other address lists.
-    """
-    now: Timestamp
-    """
-    The present.
-    """
-    reverse_dns: NotRequired[ReverseDnsAnswer | None]
-    """
-    The answer of a reverse look-up of `ip`; absent when it was not done or failed.
-    """
-    signature: NotRequired[SignatureOutcome | None]
-    """
-    The outcome of checking the HTTP message signature, when one was checked.
-    """
-    threshold: NotRequired[float | None]
-    """
-    The confidence from which a request counts as a bot, 0 to 1; 0.5 when absent.
-    """
-    tls: NotRequired[TlsFingerprints | None]
-    """
-    TLS client fingerprints.
-    """
-    url: NotRequired[str | None]
-    """
-    An absolute `http` or `https` URL, or a path that begins with `/`.
-    """
-    user_agent: NotRequired[str | None]
-    """
-    The `User-Agent` value; when absent, the header map is asked.
+    All of them in one, as `classify_request` takes it; absent when the request is not signed.
     """
 
 
-class ResolveAction(TypedDict):
+class GuardOutcome(TypedDict):
     """
-    Input of `resolve_action`.
-    """
-
-    path: NotRequired[str | None]
-    """
-    The requested path, to know static files.
-    """
-    rule_matches: NotRequired[list[RuleMatch]]
-    """
-    Matches of active rules, in the order of the rules.
-    """
-    score: Score
-    """
-    A score as `score_session` gives it; its band already reflects the project's threshold.
-    """
-    settings: NotRequired[BotSettings]
-    """
-    The project's toggles; those of a new project when left out.
+    What is to be done with a request.
     """
 
-
-class AgentPolicyResult(TypedDict):
+    action: PolicyAction
     """
-    A policy that does what was chosen.
+    What was decided; `log` for a visitor who has followed a redirection to where it led.
     """
-
-    policy: Policy
+    passes: bool
     """
-    The policy, as `decide` takes it.
+    Whether the request goes on to the site; otherwise there is a `response`.
     """
-
-
-class Aggregate(TypedDict):
+    rewrite: str | None
     """
-    The signals of one session, the input of the three engines.
+    The path, with query where it has one, with which a passing request goes on instead of its own.
     """
-
-    behavioral: NotRequired[Behavioral]
+    response: GuardResponse | None
     """
-    Interaction with the pages.
+    What a request that does not pass is answered.
     """
-    browser_events: NotRequired[int]
+    set_headers: list[tuple[str, str]]
     """
-    How many events came from the browser.
+    Headers to add to the answer, be it the guard's or the site's; existing ones stay.
     """
-    context: NotRequired[Context]
+    upstream: Upstream
     """
-    The requests.
+    What changes in the headers of a passing request.
     """
-    js_detection: NotRequired[JsDetection]
+    client_ip: str | None
     """
-    The script probe.
+    The client's address, behind trusted proxies.
+    """
+    detection_id: str | None
+    """
+    The id of this detection; null where the guard does not look.
+    """
+    classification: Classification | None
+    """
+    Who asks; null where the guard does not look.
+    """
+    decision: Decision
+    """
+    The decision and what it rests on.
     """
 
 
@@ -3851,13 +3606,13 @@ class AggregateSession(TypedDict):
     Input of `aggregate_session`.
     """
 
-    context: NotRequired[Context]
-    """
-    What is known about the requests.
-    """
     events: list[Event]
     """
     Browser events as in a batch, in arrival order.
+    """
+    context: NotRequired[Context]
+    """
+    What is known about the requests.
     """
     page_hits: NotRequired[list[PageHit]]
     """
@@ -3865,105 +3620,162 @@ class AggregateSession(TypedDict):
     """
 
 
-class Batch(TypedDict):
+class EngineResults(TypedDict):
     """
-    A checked batch.
-    """
-
-    events: list[Event]
-    """
-    1 to 100 events in arrival order.
-    """
-    session_token: NotRequired[str | None]
-    """
-    The session that the events belong to; null asks for a new one.
-    """
-    site_key: NotRequired[str | None]
-    """
-    The project's public key, when no header carries it.
+    The opinions of all engines on one session; independent of a project's threshold, so they can be stored.
     """
 
-
-class CheckEvents(TypedDict):
+    heuristics: NotRequired[Opinion]
     """
-    Input of `check_events`.
+    User agent, headers and network.
     """
-
-    batch: Batch
+    behavioral: NotRequired[Opinion]
     """
-    The batch as it would be sent.
+    Interaction with the page.
+    """
+    javascript: NotRequired[Opinion]
+    """
+    Tells of the script probe; never has a score of its own.
+    """
+    js_passed: NotRequired[bool | None]
+    """
+    Whether the script probe passed; null without a probe.
+    """
+    verified_bot: NotRequired[VerifiedBot | None]
+    """
+    The bot that the visitor was proved to be.
     """
 
 
-class CheckHybrid(TypedDict):
+class ResolveAction(TypedDict):
     """
-    Input of `check_hybrid`.
-    """
-
-    challenge: HybridChallenge
-    """
-    What the server kept.
-    """
-    now: Timestamp
-    """
-    When the answers arrived.
-    """
-    reasoning_answers: NotRequired[Any]
-    """
-    The answers to the reasoning part as they came.
-    """
-    speed_answers: NotRequired[Any]
-    """
-    The answers to the speed part as they came; they do not count when that part is already judged.
+    Input of `resolve_action`.
     """
 
-
-class CheckHybridSpeed(TypedDict):
+    score: Score
     """
-    Input of `check_hybrid_speed`.
+    A score as `score_session` gives it; its band already reflects the project's threshold.
     """
-
-    challenge: HybridChallenge
+    settings: NotRequired[BotSettings]
     """
-    What the server kept.
+    The project's toggles; those of a new project when left out.
     """
-    now: Timestamp
+    path: NotRequired[str | None]
     """
-    When the answers arrived.
+    The requested path, to know static files.
     """
-    speed_answers: NotRequired[Any]
+    rule_matches: NotRequired[list[RuleMatch]]
     """
-    The answers to the speed part as they came.
+    Matches of active rules, in the order of the rules.
     """
 
 
-class CheckedEvents(TypedDict):
+class EvaluateRules(TypedDict):
     """
-    Output of `check_events`.
-    """
-
-    batch: Batch
-    """
-    The batch with canonical keys, as a server keeps it.
-    """
-    events: int
-    """
-    How many events the batch holds.
+    Input of `evaluate_rules`.
     """
 
+    rules: list[RuleSource]
+    """
+    The active rules in their order (`sort_order`, then id), at most 100.
+    """
+    facts: NotRequired[RuleFacts]
+    """
+    What is known about the session and the request.
+    """
 
-class Decide(TypedDict):
+
+class DecisionFacts(TypedDict):
     """
-    The input of `decide`.
+    What is known when a decision is made; an absent member was not observed.
     """
 
-    facts: NotRequired[DecisionFacts]
+    path: NotRequired[str | None]
     """
-    What is known.
+    The request's path, raw; it is normalised before it is compared.
     """
-    policy: NotRequired[Policy]
+    method: NotRequired[str | None]
     """
-    The policy; the defaults when absent.
+    The HTTP method.
+    """
+    origin: NotRequired[str | None]
+    """
+    The `Origin` header.
+    """
+    user_agent: NotRequired[str | None]
+    """
+    The `User-Agent` header.
+    """
+    ip: NotRequired[str | None]
+    """
+    The client address.
+    """
+    asn: NotRequired[int | None]
+    """
+    The number of the autonomous system.
+    """
+    country: NotRequired[str | None]
+    """
+    The country, ISO 3166-1 alpha-2.
+    """
+    request_rate_300s: NotRequired[int | None]
+    """
+    Requests of this visitor in the last 300 seconds.
+    """
+    classification: NotRequired[Classification | None]
+    """
+    The classification of the request.
+    """
+    token: NotRequired[TokenOutcome | None]
+    """
+    The outcome of the token check.
+    """
+    verdict: NotRequired[VerdictFacts | None]
+    """
+    The session's verdict.
+    """
+    reputation: NotRequired[float | None]
+    """
+    The agent's reputation, 0 to 1.
+    """
+    client_did: NotRequired[str | None]
+    """
+    The client's decentralised identifier, when proven.
+    """
+    agent_did: NotRequired[str | None]
+    """
+    The agent's decentralised identifier, when proven.
+    """
+    is_authenticated: NotRequired[bool | None]
+    """
+    Whether the visitor is logged in.
+    """
+    has_valid_delegation: NotRequired[bool | None]
+    """
+    Whether a delegation was verified.
+    """
+    unavailable: NotRequired[bool]
+    """
+    Whether something that the policy needs could not be had: a time-out, a fault, no keys.
+    """
+    evidence: NotRequired[list[Evidence]]
+    """
+    Further evidence that the decision hands on.
+    """
+
+
+class GeneratedReasoning(TypedDict):
+    """
+    Both halves of a new reasoning challenge.
+    """
+
+    challenge: ReasoningChallenge
+    """
+    What the server keeps.
+    """
+    question: ReasoningQuestion
+    """
+    What the client sees.
     """
 
 
@@ -3982,112 +3794,150 @@ class GeneratedHybrid(TypedDict):
     """
 
 
-class GuardOptions(TypedDict):
+class Batch(TypedDict):
     """
-    The options of a detection guard; every one has a default but `seed`. Names are also read in camel case.
+    A checked batch.
     """
 
-    allow_test_keys: NotRequired[bool]
+    session_token: NotRequired[str | None]
     """
-    Whether keys count whose private half was published with a specification; never where visitors come from.
+    The session that the events belong to; null asks for a new one.
     """
-    allowed_agents: NotRequired[list[str]]
+    site_key: NotRequired[str | None]
     """
-    Agents that are let in, unless their identity is false.
+    The project's public key, when no header carries it.
     """
-    allowed_ips: NotRequired[list[str]]
+    events: list[Event]
     """
-    Addresses and ranges that are let in.
+    1 to 100 events in arrival order.
     """
-    authorities: NotRequired[list[str]]
+
+
+class Aggregate(TypedDict):
     """
-    The names under which the site is served, for example `shop.example`: a signature for any other is not
-    accepted. When empty, a signature counts for whatever name the request gives.
+    The signals of one session, the input of the three engines.
     """
-    blocked_agents: NotRequired[list[str]]
+
+    browser_events: NotRequired[int]
     """
-    Agents that are kept out.
+    How many events came from the browser.
     """
-    blocked_ips: NotRequired[list[str]]
+    behavioral: NotRequired[Behavioral]
     """
-    Addresses and ranges that are kept out.
+    Interaction with the pages.
     """
-    blocked_response: NotRequired[BlockedResponse]
+    js_detection: NotRequired[JsDetection]
     """
-    What a blocked visitor is answered.
+    The script probe.
     """
-    challenge_url: NotRequired[str | None]
+    context: NotRequired[Context]
     """
-    Where `challenge` sends a person, and what it names to a program.
+    The requests.
     """
-    client_ip: NotRequired[ClientIp]
+
+
+class FoundAgents(TypedDict):
     """
-    How the client's address is found.
+    The agents that were found.
     """
-    confidence_threshold: NotRequired[float | None]
+
+    date: str
     """
-    The threshold, 0 to 1 or, when above 1, to 100; 0.8 unless set; a `policy` wins.
+    The date of the catalogue, `YYYY-MM-DD`.
     """
-    count_requests: NotRequired[bool]
+    agents: list[KnownAgent]
     """
-    Whether the pace of each visitor's requests is looked at, in the memory of this process.
+    The agents, by purpose and name.
     """
-    fail_open: NotRequired[bool]
+
+
+class Policy(TypedDict):
     """
-    Whether a request passes when the service that the guard asks cannot be reached.
+    A site's policy. Confidences and reputations are from 0 to 1.
     """
-    include_paths: NotRequired[list[str]]
+
+    version: NotRequired[str]
     """
-    Path patterns that alone are looked at; everything when empty.
+    The version of the notation.
     """
-    keys: NotRequired[dict[str, list[DatedJwk | dict[str, Any]]]]
+    enabled: NotRequired[bool]
     """
-    The keys of agents by their origin (`https://agent.example`), or by the URL of their directory; keys that the
-    host fetches come in addition.
+    A policy that is switched off allows everything.
     """
-    most_visitors: NotRequired[int]
+    default_action: NotRequired[PolicyAction]
     """
-    How many visitors are counted at most; about 400 bytes each. The longest unseen are forgotten.
-    """
-    on_agent_detected: NotRequired[PolicyAction | None]
-    """
-    What is done with a request whose confidence reaches the threshold, `log` unless set; a `policy` wins.
-    """
-    policy: NotRequired[Policy | None]
-    """
-    The site's policy; the shortcuts below are added to it.
-    """
-    redirect_mode: NotRequired[RedirectMode]
-    """
-    How `redirect` is answered.
-    """
-    redirect_reason: NotRequired[bool]
-    """
-    Whether a redirection tells its reason as the parameter `reason`.
+    What happens when nothing else matches.
     """
     redirect_url: NotRequired[str | None]
     """
-    Where `redirect` sends a visitor, and what `instruct` links to.
+    Where `redirect` sends a visitor.
     """
     rewrite_url: NotRequired[str | None]
     """
-    The path, with or without query, whose content `rewrite` answers with.
+    Whose content `rewrite` answers with.
     """
-    rules: NotRequired[Any]
+    thresholds: NotRequired[Thresholds]
     """
-    Another rule set than the built-in one.
+    Limits of confidence and reputation.
     """
-    seed: NotRequired[str | None]
+    allow_list: NotRequired[list[ListEntry]]
     """
-    32 fresh random bytes, from which ids and nonces are derived, and the cookie's key where none is set.
+    Who is let in.
     """
-    session_tracking: NotRequired[SessionTracking]
+    deny_list: NotRequired[list[ListEntry]]
     """
-    The sealed cookie by which a detected agent is known again.
+    Who is kept out.
     """
-    skip_paths: NotRequired[list[str]]
+    excluded_paths: NotRequired[list[str]]
     """
-    Path patterns where nothing is looked at.
+    Path patterns where the policy does not apply.
+    """
+    included_paths: NotRequired[list[str]]
+    """
+    Path patterns where the policy applies; everywhere when empty.
+    """
+    rules: NotRequired[list[PolicyRule]]
+    """
+    Rules, by priority and then by place.
+    """
+    path_rules: NotRequired[list[PathRule]]
+    """
+    Short rules on a path, evaluated together with `rules`, behind those of the same priority.
+    """
+    require: NotRequired[Require]
+    """
+    The credential demanded.
+    """
+    capability: NotRequired[str | None]
+    """
+    The capability that a token must hold when `require` is `agent`.
+    """
+    audience: NotRequired[str | None]
+    """
+    The audience that a token must name when `require` is `agent`.
+    """
+    on_unknown: NotRequired[PolicyAction]
+    """
+    What happens when `require` is `human` and nothing tells a person from a bot.
+    """
+    fail_open: NotRequired[bool | None]
+    """
+    Whether a fault lets the request pass; by default verdicts and detection do, tokens and signatures not.
+    """
+    timeout_ms: NotRequired[int | None]
+    """
+    How long a guard may wait for what it needs, in milliseconds; each guard's own limit when absent.
+    """
+
+
+class CheckEvents(TypedDict):
+    """
+    Input of `check_events`.
+    """
+
+    batch: Batch
+    """
+    The batch as it would be sent.
     """
 
 
@@ -4096,6 +3946,10 @@ class ScoreSession(TypedDict):
     Input of `score_session`: exactly one of `session` and `engines`.
     """
 
+    session: NotRequired[Aggregate | None]
+    """
+    A session's signals, as `aggregate_session` gives them.
+    """
     engines: NotRequired[EngineResults | None]
     """
     Opinions that were computed before.
@@ -4108,9 +3962,155 @@ class ScoreSession(TypedDict):
     """
     The present, for signals that need some time to have passed; left out, these stay silent.
     """
-    session: NotRequired[Aggregate | None]
+
+
+class Decide(TypedDict):
     """
-    A session's signals, as `aggregate_session` gives them.
+    The input of `decide`.
+    """
+
+    policy: NotRequired[Policy]
+    """
+    The policy; the defaults when absent.
+    """
+    facts: NotRequired[DecisionFacts]
+    """
+    What is known.
+    """
+
+
+class GuardOptions(TypedDict):
+    """
+    The options of a detection guard; every one has a default but `seed`. Names are also read in camel case.
+    """
+
+    seed: NotRequired[str | None]
+    """
+    32 fresh random bytes, from which ids and nonces are derived, and the cookie's key where none is set.
+    """
+    on_agent_detected: NotRequired[PolicyAction | None]
+    """
+    What is done with a request whose confidence reaches the threshold, `log` unless set; a `policy` wins.
+    """
+    confidence_threshold: NotRequired[float | None]
+    """
+    The threshold, 0 to 1 or, when above 1, to 100; 0.8 unless set; a `policy` wins.
+    """
+    policy: NotRequired[Policy | None]
+    """
+    The site's policy; the shortcuts below are added to it.
+    """
+    skip_paths: NotRequired[list[str]]
+    """
+    Path patterns where nothing is looked at.
+    """
+    include_paths: NotRequired[list[str]]
+    """
+    Path patterns that alone are looked at; everything when empty.
+    """
+    allowed_agents: NotRequired[list[str]]
+    """
+    Agents that are let in, unless their identity is false.
+    """
+    blocked_agents: NotRequired[list[str]]
+    """
+    Agents that are kept out.
+    """
+    allowed_ips: NotRequired[list[str]]
+    """
+    Addresses and ranges that are let in.
+    """
+    blocked_ips: NotRequired[list[str]]
+    """
+    Addresses and ranges that are kept out.
+    """
+    redirect_url: NotRequired[str | None]
+    """
+    Where `redirect` sends a visitor, and what `instruct` links to.
+    """
+    rewrite_url: NotRequired[str | None]
+    """
+    The path, with or without query, whose content `rewrite` answers with.
+    """
+    challenge_url: NotRequired[str | None]
+    """
+    Where `challenge` sends a person, and what it names to a program.
+    """
+    redirect_mode: NotRequired[RedirectMode]
+    """
+    How `redirect` is answered.
+    """
+    redirect_reason: NotRequired[bool]
+    """
+    Whether a redirection tells its reason as the parameter `reason`.
+    """
+    blocked_response: NotRequired[BlockedResponse]
+    """
+    What a blocked visitor is answered.
+    """
+    session_tracking: NotRequired[SessionTracking]
+    """
+    The sealed cookie by which a detected agent is known again.
+    """
+    client_ip: NotRequired[ClientIp]
+    """
+    How the client's address is found.
+    """
+    keys: NotRequired[dict[str, list[DatedJwk | dict[str, Any]]]]
+    """
+    The keys of agents by their origin (`https://agent.example`), or by the URL of their directory; keys that the
+    host fetches come in addition.
+    """
+    allow_test_keys: NotRequired[bool]
+    """
+    Whether keys count whose private half was published with a specification; never where visitors come from.
+    """
+    authorities: NotRequired[list[str]]
+    """
+    The names under which the site is served, for example `shop.example`: a signature for any other is not
+    accepted. When empty, a signature counts for whatever name the request gives.
+    """
+    count_requests: NotRequired[bool]
+    """
+    Whether the pace of each visitor's requests is looked at, in the memory of this process.
+    """
+    most_visitors: NotRequired[int]
+    """
+    How many visitors are counted at most; about 400 bytes each. The longest unseen are forgotten.
+    """
+    fail_open: NotRequired[bool]
+    """
+    Whether a request passes when the service that the guard asks cannot be reached.
+    """
+    rules: NotRequired[Any]
+    """
+    Another rule set than the built-in one.
+    """
+
+
+class CheckedEvents(TypedDict):
+    """
+    Output of `check_events`.
+    """
+
+    events: int
+    """
+    How many events the batch holds.
+    """
+    batch: Batch
+    """
+    The batch with canonical keys, as a server keeps it.
+    """
+
+
+class AgentPolicyResult(TypedDict):
+    """
+    A policy that does what was chosen.
+    """
+
+    policy: Policy
+    """
+    The policy, as `decide` takes it.
     """
 
 

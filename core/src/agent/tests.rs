@@ -139,6 +139,134 @@ fn trap_ordinary_words_and_company_names_are_no_bots() {
 }
 
 #[test]
+fn bots_of_no_known_name_are_told_by_words_and_shape() {
+    use BotType::{AiAgent, Crawler, Monitoring, SecurityScanner};
+    for (text, id, kind) in [
+        ("ExampleBot/1.0", "ua.generic_bot", (Crawler, SubType::Other)),
+        ("Mozilla/5.0 (compatible; BananaSpider/3)", "ua.generic_bot", (Crawler, SubType::Other)),
+        ("Mozilla/5.0 (X11; Linux x86_64) BananaCrawlerV2/1.0", "ua.generic_bot", (Crawler, SubType::Other)),
+        (
+            "Banana-Scanner/2.1 (+https://example.org/)",
+            "ua.generic_bot",
+            (SecurityScanner, SubType::Vulnerability),
+        ),
+        ("BananaUptime/1.0", "ua.generic_bot", (Monitoring, SubType::Uptime)),
+        ("BananaAI-Crawler/1.0", "ua.generic_bot", (Crawler, SubType::AiTraining)),
+        ("Banana-Assistant/1.0", "ua.program", (AiAgent, SubType::UserFetch)),
+        ("banana-import/2.0", "ua.program", (Crawler, SubType::Other)),
+        ("Mozilla/5.0 (compatible; Banana/2.0)", "ua.program", (Crawler, SubType::Other)),
+        ("Mozilla/5.0 (Windows NT 10.0) Banana/1.2", "ua.program", (Crawler, SubType::Other)),
+    ] {
+        let seen = of_user_agent(text);
+        assert!(seen.is_bot && fusion::has(&seen.evidence, id), "{text}: {:?}", seen.evidence);
+        assert_eq!((seen.bot_type, seen.sub_type), (kind.0, Some(kind.1)), "{text}");
+    }
+}
+
+#[test]
+fn what_programs_write_into_a_browsers_form_is_seen() {
+    let forms = [
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko; Banana) Chrome/140.0.0.0 Safari/537.36",
+        "Mozilla/5.0 (compatible; Banana) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
+        "Mozilla/5.0 (banana.example.com; Macintosh) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36",
+    ];
+    let behind_a_name = format!("Banana, {CHROME}");
+    for text in forms.into_iter().chain([behind_a_name.as_str()]) {
+        let seen = of_user_agent(text);
+        assert!(seen.is_bot && fusion::has(&seen.evidence, "ua.foreign_part"), "{text}: {:?}", seen.evidence);
+    }
+}
+
+#[test]
+fn an_unknown_product_behind_a_desktop_browser_is_evidence_but_no_verdict() {
+    let seen = of_user_agent(&format!("{CHROME} Banana/1.2"));
+    assert!(!seen.is_bot && fusion::has(&seen.evidence, "ua.unknown_product"));
+    for known in ["Edg/140.0.0.0", "OPR/120.0", "Banana/140.0.0.0", "BananaBrowser/2.0", "(Banana)"] {
+        assert_eq!(of_user_agent(&format!("{CHROME} {known}")).evidence, [], "{known}");
+    }
+}
+
+#[test]
+fn devices_apps_and_old_browsers_are_no_bots() {
+    for text in [
+        "Mozilla/5.0 (Linux; Android 12; ScanBot T9 Build/SP1A) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Mobile Safari/537.36",
+        "Mozilla/5.0 (Linux; Android 13; X1; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/120.0 Mobile Safari/537.36 DocScanner/3.1",
+        "Dalvik/2.1.0 (Linux; U; Android 11; Robot X Build/RP1A)",
+        "Mozilla/4.08 [en] (Win98; I)",
+        "Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1; TNJB; .NET CLR 1.1.4322)",
+        "ExampleApp/3.2 (iPhone; iOS 18.1; Scale/3.00)",
+        "ExampleApp/3.2 CFNetwork/1568.200.51 Darwin/24.1.0",
+        "Acme-X100/1.0 Profile/MIDP-2.0 Configuration/CLDC-1.1",
+        "ExampleTv/1.0 HbbTV/1.5.1 (;Acme;;;;)",
+        "UCWEB/2.0 (MIDP-2.0; U; Adr 4.4.2; en-US; Bot_5) U2/1.0.0 UCBrowser/10.7 U2/1.0.0 Mobile",
+    ] {
+        let seen = of_user_agent(text);
+        assert!(!seen.is_bot, "{text}: {:?}", seen.evidence);
+    }
+}
+
+#[test]
+fn only_the_first_two_kilobytes_of_a_user_agent_are_read() {
+    let long = format!("{CHROME}{}", " x".repeat(32_768));
+    let seen = of_user_agent(&long);
+    assert!(fusion::has(&seen.evidence, "ua.malformed") && !fusion::has(&seen.evidence, "ua.generic_bot"));
+    let hidden = of_user_agent(&format!("{long} GPTBot/1.2"));
+    assert_eq!(hidden.agent, None);
+}
+
+#[test]
+fn two_hundred_headers_are_read() {
+    let mut headers: std::collections::BTreeMap<String, String> =
+        (0..200).map(|number| (format!("x-{number}"), "1".to_owned())).collect();
+    headers.insert("X-OpenAI-Assistant".to_owned(), "1".to_owned());
+    let facts = RequestFacts { headers: Some(headers), ..RequestFacts::default() };
+    assert!(fusion::has(&default_classifier().classify(&facts).evidence, "hdr.ai_header"));
+}
+
+#[test]
+fn headers_that_no_browser_sends_so_are_evidence() {
+    let browser = [
+        ("Accept", "text/html"),
+        ("Accept-Language", "en"),
+        ("Accept-Encoding", "gzip"),
+        ("Sec-Fetch-Mode", "navigate"),
+        ("Sec-CH-UA", "\"Chromium\";v=\"140\""),
+        ("User-Agent", CHROME),
+    ];
+    let seen = |changed: &[(&str, &str)], order: &[&str]| {
+        let mut headers = header_map(&browser).unwrap();
+        for (name, value) in changed {
+            headers.remove(*name);
+            if !value.is_empty() {
+                headers.insert((*name).to_owned(), (*value).to_owned());
+            }
+        }
+        let order: Vec<String> = order.iter().map(|name| (*name).to_owned()).collect();
+        default_classifier().classify(&RequestFacts {
+            headers: Some(headers),
+            header_order: (!order.is_empty()).then_some(order),
+            ..RequestFacts::default()
+        })
+    };
+    let usual = ["Host", "User-Agent", "Accept", "Accept-Encoding", "Accept-Language"];
+    assert_eq!(seen(&[], &usual).evidence, []);
+    assert_eq!(seen(&[], &usual.map(str::to_ascii_lowercase).each_ref().map(String::as_str)).evidence, []);
+    let bare = [("Accept-Language", ""), ("Sec-Fetch-Mode", ""), ("Sec-CH-UA", "")];
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str]);
+    let cases: [Case<'_>; 5] = [
+        ("hdr.order", &[], &["User-Agent", "Accept-Language", "Accept"]),
+        ("hdr.letter_case", &[], &["User-Agent", "accept"]),
+        ("hdr.any_language", &[("Accept-Language", "*")], &[]),
+        ("hdr.http2_settings", &[("HTTP2-Settings", "AAEAAQAAAAIAAAAA")], &[]),
+        ("hdr.no_modern", &bare, &[]),
+    ];
+    for (id, changed, order) in cases {
+        let seen = seen(changed, order);
+        assert!(seen.is_bot && fusion::has(&seen.evidence, id), "{id}: {:?}", seen.evidence);
+    }
+}
+
+#[test]
 fn trap_hosting_space_is_weak_evidence() {
     let seen = default_classifier().classify(&RequestFacts {
         ip: Some("192.0.2.1".parse().unwrap()),

@@ -48,3 +48,28 @@ fn a_path_too_long_to_look_at_gets_no_favour() {
     assert_eq!(reason(&policy("/admin/**", Action::Allow), &long), Reason::Default);
     assert_eq!(reason(&policy("/admin/**", Action::Allow), "/admin/a"), Reason::Rule);
 }
+
+#[test]
+fn regular_expressions_end_on_any_text() {
+    for pattern in ["(x+x+)+y", "(x|x)*y", "(x*)*y", "x*x*x*x*x*x*x*x*y", "(x?){50}x{50}y"] {
+        let condition = Condition {
+            field: Field::UserAgent,
+            operator: Operator::Matches,
+            value: pattern.into(),
+            case_insensitive: false,
+        };
+        let rule = Rule {
+            id: "r".to_owned(),
+            name: None,
+            priority: 100,
+            enabled: true,
+            conditions: vec![condition],
+            action: Action::Block,
+            message: None,
+            redirect_url: None,
+        };
+        let decider = Decider::new(Policy { rules: vec![rule], ..Policy::default() }).unwrap();
+        let facts = DecisionFacts { user_agent: Some("x".repeat(100_000)), ..DecisionFacts::default() };
+        assert_eq!(decider.decide(&facts).reason, Reason::Default);
+    }
+}

@@ -756,7 +756,7 @@ fn fetched_keys_count_for_their_own_location_and_until_they_are_old() {
     let incoming = request.incoming().unwrap();
     let home = KeyLocation::read(AGENT, LocationKind::Directory).unwrap();
     assert_eq!(guard.policy().require, Require::Signed);
-    assert_eq!(guard.wanted_directories(&incoming), [home.clone()]);
+    assert_eq!(guard.wanted_directories(&incoming), std::slice::from_ref(&home));
     assert!(guard.wanted_directories(&crawler("/").incoming().unwrap()).is_empty());
     let directory = || KeyDirectory::parse(json!({"keys": [key()]}).to_string().as_bytes()).unwrap();
     let until = Timestamp::from_milliseconds(NOW + 1);

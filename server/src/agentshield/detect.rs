@@ -274,14 +274,15 @@ pub fn record(
     seen: Seen,
 ) {
     let (project_id, is_test) = (project.id, key.is_test());
-    let (action, classification) = (seen.ruling.action, seen.classification);
-    let source = Source::Api;
+    let (action, rule_id) = (seen.ruling.action, seen.ruling.decision.rule_id);
+    let (source, classification) = (Source::Api, seen.classification);
     app.detection.record(Observed {
         id,
         project_id,
         is_test,
         source,
         action,
+        rule_id,
         facts,
         session_id,
         classification,

@@ -206,7 +206,7 @@ pub async fn observe(
     }
     // The requests of a page's script are no pace of its visitor's.
     let session_id = event.session_id.as_deref();
-    let seen = detection::look(app, &door.project, &mut facts, session_id, Purpose::Trial).await;
+    let seen = detection::look(app, &door.project, &mut facts, session_id, Purpose::Report).await;
     let id = detection::new_id(app);
     app.detection.record(Observed {
         id: id.clone(),
@@ -215,6 +215,7 @@ pub async fn observe(
         source,
         // Nothing stands in the way of a report, whatever the policy says about pages.
         action: Action::Allow,
+        rule_id: None,
         facts,
         session_id: event.session_id.clone(),
         classification: seen.classification,

@@ -6,7 +6,7 @@ mod rights;
 use std::collections::HashMap;
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use quivive_core::Timestamp;
 use serde::Serialize;
@@ -18,6 +18,7 @@ use utoipa_axum::routes;
 pub use self::body::{NewKeyBody, RotationBody};
 use super::auth::ApiKey;
 use super::body::{Reader, collect, object};
+use super::path::Path;
 use super::projects_write::actor;
 use super::wire::{ErrorBody, Failure, Fault, Result};
 use crate::app::App;

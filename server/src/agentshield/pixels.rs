@@ -1,19 +1,21 @@
 //! The pixels of a project: made, listed, changed, deleted.
 
 use axum::Json;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::ApiKey;
 use super::body::{self, Reader};
+use super::path::Path;
+use super::projects_write::actor;
 use super::wire::{ErrorBody, Failure, Fault, Result};
 use crate::app::App;
+use crate::audit;
 use crate::tenant::Project;
 use crate::tenant::detection_key::Scope;
 use crate::tenant::pixel::{self, MOST_PIXELS, Pixel, PixelSettings};
@@ -113,10 +115,10 @@ pub struct PixelList {
 async fn create(
     State(app): State<App>,
     key: ApiKey,
-    path: std::result::Result<Path<String>, PathRejection>,
+    Path(id): Path<String>,
     request: Request,
 ) -> Result<(StatusCode, Json<PixelItem>)> {
-    let project = project(&app, &key, Scope::Write, path).await?;
+    let project = project(&app, &key, Scope::Write, &id).await?;
     let change = change_of(request).await?;
     if pixel::list(&app, project.id).await?.len() >= MOST_PIXELS {
         return Err(Failure::invalid(&[Fault::new("pixels", "too_many").with("max", MOST_PIXELS)]));
@@ -124,6 +126,7 @@ async fn create(
     let mut settings = PixelSettings::default();
     change.apply(&mut settings);
     let made = pixel::create(&app, project.id, settings, None).await?;
+    note(&app, &key, "pixel.created", &made).await?;
     Ok((StatusCode::CREATED, Json(item(&app, &project, made).await?)))
 }
 
@@ -138,12 +141,8 @@ async fn create(
         (status = 404, body = ErrorBody), (status = 429, body = ErrorBody), (status = 500, body = ErrorBody),
     ),
 )]
-async fn list(
-    State(app): State<App>,
-    key: ApiKey,
-    path: std::result::Result<Path<String>, PathRejection>,
-) -> Result<Json<PixelList>> {
-    let project = project(&app, &key, Scope::Read, path).await?;
+async fn list(State(app): State<App>, key: ApiKey, Path(id): Path<String>) -> Result<Json<PixelList>> {
+    let project = project(&app, &key, Scope::Read, &id).await?;
     let mut pixels = Vec::new();
     for pixel in pixel::list(&app, project.id).await? {
         pixels.push(item(&app, &project, pixel).await?);
@@ -165,9 +164,9 @@ async fn list(
 async fn read(
     State(app): State<App>,
     key: ApiKey,
-    path: std::result::Result<Path<(String, String)>, PathRejection>,
+    Path((project, id)): Path<(String, String)>,
 ) -> Result<Json<PixelItem>> {
-    let (project, id) = pixel_of(&app, &key, Scope::Read, path).await?;
+    let project = self::project(&app, &key, Scope::Read, &project).await?;
     let found = pixel::read(&app, project.id, &id).await?;
     Ok(Json(item(&app, &project, found).await?))
 }
@@ -188,12 +187,14 @@ async fn read(
 async fn change(
     State(app): State<App>,
     key: ApiKey,
-    path: std::result::Result<Path<(String, String)>, PathRejection>,
+    Path((project, id)): Path<(String, String)>,
     request: Request,
 ) -> Result<Json<PixelItem>> {
-    let (project, id) = pixel_of(&app, &key, Scope::Write, path).await?;
+    let project = self::project(&app, &key, Scope::Write, &project).await?;
     let change = change_of(request).await?;
+    let before = pixel::read(&app, project.id, &id).await?;
     let changed = pixel::change(&app, project.id, &id, |settings| change.apply(settings)).await?;
+    note_change(&app, &key, &before, &changed).await?;
     Ok(Json(item(&app, &project, changed).await?))
 }
 
@@ -212,10 +213,12 @@ async fn change(
 async fn delete(
     State(app): State<App>,
     key: ApiKey,
-    path: std::result::Result<Path<(String, String)>, PathRejection>,
+    Path((project, id)): Path<(String, String)>,
 ) -> Result<StatusCode> {
-    let (project, id) = pixel_of(&app, &key, Scope::Write, path).await?;
+    let project = self::project(&app, &key, Scope::Write, &project).await?;
+    let before = pixel::read(&app, project.id, &id).await?;
     pixel::delete(&app, project.id, &id).await?;
+    note(&app, &key, "pixel.deleted", &before).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -285,26 +288,20 @@ async fn change_of(request: Request) -> Result<Change> {
     reader.finish(change)
 }
 
-async fn project(
-    app: &App,
-    key: &ApiKey,
-    scope: Scope,
-    path: std::result::Result<Path<String>, PathRejection>,
-) -> Result<Project> {
+async fn project(app: &App, key: &ApiKey, scope: Scope, id: &str) -> Result<Project> {
     key.require(scope)?;
-    let Path(id) = path.map_err(|_| Failure::not_found("project"))?;
-    key.project_at(app, &id).await
+    key.project_at(app, id).await
 }
 
-async fn pixel_of(
-    app: &App,
-    key: &ApiKey,
-    scope: Scope,
-    path: std::result::Result<Path<(String, String)>, PathRejection>,
-) -> Result<(Project, String)> {
-    key.require(scope)?;
-    let Path((project, pixel)) = path.map_err(|_| Failure::not_found("pixel"))?;
-    Ok((key.project_at(app, &project).await?, pixel))
+/// Notes in the audit trail that a pixel was made or deleted.
+async fn note(app: &App, key: &ApiKey, action: &str, pixel: &Pixel) -> Result<()> {
+    let details = json!({ "id": pixel.id, "settings": pixel.settings });
+    Ok(audit::record(app, &pixel.project_id.to_string(), &actor(key), action, details).await?)
+}
+
+async fn note_change(app: &App, key: &ApiKey, before: &Pixel, after: &Pixel) -> Result<()> {
+    let details = json!({ "id": after.id, "before": before.settings, "after": after.settings });
+    Ok(audit::record(app, &after.project_id.to_string(), &actor(key), "pixel.changed", details).await?)
 }
 
 async fn item(app: &App, project: &Project, pixel: Pixel) -> Result<PixelItem> {

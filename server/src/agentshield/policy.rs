@@ -1,7 +1,7 @@
 //! A project's policy: what is done with which visitors.
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use quivive_core::decision::{PathSet, Policy, Reason, read_policy, write_policy};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -14,10 +14,12 @@ use super::auth::ApiKey;
 use super::body::{self, Reader};
 use super::detect::Detection;
 use super::include;
+use super::path::Path;
+use super::projects_write::actor;
 use super::request;
 use super::wire::{ErrorBody, Fault, Result};
 use crate::app::App;
-use crate::audit::{self, Actor};
+use crate::audit;
 use crate::flows::detection::policy::{self, Compiled, StoredPolicy};
 use crate::flows::detection::{self, Purpose};
 use crate::tenant::Project;
@@ -175,8 +177,7 @@ async fn put_policy(
     let stored = StoredPolicy { project_id: project.id, policy, honeypot_paths, updated_at: app.now() };
     policy::put(&app, &stored).await?;
     let document = document(&stored);
-    let actor = Actor::Token(key.holder().key.start.clone());
-    audit::record(&app, &project.public_id, &actor, "policy.changed", document.clone()).await?;
+    audit::record(&app, &project.id.to_string(), &actor(&key), "policy.changed", document.clone()).await?;
     Ok(Json(document))
 }
 

@@ -1,7 +1,7 @@
 //! Making, changing and deleting projects.
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 
 use super::auth::ApiKey;
 use super::body::{self, Reader};
+use super::path::Path;
 use super::projects::{ProjectDetails, details};
 use super::wire::{ErrorBody, Failure, Fault, Result};
 use crate::app::App;

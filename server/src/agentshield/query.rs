@@ -8,7 +8,7 @@ use super::body::Reader;
 use super::dates::{self, Moment};
 use super::wire::{Fault, Result};
 
-/// The parameters of a request; of one that is given twice the first counts.
+/// The parameters of a request; of one that is given twice the first counts, of lists all.
 pub struct Query<'a> {
     pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     reader: Reader,
@@ -97,9 +97,10 @@ impl<'a> Query<'a> {
         found
     }
 
-    /// Some of some words in a comma list, each once, in the order of `allowed`; empty when there is none.
+    /// Some of some words in comma lists, each once, in the order of `allowed`; empty when there is none.
     pub fn choices(&mut self, name: &str, allowed: &[&'static str]) -> Vec<&'static str> {
-        let text = self.value(name).unwrap_or_default();
+        let given = self.pairs.iter().filter(|(known, _)| known == name).map(|(_, text)| text.as_ref());
+        let text = given.collect::<Vec<_>>().join(",");
         let words: Vec<&str> = text.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
         if words.iter().any(|word| !allowed.contains(word)) {
             self.fault(Fault::new(name, "unknown_value").with("allowed", allowed));

@@ -3,7 +3,7 @@
 mod body;
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -15,6 +15,7 @@ use self::body::Changes;
 pub use self::body::{ChangesBody, FilterBody, NewBody};
 use super::auth::ApiKey;
 use super::body::{collect, object};
+use super::path::Path;
 use super::projects_write::actor;
 use super::wire::{ErrorBody, Failure, Fault, Result};
 use crate::app::App;

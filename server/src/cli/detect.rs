@@ -16,6 +16,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
 
 use quivive_core::agent::RangeTable;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::output;
@@ -99,6 +100,15 @@ enum Stop {
     Failed(ConfigError),
 }
 
+/// What is told of a line that cannot be read.
+#[derive(Serialize)]
+struct Unreadable<'a> {
+    line: u64,
+    error: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
+}
+
 impl Run<'_> {
     fn read(&mut self, file: &std::path::Path, format: Option<Format>) -> Result<(), Stop> {
         let name =
@@ -150,11 +160,9 @@ impl Run<'_> {
                     .get_or_insert_with(|| format!("{name}, line {place}: {reason}: {}", plain(&excerpt)));
                 match &mut self.output {
                     Some(output) => {
-                        let mut error = json!({"line": place, "error": reason});
-                        if self.has_several {
-                            error["file"] = name.into();
-                        }
-                        writeln!(output, "{error}")
+                        let file = self.has_several.then_some(name);
+                        let error = Unreadable { line: place, error: reason, file };
+                        writeln!(output, "{}", json!(error))
                     }
                     None => Ok(()),
                 }

@@ -81,6 +81,8 @@ pub struct Observed {
     pub source: Source,
     /// What the project's policy says to do.
     pub action: Action,
+    /// The rule of the policy that says so.
+    pub rule_id: Option<String>,
     /// What was known.
     pub facts: RequestFacts,
     /// What the caller called the visitor's session.
@@ -120,6 +122,8 @@ pub enum Purpose {
     Visit,
     /// It is an example: nothing remembers it.
     Trial,
+    /// It carries what a page reports: no visit, and its signature is not over the page's address.
+    Report,
 }
 
 /// Looks at a request with everything that the server knows: address, signature, behaviour, policy. Waits for nothing
@@ -152,14 +156,17 @@ pub async fn look_by(
     purpose: Purpose,
 ) -> Seen {
     network::complete(app, facts);
-    facts.signature = signature::check(app, project.id, facts, purpose).await;
+    facts.signature = match purpose {
+        Purpose::Visit | Purpose::Trial => signature::check(app, project.id, facts, purpose).await,
+        Purpose::Report => None,
+    };
     let observation = match purpose {
         Purpose::Visit => {
             let none = PathSet::default();
             let traps = [&app.detection.traps, policy.as_ref().map_or(&none, |policy| &policy.traps)];
             app.detection.behavior.observe(project.id, session_id, facts, traps)
         }
-        Purpose::Trial => Observation::default(),
+        Purpose::Trial | Purpose::Report => Observation::default(),
     };
     facts.behavior = observation.facts.clone();
     let Outcome { classification, took } = app.detection.classify_visit(facts, &observation);

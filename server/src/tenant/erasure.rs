@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::error::Result;
+use crate::flows::detection::policy::StoredPolicy;
 use crate::flows::scoring::history;
 use crate::flows::scoring::record::{
     BatchOwner, DueSession, FirstContact, SeenBlock, SeenPageHit, StoredScore, StoredSession,
@@ -92,6 +93,7 @@ async fn erase(app: &App, project_id: i64) -> Result<()> {
     for hook in webhooks::list(app, &project).await? {
         webhooks::delete(app, &hook.id).await?;
     }
+    app.storage.delete::<StoredPolicy>(&project).await?;
     records_of::<KnownAgent>(app, &project).await?;
     records_of::<Pixel>(app, &project).await?;
     records_of::<StoredRule>(app, &project).await?;

@@ -16,7 +16,7 @@ pub fn extend(catalogue: &mut Catalogue, sources: &Sources, report: &mut Report)
         match new_ai_entry(catalogue, name) {
             Covered::Yes => {}
             Covered::No(reason) => report.not_named.push(format!("{}: {reason}", name.name)),
-            Covered::Entry(entry) => add(catalogue, entry, sources, report),
+            Covered::Entry(entry) => add(catalogue, *entry, sources, report),
         }
     }
     for pattern in &sources.patterns {
@@ -83,7 +83,7 @@ fn add(catalogue: &mut Catalogue, entry: Entry, sources: &Sources, report: &mut 
 enum Covered {
     Yes,
     No(&'static str),
-    Entry(Entry),
+    Entry(Box<Entry>),
 }
 
 fn new_ai_entry(catalogue: &Catalogue, name: &AiName) -> Covered {
@@ -97,7 +97,7 @@ fn new_ai_entry(catalogue: &Catalogue, name: &AiName) -> Covered {
         return Covered::Yes;
     }
     let (bot_type, sub_type) = kind_of_function(&name.function);
-    Covered::Entry(Entry {
+    let entry = Entry {
         id: id_of(&lower),
         name: name.name.clone(),
         vendor: operator(&name.operator),
@@ -105,7 +105,8 @@ fn new_ai_entry(catalogue: &Catalogue, name: &AiName) -> Covered {
         sub_type: sub_type.to_owned(),
         tokens: vec![lower],
         ..Entry::default()
-    })
+    };
+    Covered::Entry(Box::new(entry))
 }
 
 /// An entry for a pattern that is a bot's plain name, has a purpose and says who runs it. Everything else is told as a

@@ -19,6 +19,9 @@ pub(super) struct Seen<'t> {
     words: Kinds,
     weak_words: Kinds,
     hints: Kinds,
+    /// Words in and behind an address on the web: they tell a bot, but name it less well.
+    words_of_address: Kinds,
+    has_address: bool,
     has_contact: bool,
     has_ai_word: bool,
     marks: Marks,
@@ -61,6 +64,8 @@ impl<'t> Seen<'t> {
             words: 0,
             weak_words: 0,
             hints: 0,
+            words_of_address: 0,
+            has_address: false,
             has_contact: false,
             has_ai_word: false,
             marks: Marks::default(),
@@ -90,6 +95,8 @@ impl<'t> Seen<'t> {
             }
             Pattern::Contact => {
                 let is_mail = place.last() == Some(b'@');
+                self.take_pending();
+                self.has_address |= !is_mail;
                 self.has_contact |=
                     !is_mail || (place.is_mail_address() && !self.form.is_in_slot(place.start));
             }
@@ -121,8 +128,9 @@ impl<'t> Seen<'t> {
                 self.take_pending();
                 self.pending_word = Some((kind, place.end));
             }
+            _ if self.has_address => {}
             Strength::Weak if place.is_word_start() || place.end - place.start >= LONG_WORD => {
-                self.weak_words |= bit
+                self.weak_words |= bit;
             }
             Strength::Joined if place.is_joined() => self.weak_words |= bit,
             _ if place.is_word_start() => self.hints |= bit,
@@ -132,7 +140,8 @@ impl<'t> Seen<'t> {
 
     fn take_pending(&mut self) {
         if let Some((kind, _)) = self.pending_word.take() {
-            self.words |= 1 << kind;
+            let words = if self.has_address { &mut self.words_of_address } else { &mut self.words };
+            *words |= 1 << kind;
         }
     }
 
@@ -189,7 +198,7 @@ impl<'t> Seen<'t> {
         UserAgentClass {
             agent,
             tool,
-            has_bot_word: !is_known && (words != 0 || self.has_contact),
+            has_bot_word: !is_known && (words | self.words_of_address != 0 || self.has_contact),
             is_program: !is_known && !is_named_browser && self.is_program(has_start, has_engine, matcher),
             has_foreign_part: !is_known && is_open && self.has_foreign_part(matcher),
             has_unknown_product: !is_known && is_open && self.has_unknown_product(matcher),
@@ -282,7 +291,7 @@ impl<'t> Seen<'t> {
     /// What the words say of a bot.
     fn kind(&self, words: Kinds, matcher: &Matcher) -> (BotType, SubType) {
         let of = |kinds: Kinds| matcher.kinds.get(kinds.trailing_zeros() as usize).copied();
-        let kind = of(words).or_else(|| of(self.hints));
+        let kind = of(words).or_else(|| of(self.hints)).or_else(|| of(self.words_of_address));
         match kind {
             Some((BotType::Crawler, _)) if self.has_ai_word => (BotType::Crawler, SubType::AiTraining),
             _ if self.has_ai_word => (BotType::AiAgent, SubType::UserFetch),

@@ -103,15 +103,17 @@ pub(super) fn is_compatible_browser(behind: &[u8], browsers: &Browsers) -> bool 
 
 /// Whether a host's name stands in the text, such as `example.com` but not `com.example`.
 pub(super) fn names_host(text: &[u8]) -> bool {
-    text.split(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))).any(|word| {
-        let mut labels = word.split(|byte| *byte == b'.').rev();
-        let is_top = labels.next().is_some_and(|top| {
-            TOP_LEVEL_DOMAINS.iter().any(|domain| top.eq_ignore_ascii_case(domain.as_bytes()))
-        });
-        is_top
-            && labels
-                .next()
-                .is_some_and(|label| label.iter().filter(|byte| byte.is_ascii_alphabetic()).count() > 1)
+    let mut words = text.split(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')));
+    words.any(|word| {
+        let Some(dot) = word.iter().rposition(|byte| *byte == b'.') else { return false };
+        let (labels, top) = word.split_at_checked(dot).unwrap_or_default();
+        let label = labels.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
+        let top = top.get(1..).unwrap_or_default();
+        let is_domain = |label: &[u8]| {
+            TOP_LEVEL_DOMAINS.iter().any(|domain| label.eq_ignore_ascii_case(domain.as_bytes()))
+        };
+        let is_package = labels.split(|byte| *byte == b'.').next().is_some_and(is_domain);
+        is_domain(top) && !is_package && label.iter().filter(|byte| byte.is_ascii_alphabetic()).count() > 1
     })
 }
 
@@ -160,3 +162,45 @@ const TOP_LEVEL_DOMAINS: [&str; 24] = [
     "com", "net", "org", "io", "co", "ai", "dev", "app", "info", "biz", "eu", "de", "fr", "uk", "ru", "nl",
     "pl", "cz", "ch", "cn", "jp", "br", "edu", "gov",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_model_of_a_device_stands_in_its_first_comment() {
+        let slot = |text: &str| Form::of(text.as_bytes()).is_slot;
+        assert!(
+            slot("Mozilla/5.0 (Linux; Android 13; Robot (2022)) AppleWebKit")
+                && slot("UCWEB/2.0 (MIDP; U; Adr 4.4)")
+        );
+        assert!(
+            !slot("Mozilla/5.0 (X11; Linux) (Android 9)") && !slot("Foo (Android)") && !slot("Android 9")
+        );
+        let nested = Form::of(b"a/1 (b (c) d) e");
+        assert_eq!((nested.comment, nested.has_product), (4..12, true));
+        assert_eq!(Form::of(b"a (b").comment, 2..4);
+    }
+
+    #[test]
+    fn hosts_are_told_from_versions_and_packages() {
+        for text in ["(feed.example.com; x)", "see example.org", "a-b.io"] {
+            assert!(names_host(text.as_bytes()), "{text}");
+        }
+        for text in
+            ["(Windows NT 10.0; .NET CLR 2.0)", "com.example.app/1.0.1", "1.2.3.de", "x.com.y", "", "."]
+        {
+            assert!(!names_host(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn languages_are_short() {
+        for text in ["en", "en-US", "zh_Hans", "U", "N"] {
+            assert!(is_language(text.as_bytes()), "{text}");
+        }
+        for text in ["Foo", "en-Banana", "a-b"] {
+            assert!(!is_language(text.as_bytes()), "{text}");
+        }
+    }
+}

@@ -143,6 +143,8 @@ impl Directories {
     fn due(&self, now: Timestamp) -> Vec<KeyLocation> {
         let mut waiting = self.waiting();
         let mut due = std::mem::take(&mut waiting.locations);
+        // Another process may have fetched it meanwhile.
+        due.retain(|url, _| self.in_use.load().get(url).is_none_or(|known| known.age(now) >= MINUTE));
         for (url, directory) in self.in_use.load().iter() {
             let may_try = waiting.not_before.get(url).is_none_or(|(at, _)| *at <= now);
             if directory.is_due(now) && may_try && self.is_allowed(&directory.stored.location) {
@@ -185,11 +187,15 @@ impl Directory {
     }
 
     fn is_due(&self, now: Timestamp) -> bool {
-        now.milliseconds_since(self.stored.fetched_at) >= self.stored.lifetime_ms / 4 * 3
+        self.age(now) >= self.stored.lifetime_ms / 4 * 3
     }
 
     fn is_too_old(&self, now: Timestamp) -> bool {
-        now.milliseconds_since(self.stored.fetched_at) >= DAY
+        self.age(now) >= DAY
+    }
+
+    fn age(&self, now: Timestamp) -> i64 {
+        now.milliseconds_since(self.stored.fetched_at)
     }
 }
 

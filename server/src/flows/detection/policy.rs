@@ -33,6 +33,9 @@ impl Record for StoredPolicy {
     fn id(&self) -> String {
         self.project_id.to_string()
     }
+    fn parent(&self) -> String {
+        self.project_id.to_string()
+    }
 }
 
 /// A policy that is ready for use.

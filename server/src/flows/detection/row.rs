@@ -45,6 +45,9 @@ pub struct Row {
     pub bot_key: Option<String>,
     /// What the project's policy said to do.
     pub policy_action: Action,
+    /// The rule of the policy that said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule_id: Option<String>,
     /// Whether it is a test that analytics leave out.
     pub test: bool,
 }
@@ -78,7 +81,7 @@ impl Row {
 
 /// The row of a detection, as the project wants it stored.
 pub fn event(observed: Observed, visitor: Visitor, settings: &Detection) -> Event {
-    let Observed { id, project_id, is_test, source, action, facts, classification, .. } = observed;
+    let Observed { id, project_id, is_test, source, action, rule_id, facts, classification, .. } = observed;
     let ip = facts.ip.and_then(|ip| match settings.ip_mode {
         IpMode::Full => Some(ip.to_canonical().to_string()),
         IpMode::Truncated => Some(network(ip)),
@@ -101,6 +104,7 @@ pub fn event(observed: Observed, visitor: Visitor, settings: &Detection) -> Even
         visitor_key: visitor.key,
         bot_key: visitor.bot.map(|bot| format!("{bot:016x}")),
         policy_action: action,
+        rule_id,
         test: is_test,
     };
     let is_sampled = !is_test && !row.is_bot && settings.human_rows < 1.0;

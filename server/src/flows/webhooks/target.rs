@@ -50,7 +50,7 @@ pub fn check(app: &App, text: &str) -> Result<(), Refused> {
     let host = url.host_str().ok_or(Refused::Syntax)?;
     let name = host.trim_end_matches('.').to_ascii_lowercase();
     let is_inner = |inner: &&str| name == **inner || name.ends_with(&format!(".{inner}"));
-    if INNER_NAMES.iter().any(|inner| is_inner(inner)) || !app.outbound.permits_literal(host) {
+    if INNER_NAMES.iter().any(is_inner) || !app.outbound.permits_literal(host) {
         return Err(Refused::Private);
     }
     let port = url.port_or_known_default();

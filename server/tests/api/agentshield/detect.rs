@@ -7,154 +7,8 @@ use quivive_server::tenant::detection_key::NewKey;
 use quivive_server::tenant::directory;
 use serde_json::{Value, json};
 
-use super::site::{KEY, Site, assert_limits};
+use super::site::{KEY, Site, assert_error, assert_limits};
 use crate::support::Server;
-
-const CHROME: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) \
-                      Chrome/140.0.0.0 Safari/537.36";
-
-fn browser_headers() -> Value {
-    json!({
-        "accept": "text/html,application/xhtml+xml,*/*;q=0.8", "accept-language": "en-GB,en;q=0.9",
-        "accept-encoding": "gzip, deflate, br", "sec-fetch-site": "none", "sec-fetch-mode": "navigate",
-        "sec-fetch-dest": "document", "sec-ch-ua": "\"Chromium\";v=\"140\", \"Google Chrome\";v=\"140\"",
-        "sec-ch-ua-mobile": "?0", "sec-ch-ua-platform": "\"Windows\""
-    })
-}
-
-fn without(name: &str) -> Value {
-    let mut headers = browser_headers();
-    headers.as_object_mut().unwrap().remove(name);
-    headers
-}
-
-fn with(name: &str, value: &str) -> Value {
-    let mut headers = browser_headers();
-    headers[name] = json!(value);
-    headers
-}
-
-#[tokio::test]
-async fn published_vectors_hold() {
-    let site = Site::start().await;
-    let url = "https://example.org/";
-    let chat_gpt = "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko); compatible; ChatGPT-User/1.0; \
-                    +https://openai.com/bot";
-    let vectors = [
-        (
-            1,
-            json!({ "userAgent": chat_gpt }),
-            true,
-            0.95,
-            "ai_agent",
-            Some("user_fetch"),
-            [true, false, false],
-        ),
-        (
-            2,
-            json!({ "userAgent": "Mozilla/5.0 (compatible; GPTBot/1.2; +https://openai.com/gptbot)" }),
-            true,
-            0.95,
-            "crawler",
-            Some("ai_training"),
-            [true, false, false],
-        ),
-        (6, json!({ "userAgent": CHROME }), false, 0.02, "unknown", None, [false; 3]),
-        (
-            7,
-            json!({ "userAgent": CHROME, "headers": browser_headers(), "url": url }),
-            false,
-            0.02,
-            "human",
-            None,
-            [false; 3],
-        ),
-        (8, json!({ "headers": {} }), true, 0.71, "unknown_bot", Some("unclassified"), [true, false, false]),
-        (
-            9,
-            json!({ "userAgent": "" }),
-            true,
-            0.71,
-            "unknown_bot",
-            Some("unclassified"),
-            [true, false, false],
-        ),
-        (
-            10,
-            json!({ "userAgent": CHROME, "headers": {} }),
-            true,
-            0.76,
-            "unknown_bot",
-            Some("unclassified"),
-            [false, true, false],
-        ),
-        (
-            11,
-            json!({ "userAgent": CHROME, "headers": without("accept-language"), "url": url }),
-            false,
-            0.36,
-            "human",
-            None,
-            [false; 3],
-        ),
-        (
-            17,
-            json!({ "userAgent": "curl/8.5.0" }),
-            true,
-            0.95,
-            "automation",
-            Some("cli_tool"),
-            [true, false, false],
-        ),
-        (
-            18,
-            json!({ "userAgent": "python-requests/2.32.3", "headers": { "accept": "*/*" } }),
-            true,
-            0.95,
-            "automation",
-            Some("http_library"),
-            [true, false, false],
-        ),
-        (
-            20,
-            json!({ "userAgent": CHROME.replace("Chrome/", "HeadlessChrome/") }),
-            true,
-            0.95,
-            "automation",
-            Some("headless_browser"),
-            [true, false, false],
-        ),
-        (
-            21,
-            json!({ "userAgent": CHROME, "headers": with("x-openai-assistant", "1"), "url": url }),
-            true,
-            0.85,
-            "ai_agent",
-            Some("undeclared_agent"),
-            [false, true, false],
-        ),
-        (
-            27,
-            json!({ "userAgent": "MyCoolBot/1.0 (+https://example.org/bot)" }),
-            true,
-            0.85,
-            "crawler",
-            Some("other"),
-            [true, false, false],
-        ),
-    ];
-    for (number, body, is_bot, confidence, bot_type, sub_type, [user_agent, behavioral, ip]) in vectors {
-        let answer = site.detect_at("/api/v1/detect?include=class", &body).await;
-        let found = &answer.json;
-        assert_eq!(answer.status, 200, "vector {number}: {found}");
-        assert_eq!(found["isBot"], is_bot, "vector {number}: {found}");
-        assert_eq!(found["confidence"], confidence, "vector {number}: {found}");
-        assert_eq!(found["botType"], bot_type, "vector {number}: {found}");
-        assert_eq!(found["extended"]["class"]["subType"], json!(sub_type), "vector {number}: {found}");
-        let details = json!({ "userAgentBot": user_agent, "behavioralBot": behavioral, "ipBot": ip });
-        assert_eq!(found["details"], details, "vector {number}");
-    }
-}
 
 #[tokio::test]
 async fn the_answer_has_exactly_the_documented_members() {
@@ -186,9 +40,12 @@ async fn more_is_told_when_asked_for() {
         names.sort();
         names.join(" ")
     };
-    assert_eq!(names("include=all").await, "agent class detectionId policy signals timing verification");
+    assert_eq!(
+        names("include=all").await,
+        "agent class detectionId policy settings signals timing verification"
+    );
     assert_eq!(names("include=agent,timing").await, "agent detectionId timing");
-    assert_eq!(names("include=agent&include=class").await, "agent class detectionId");
+    assert_eq!(names("include=agent&include=class").await, "agent detectionId", "the first counts");
     let answer = site.detect_at("/api/v1/detect?include=all&other=1", &body).await;
     let extended = &answer.json["extended"];
     assert_eq!(extended["agent"]["name"], "ChatGPT-User");
@@ -200,6 +57,15 @@ async fn more_is_told_when_asked_for() {
         (&extended["signals"][0]["id"], &extended["signals"][0]["group"]),
         (&json!("ua.known_agent"), &json!("U"))
     );
+    assert_eq!(
+        extended["policy"],
+        json!({ "action": "allow", "reason": "default", "matchType": "default", "ruleId": null })
+    );
+    let settings = json!({
+        "detectionEnabled": true, "blockingEnabled": false, "detectionThreshold": 0.5, "ipMode": "full",
+        "retentionDays": null, "humanRows": 1.0, "keepQuery": false
+    });
+    assert_eq!(extended["settings"], settings);
     let id = extended["detectionId"].as_str().unwrap();
     assert!(id.strip_prefix("det_").is_some_and(|ulid| ulid.len() == 26));
 }
@@ -331,4 +197,40 @@ async fn test_keys_and_other_projects_are_told_apart() {
     let answer = site.server.call("POST", "/api/v1/detect", &headers, r#"{"userAgent":"curl/8.5.0"}"#).await;
     assert_eq!(answer.status, 200);
     assert_eq!(rows(&site, second.id, 1).await[0]["test"], true);
+}
+
+#[tokio::test]
+async fn callers_with_other_keys_can_have_the_later_shape() {
+    let site = Site::start().await;
+    let body = json!({ "userAgent": "Mozilla/5.0 (compatible; ChatGPT-User/1.0; +https://openai.com/bot)" })
+        .to_string();
+    for key in [("x-api-key", KEY.to_owned()), ("authorization", format!("Bearer {KEY}"))] {
+        let headers = [(key.0, key.1.as_str())];
+        let answer =
+            site.server.call("POST", "/api/v1/detect?shape=checkpoint", &headers, body.clone()).await;
+        assert_eq!(answer.status, 200);
+        let mut found = answer.json;
+        assert!(found["metadata"]["processingTime"].is_u64());
+        found["metadata"].as_object_mut().unwrap().remove("processingTime");
+        let expected = json!({
+            "detectionClass": "ai_agent", "confidence": 95, "agentType": "ChatGPT-User",
+            "signals": { "userAgentMatch": true, "behavioralSignals": false, "headerAnalysis": false,
+                "tlsFingerprint": false },
+            "metadata": { "engine": format!("Quivive/{}", env!("CARGO_PKG_VERSION")) }
+        });
+        assert_eq!(found, expected);
+    }
+    let documented = site.detect_at("/api/v1/detect?shape=checkpoint", &json!({ "userAgent": "x" })).await;
+    assert!(documented.json["botType"].is_string(), "{:?}", documented.json);
+    let unknown = site.detect_at("/api/v1/detect?shape=round", &json!({ "userAgent": "x" })).await;
+    assert_error(&unknown, 400, "INVALID_REQUEST");
+    assert_eq!(unknown.json["error"]["details"], json!({ "field": "shape", "reason": "unknown_value" }));
+    directory::change_project(&site.server.app, site.project, |project| project.detection.is_enabled = false)
+        .await
+        .unwrap();
+    let off = site.server.call("POST", "/api/v1/detect?shape=checkpoint", &[("x-api-key", KEY)], body).await;
+    assert_eq!(
+        (&off.json["detectionClass"], &off.json["confidence"]),
+        (&json!("incomplete_data"), &json!(0))
+    );
 }

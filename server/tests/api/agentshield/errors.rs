@@ -121,7 +121,9 @@ async fn bad_bodies_name_the_fault() {
     for query in ["include=everything", "include=agent,nothing"] {
         let answer = site.detect_at(&format!("/api/v1/detect?{query}"), &json!({ "ip": "::1" })).await;
         assert_error(&answer, 400, "INVALID_REQUEST");
-        assert_eq!(answer.json["error"]["details"], json!({ "field": "include", "reason": "unknown_value" }));
+        let allowed = ["agent", "verification", "signals", "policy", "class", "timing", "settings", "all"];
+        let details = json!({ "field": "include", "reason": "unknown_value", "allowed": allowed });
+        assert_eq!(answer.json["error"]["details"], details);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Pixels of a project.
 
+use quivive_server::audit;
 use quivive_server::tenant::detection_key::{NewKey, Scope};
 use quivive_server::tenant::directory::{self, NewAccount, NewProject};
 use serde_json::{Value, json};
@@ -78,6 +79,18 @@ async fn a_pixel_is_made_read_changed_and_deleted() {
         assert_eq!(answer.json["error"]["details"], json!({ "resource": "pixel" }));
     }
     assert_eq!(owner.call("GET", &owner.path, &Value::Null).await.json, json!({ "pixels": [] }));
+
+    let tenant = owner.site.project.to_string();
+    let trail = audit::latest(&owner.site.server.app, &tenant, 10).await.unwrap();
+    let mut actions: Vec<_> = trail.iter().map(|entry| entry["action"].as_str().unwrap()).collect();
+    actions.sort_unstable();
+    assert_eq!(actions, ["pixel.changed", "pixel.created", "pixel.deleted"]);
+    let changed = trail.iter().find(|entry| entry["action"] == "pixel.changed").unwrap();
+    assert_eq!(
+        (&changed["details"]["before"]["enabled"], &changed["details"]["after"]["enabled"]),
+        (&json!(true), &json!(false))
+    );
+    assert_eq!(changed["actor"]["kind"], "api_key");
 }
 
 #[tokio::test]
@@ -207,7 +220,7 @@ async fn other_tenants_pixels_are_not_there() {
         (&owner.key, through(&sibling.public_id), 404, "NOT_FOUND", json!({ "resource": "pixel" })),
         (&owner.key, through("proj_unknown"), 404, "NOT_FOUND", json!({ "resource": "project" })),
         (&owner.key, format!("{}/px_unknown", owner.path), 404, "NOT_FOUND", json!({ "resource": "pixel" })),
-        (&owner.key, format!("{}/%ff", owner.path), 404, "NOT_FOUND", json!({ "resource": "pixel" })),
+        (&owner.key, format!("{}/%ff", owner.path), 404, "NOT_FOUND", json!({ "resource": "route" })),
         (&narrow, format!("{}/{id}", owner.path), 403, "FORBIDDEN", json!({ "reason": "project" })),
     ] {
         let methods =

@@ -81,6 +81,7 @@ impl Seen {
             visitor_key: format!("{:032x}", u128::from(self.bot) << 64),
             bot_key: self.is_bot().then(|| format!("{:016x}", self.bot)),
             policy_action: self.action,
+            rule_id: None,
             test: self.is_test,
         };
         Event {

@@ -104,6 +104,7 @@ impl Owner {
             is_test,
             source: Source::Api,
             action,
+            rule_id: None,
             facts,
             session_id: None,
             classification,
