@@ -1,6 +1,7 @@
 "use strict";
 
 const { KeyDirectories } = require("./directories.js");
+const { invalid } = require("./error.js");
 const { Hook } = require("./hook.js");
 const { DetectionGuard } = require("./native.js");
 
@@ -28,6 +29,9 @@ class Guard {
 
   constructor(options = {}) {
     const { keyDirectories = false, onDetection, onBlock, onResult, onError, ...given } = options;
+    if ("seed" in given) {
+      throw invalid("seed is drawn anew by each process");
+    }
     this.#hooks = { detection: hook(onDetection), block: hook(onBlock), result: hook(onResult), error: hook(onError) };
     this.#failsOpen = (given.fail_open ?? given.failOpen ?? true) !== false;
     this.#waitsForKeys = given.policy?.require === "signed";

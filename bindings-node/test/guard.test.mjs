@@ -239,6 +239,18 @@ test("express: a header given to writeHead stands beside those of the guard", as
   }
 });
 
+test("express: more header lines than anybody sends pass without marks of the client", async (context) => {
+  const errors = [];
+  const port = await SITES.express(context, { onError: (error) => errors.push(error) });
+  const headers = [...Array(1_100).fill(["a", "b"]), ["X-AgentShield-Bot", "0"]];
+  const answer = await ask(port, "/", { headers });
+  assert.deepEqual([answer.status, answer.json().outcome, answer.json().marks], [200, null, {}]);
+  await until(() => errors.length === 1);
+  assert.equal(errors[0].code, "LIMIT_EXCEEDED");
+  const closed = await SITES.express(context, { failOpen: false });
+  assert.equal((await ask(closed, "/", { headers })).status, 503);
+});
+
 test("hono: a rewrite without the application is told to onError, and the request goes on", async () => {
   const errors = [];
   const app = new Hono();
@@ -276,12 +288,19 @@ test("a directory that is none is an error, and not asked again at once", async 
   }
 });
 
+test("the catalogued agents that sign are trusted with their keys", () => {
+  const { signingOrigins } = new DetectionGuard();
+  assert.ok(signingOrigins.includes("https://chatgpt.com"));
+  assert.ok(signingOrigins.every((origin) => origin.startsWith("https://")));
+});
+
 test("only https origins can be trusted, and a wrong option is refused at once", () => {
   const wrong = [
     { keyDirectories: ["http://agent.example"] },
     { keyDirectories: ["agent.example"] },
     { onAgentDetectd: "block" },
     { onAgentDetected: "refuse" },
+    { seed: "07".repeat(32) },
     { redirectUrl: "x\r\ny" },
   ];
   for (const options of wrong) {

@@ -552,12 +552,38 @@ def test_a_directory_is_asked_once_for_many_requests_at_the_same_time(agent):
     assert all(course.response is None for course in courses)
 
 
+def test_a_slow_directory_is_given_up(agent, monkeypatch):
+    monkeypatch.setattr(_directories, "_SECONDS", 0.2)
+    agent.delay = 1
+    errors = []
+    guard = quivive._guard.Guard(key_directories=[agent.origin], on_error=errors.append)
+    guard.check({"target": "/prices", "headers": signed(agent.key, agent.origin, 80)})
+    until(lambda: errors)
+    assert isinstance(errors[0], httpx.TimeoutException)
+
+
+def test_a_request_does_not_wait_longer_for_keys_than_the_policy_says(agent):
+    agent.delay = 2
+    policy = {"require": "signed", "timeout_ms": 200}
+    guard = quivive._guard.Guard(key_directories=[agent.origin], policy=policy)
+    start = time.monotonic()
+    course = guard.check({"target": "/prices", "headers": signed(agent.key, agent.origin, 80)})
+    assert course.response["status"] == 403
+    assert time.monotonic() - start < 1.5
+
+
 def test_directories_are_renewed_when_they_are_due(agent, monkeypatch):
     monkeypatch.setattr(_directories, "_SHORTEST_LIFE", 0.0)
     monkeypatch.setattr(_directories, "_PAUSE", 0.0)
     guard = quivive._guard.Guard(key_directories=[agent.origin], policy={"require": "signed"})
     guard.check({"target": "/prices", "headers": signed(agent.key, agent.origin, 80)})
     until(lambda: guard.check({"target": "/"}) and len(agent.asked) >= 2)
+
+
+def test_the_catalogued_agents_that_sign_are_trusted_with_their_keys():
+    origins = quivive.DetectionGuard().signing_origins
+    assert "https://chatgpt.com" in origins
+    assert all(origin.startswith("https://") for origin in origins)
 
 
 @pytest.mark.parametrize("origin", ["http://agent.example", "agent.example", "ftp://agent.example"])
@@ -567,7 +593,8 @@ def test_only_https_origins_can_be_trusted(origin):
 
 
 @pytest.mark.parametrize(
-    "options", [{"on_agent_detectd": "block"}, {"on_agent_detected": "refuse"}, {"redirect_url": "x\r\ny"}]
+    "options",
+    [{"on_agent_detectd": "block"}, {"on_agent_detected": "refuse"}, {"redirect_url": "x\r\ny"}, {"seed": "07" * 32}],
 )
 def test_a_wrong_option_is_refused_when_the_guard_is_made(options):
     with pytest.raises(quivive.InvalidInput):

@@ -18,6 +18,7 @@ from typing_extensions import Unpack
 from ._directories import KeyDirectories
 from ._hooks import Hook
 from ._native import DetectionGuard
+from .errors import InvalidInput
 from .types import GuardOptions, GuardOutcome, GuardRequest, GuardResponse
 
 Pair: TypeAlias = tuple[str, str]
@@ -69,6 +70,8 @@ class Guard:
 
     def __init__(self, **options: Unpack[AdapterOptions]) -> None:
         given = cast("dict[str, Any]", dict(options))
+        if "seed" in given:
+            raise InvalidInput("INVALID_INPUT", "seed is drawn anew by each process", {"field": "seed"})
         self._trusted: bool | Sequence[str] = given.pop("key_directories", False)
         self._hooks = {name: given.pop(name, None) for name in ("on_detection", "on_block", "on_result", "on_error")}
         self._options = _with_secret(given, os.environ.get("AGENTSHIELD_SECRET"))
@@ -100,7 +103,8 @@ class Guard:
         hooks = {name: Hook(function) for name, function in self._hooks.items() if function is not None}
         self._on_detection, self._on_block = hooks.get("on_detection"), hooks.get("on_block")
         self._on_result, self._on_error = hooks.get("on_result"), hooks.get("on_error")
-        self._directories = KeyDirectories(self._native, self._trusted, self._fail) if self._trusted else None
+        fetches = self._trusted is not False
+        self._directories = KeyDirectories(self._native, self._trusted, self._fail) if fetches else None
 
     def _wanted_keys(self, request: GuardRequest) -> list[Future[None]]:
         """Starts to fetch the keys that a request needs; gives what the request has to wait for."""
