@@ -84,7 +84,8 @@ for (const [name, start] of Object.entries(SITES)) {
   });
 
   holds("an agent gets the content of another path", async (serve) => {
-    const site = await serve({ onAgentDetected: "rewrite", rewriteUrl: "/for%20agents?from=guard", sessionTracking: tracking });
+    const rewriteUrl = "/for%20agents?from=guard";
+    const site = await serve({ onAgentDetected: "rewrite", rewriteUrl, sessionTracking: tracking });
     const answer = await site("/prices?page=2");
     const { path, query, outcome, marks } = answer.json();
     assert.deepEqual([path, query, outcome.action], ["/for agents", "from=guard", "rewrite"]);
@@ -276,8 +277,8 @@ test("a directory that is none is an error, and not asked again at once", async 
     const good = agent.answer;
     agent.answer = { status, headers, body };
     const errors = [];
-    const options = { keyDirectories: [agent.origin], policy: { require: "signed" }, onError: (error) => errors.push(error) };
-    const port = await SITES.express(context, options);
+    const onError = (error) => errors.push(error);
+    const port = await SITES.express(context, { keyDirectories: [agent.origin], policy: { require: "signed" }, onError });
     for (let time = 0; time < 3; time += 1) {
       assert.equal((await ask(port, "/prices", { headers: await agent.sign({ port }) })).status, 403);
       agent.answer = good;

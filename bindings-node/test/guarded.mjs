@@ -60,7 +60,8 @@ export const SITES = {
     const app = new Hono();
     app.use(guardedHono.detectAgents({ ...options, app }));
     app.all("*", async (context) => {
-      const body = told(context.req.url, Object.entries(context.req.header()), context.get("quivive"), await context.req.text());
+      const lines = Object.entries(context.req.header());
+      const body = told(context.req.url, lines, context.get("quivive"), await context.req.text());
       context.header("Set-Cookie", "site=1");
       return context.json(body);
     });
@@ -72,7 +73,8 @@ export const SITES = {
       const body = told(incoming.url, [...incoming.headers], guardedFetch.outcomeOf(incoming), await incoming.text());
       return Response.json(body, { headers: { "Set-Cookie": "site=1" } });
     };
-    const handler = guardedFetch.detectAgents(page, { ...options, peer: (_, incoming) => incoming.socket.remoteAddress });
+    const peer = (_, incoming) => incoming.socket.remoteAddress;
+    const handler = guardedFetch.detectAgents(page, { ...options, peer });
     const server = createServer(async (incoming, response) => {
       await write(await handler(webRequest(Request, incoming), incoming), response);
     });
@@ -82,7 +84,8 @@ export const SITES = {
   next: async (test, options) => {
     const noted = [];
     const peers = new WeakMap();
-    const proxy = guardedNext.detectAgents({ ...options, peer: (given) => peers.get(given), onResult: (seen) => noted.push(seen) });
+    const peer = (given) => peers.get(given);
+    const proxy = guardedNext.detectAgents({ ...options, peer, onResult: (outcome) => noted.push(outcome) });
     const server = createServer(async (incoming, response) => {
       const given = webRequest(NextRequest, incoming);
       peers.set(given, incoming.socket.remoteAddress);

@@ -50,7 +50,8 @@ from quivive import _directories
 
 GPTBOT = "Mozilla/5.0 (compatible; GPTBot/1.2; +https://openai.com/gptbot)"
 PERSON = {
-    "User-Agent": "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
+    "User-Agent": "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/140.0.0.0 Safari/537.36",
     "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
     "Accept-Language": "en-GB,en;q=0.9",
     "Accept-Encoding": "gzip, deflate, br",
@@ -77,7 +78,7 @@ def starlette_app(options):
         assert request.scope["quivive"] == body["outcome"]
         return JSONResponse(body, headers={"Set-Cookie": "site=1"})
 
-    return quivive.asgi.DetectAgents(Starlette(routes=[Route("/{path:path}", page, methods=["GET", "POST"])]), **options)
+    return quivive.asgi.DetectAgents(Starlette(routes=[Route("/{path:path}", page)]), **options)
 
 
 def fastapi_app(options):
