@@ -46,6 +46,8 @@ export class RuleSet {
 export class DetectionGuard {
   /** A `seed` is drawn when none is given. */
   constructor(options?: GuardOptions);
+  /** The origins at which catalogued agents publish their keys. */
+  readonly signingOrigins: string[];
   /** Whether the cookie's key is a random one of this guard alone. */
   readonly hasOwnKey: boolean;
   /** What is to be done with a request; `now` is the present when it is left out. */

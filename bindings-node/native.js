@@ -74,6 +74,10 @@ class DetectionGuard {
     return decode(() => this.#native.wantedDirectories(encode({ now: Date.now(), ...request })));
   }
 
+  get signingOrigins() {
+    return this.#native.signingOrigins;
+  }
+
   get hasOwnKey() {
     return this.#native.hasOwnKey;
   }

@@ -110,6 +110,12 @@ impl DetectionGuard {
         encode(request.and_then(|request| Ok(self.0.wanted_directories(&request.incoming()?))))
     }
 
+    /// The origins at which catalogued agents publish their keys.
+    #[napi(getter)]
+    pub fn signing_origins(&self) -> Vec<String> {
+        self.0.signing_origins().into_iter().map(str::to_owned).collect()
+    }
+
     /// Whether the cookie's key is a random one of this guard alone.
     #[napi(getter)]
     pub fn has_own_key(&self) -> bool {

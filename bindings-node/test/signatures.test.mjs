@@ -9,7 +9,7 @@ const NOW = 1_795_000_000_000;
 const AGENT = "https://agent.example";
 // RFC 8032 section 7.1, test 1.
 const open = { kty: "OKP", crv: "Ed25519", x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" };
-const key = { ...open, d: "nWGxne_9WmC6hEr0kuwsxERJxXN7MmkZcDusAxyuf2A" };
+const key = { ...open, d: "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A" };
 const request = { method: "GET", url: "https://shop.example/cart?id=5", headers: {} };
 const options = { directories: { [AGENT]: [open] }, policy: { allow_test_keys: true } };
 

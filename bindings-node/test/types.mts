@@ -15,7 +15,15 @@ import {
   type RuleMatch,
   type SessionVerdict,
 } from "quivive";
+import { createServer } from "node:http";
+import { fastify } from "fastify";
+import { Hono } from "hono";
 import { AgentShield, type Analytics, type BatchAnswer } from "quivive/compat/agentshield";
+import * as guardedExpress from "quivive/express";
+import * as guardedFastify from "quivive/fastify";
+import * as guardedFetch from "quivive/fetch";
+import * as guardedHono from "quivive/hono";
+import * as guardedNext from "quivive/next";
 
 const options: ClientOptions = { url: "https://door.example", tokenOrigins: new Set(["https://shop.example"]) };
 const client = new Client(options);
@@ -38,6 +46,38 @@ const classification: Classification = new Classifier().classify({ user_agent: "
 const rules = new RuleSet({ rules: [{ name: "Guard", expression: "score < 40", action: "challenge" }] });
 const matches: RuleMatch[] = rules.matches({ score: 12, path: null, behavioral: { mouse_entropy: 0.1 } });
 
+const guardOptions: guardedExpress.AdapterOptions = {
+  onAgentDetected: "block",
+  confidence_threshold: 0.9,
+  sessionTracking: { enabled: true, cookieName: "seen", encryption_key: "0123456789abcdef" },
+  clientIp: { trustedProxies: ["10.0.0.0/8"] },
+  policy: { require: "signed" },
+  keyDirectories: ["https://agent.example"],
+  onBlock: ({ client_ip, decision }) => `${client_ip} ${decision.action}`,
+  onError: ({ message }) => message,
+};
+const middleware = guardedExpress.detectAgents(guardOptions);
+createServer((request, response) =>
+  middleware(request, response, () => response.end(request.quivive?.classification?.bot_type ?? "")),
+);
+const shop = fastify();
+shop.register(guardedFastify.detectAgents, { onAgentDetected: "challenge" });
+shop.get("/", async (request) => request.quivive?.detection_id);
+const door = new Hono();
+door.use(guardedHono.detectAgents({ ...guardOptions, app: door, peer: (context) => context.req.header("x-real-ip") }));
+door.get("/", (context) => context.json(context.get("quivive")?.classification));
+const handler = guardedFetch.detectAgents((request: Request, key: string) => new Response(key + request.url), {
+  peer: (_, key) => key,
+});
+const answered: Promise<Response> = handler(new Request("https://shop.example"), "key");
+const proxy: (request: Request) => Promise<Response> = guardedNext.detectAgents(guardOptions);
+
+// @ts-expect-error a misspelt option
+guardedExpress.detectAgents({ onAgentDetectd: "block" });
+// @ts-expect-error an action that does not exist
+guardedNext.detectAgents({ onAgentDetected: "refuse" });
+// @ts-expect-error a seed is never given
+guardedHono.detectAgents({ seed: "00" });
 // @ts-expect-error a misspelt option
 new Client({ ulr: "https://door.example" });
 // @ts-expect-error a misspelt option
@@ -57,4 +97,4 @@ function codeOf(error: unknown): ErrorCode | string {
   return error instanceof QuiviveError ? error.code : "unknown";
 }
 
-export { analytics, batch, claims, classification, codeOf, detection, later, proof, response, seen, sent, verdict };
+export { analytics, answered, batch, claims, classification, codeOf, detection, later, proof, proxy, response, seen, sent, verdict };

@@ -158,6 +158,9 @@ class DetectionGuard:
     def wanted_directories(self, **request: Unpack[{guard_request}]) -> list[{key_location}]:
         """Where keys are that a request needs and that are not known."""
     @property
+    def signing_origins(self) -> list[str]:
+        """The origins at which catalogued agents publish their keys."""
+    @property
     def has_own_key(self) -> bool:
         """Whether the cookie's key is a random one of this guard alone."""
 

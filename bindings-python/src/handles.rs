@@ -142,6 +142,12 @@ impl DetectionGuard {
         crate::encode(py, py.detach(|| Ok(self.0.wanted_directories(&request.incoming()?))))
     }
 
+    /// The origins at which catalogued agents publish their keys.
+    #[getter]
+    fn signing_origins(&self) -> Vec<&str> {
+        self.0.signing_origins()
+    }
+
     /// Whether the cookie's key is a random one of this guard alone.
     #[getter]
     fn has_own_key(&self) -> bool {

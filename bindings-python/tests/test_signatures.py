@@ -8,7 +8,7 @@ AGENT = "https://agent.example"
 KEY = {
     "kty": "OKP",
     "crv": "Ed25519",
-    "d": "nWGxne_9WmC6hEr0kuwsxERJxXN7MmkZcDusAxyuf2A",
+    "d": "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A",
     "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
 }
 PUBLIC = {name: KEY[name] for name in ("kty", "crv", "x")}

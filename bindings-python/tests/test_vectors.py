@@ -47,7 +47,7 @@ def assert_matches(actual, expected, path, *, is_subset):
         for name, value in expected.items():
             assert_matches(actual[name], value, f"{path}.{name}", is_subset=is_subset)
     elif isinstance(expected, list):
-        assert isinstance(actual, list), path
+        assert isinstance(actual, (list, tuple)), path
         assert len(actual) == len(expected), path
         for index, value in enumerate(expected):
             assert_matches(actual[index], value, f"{path}[{index}]", is_subset=is_subset)

@@ -68,7 +68,7 @@ test("a rule set gives the rules that match", () => {
 test("a signature verifier tells signed requests from changed ones", () => {
   // RFC 8032 section 7.1, test 1.
   const open = { kty: "OKP", crv: "Ed25519", x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" };
-  const key = { ...open, d: "nWGxne_9WmC6hEr0kuwsxERJxXN7MmkZcDusAxyuf2A" };
+  const key = { ...open, d: "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A" };
   const request = { method: "GET", url: "https://shop.example/", headers: {} };
   const { headers } = quivive.signHttpRequest({ request, key, now: NOW });
   const verifier = new quivive.SignatureVerifier({ keys: [open], policy: { allow_test_keys: true } });

@@ -155,6 +155,17 @@ impl DetectionGuard {
         self.signatures.wanted(request, request.is_https(&self.proxies))
     }
 
+    /// The origins at which catalogued agents publish their keys: whom a host may ask for directories.
+    pub fn signing_origins(&self) -> Vec<&str> {
+        let classifier = self.classifier.as_ref().unwrap_or_else(|| default_classifier());
+        classifier
+            .agents()
+            .iter()
+            .flat_map(|agent| &agent.verify.signature_agent)
+            .map(String::as_str)
+            .collect()
+    }
+
     /// The policy that the options make; where it demands a signature, it is worth waiting for keys.
     pub fn policy(&self) -> &Policy {
         self.decider.policy()

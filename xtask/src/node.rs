@@ -42,12 +42,17 @@ pub fn pack_with(context: &Context, profile: &str) -> Result<PathBuf, Failure> {
     single(&packed, "tgz")
 }
 
-/// Installs the package into a folder that holds nothing else.
+/// Installs the package into a folder that holds nothing else but the frameworks that its tests guard.
 pub fn install(context: &Context, archive: &Path) -> Result<PathBuf, Failure> {
     let clean = context.target.join("node-clean");
     renew(&clean)?;
-    fs::write(clean.join("package.json"), r#"{"private": true}"#).map_err(|error| error.to_string())?;
-    run(npm(context, &["install", "--silent", "--no-audit", "--no-fund"]).arg(archive).current_dir(&clean))?;
+    for file in ["package.json", "package-lock.json"] {
+        let frameworks = context.root.join("bindings-node/test").join(file);
+        fs::copy(frameworks, clean.join(file)).map_err(|error| error.to_string())?;
+    }
+    // Compilers and image tools that a framework would like to have are not needed here.
+    let arguments = ["install", "--silent", "--no-audit", "--no-fund", "--omit=optional"];
+    run(npm(context, &arguments).arg(archive).current_dir(&clean))?;
     Ok(clean)
 }
 

@@ -33,7 +33,8 @@ pub fn build_with(context: &Context, profile: &str) -> Result<PathBuf, Failure> 
     single(&wheels, "whl")
 }
 
-/// Installs the wheel into a virtual environment that holds nothing else but the test runners.
+/// Installs the wheel into a virtual environment that holds nothing else but the test runners and the frameworks that
+/// the tests guard.
 pub fn install(context: &Context, wheel: &Path) -> Result<PathBuf, Failure> {
     let clean = context.target.join("python-clean");
     renew(&clean)?;

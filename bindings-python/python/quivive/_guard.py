@@ -1,0 +1,190 @@
+"""The detection guard as the adapters for frameworks use it; everything that is decided is decided in the core."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias, TypedDict, cast
+
+from anyio import to_thread
+from typing_extensions import Unpack
+
+from ._directories import KeyDirectories
+from ._hooks import Hook
+from ._native import DetectionGuard
+from .errors import InvalidInput
+from .types import GuardOptions, GuardOutcome, GuardRequest, GuardResponse
+
+Pair: TypeAlias = tuple[str, str]
+
+_LOG = logging.getLogger("quivive")
+_PATIENCE_MS = 1_000
+_MARKS = "x-agentshield-"
+_NO_MARK = "x-agentshield-key"
+
+
+class HostOptions(TypedDict, total=False):
+    """What the host of a guard is told beside the guard's own options."""
+
+    key_directories: bool | Sequence[str]
+    """Whether keys of signing agents are fetched: of the catalogued ones, and of further origins that are listed."""
+    on_detection: Callable[[GuardOutcome], object]
+    """Is told of every bot that is detected."""
+    on_block: Callable[[GuardOutcome], object]
+    """Is told of every request that does not pass."""
+    on_result: Callable[[GuardOutcome], object]
+    """Is told of every request."""
+    on_error: Callable[[Exception], object]
+    """Is told when the guard fails or keys cannot be fetched."""
+
+
+class AdapterOptions(GuardOptions, HostOptions, total=False):
+    """All options of an adapter.
+
+    Hooks are called in threads of their own, never in the request's; one that falls 1,000 calls behind misses the next.
+    """
+
+
+@dataclass(frozen=True)
+class Course:
+    """What an adapter does with a request: answer it with `response`, or let it pass."""
+
+    outcome: GuardOutcome | None = None
+    response: GuardResponse | None = None
+    rewrite: str | None = None
+    set_headers: Sequence[Pair] = ()
+    remove: frozenset[str] = frozenset()
+    """The lower-case names of headers that a passing request loses."""
+    set: Sequence[Pair] = ()
+    """The headers that a passing request gets after that."""
+
+
+class Guard:
+    """One guard of one site, safe to share between threads; a forked process gets one of its own."""
+
+    def __init__(self, **options: Unpack[AdapterOptions]) -> None:
+        given = cast("dict[str, Any]", dict(options))
+        if "seed" in given:
+            raise InvalidInput("INVALID_INPUT", "seed is drawn anew by each process", {"field": "seed"})
+        self._trusted: bool | Sequence[str] = given.pop("key_directories", False)
+        self._hooks = {name: given.pop(name, None) for name in ("on_detection", "on_block", "on_result", "on_error")}
+        self._options = _with_secret(given, os.environ.get("AGENTSHIELD_SECRET"))
+        self._fails_open = given.get("fail_open", given.get("failOpen", True)) is not False
+        policy: Mapping[str, Any] = given.get("policy") or {}
+        self._waits_for_keys = policy.get("require") == "signed"
+        self._patience = (policy.get("timeout_ms") or _PATIENCE_MS) / 1_000
+        self._start()
+        if self._native.has_own_key:
+            _LOG.warning("no encryption key for the session cookie: a random one serves until this process ends")
+        _start_after_fork(self)
+
+    def check(self, request: GuardRequest) -> Course:
+        """Find out what is to be done with a request; to be asked once for each."""
+        keys = self._wanted_keys(request)
+        if keys:
+            wait(keys, self._patience)
+        return self._conclude(request)
+
+    async def check_async(self, request: GuardRequest) -> Course:
+        """As `check`, without blocking the event loop while keys are waited for."""
+        keys = self._wanted_keys(request)
+        if keys:
+            await to_thread.run_sync(partial(wait, keys, self._patience))
+        return self._conclude(request)
+
+    def _start(self) -> None:
+        self._native = DetectionGuard(**self._options)
+        hooks = {name: Hook(function) for name, function in self._hooks.items() if function is not None}
+        self._on_detection, self._on_block = hooks.get("on_detection"), hooks.get("on_block")
+        self._on_result, self._on_error = hooks.get("on_result"), hooks.get("on_error")
+        fetches = self._trusted is not False
+        self._directories = KeyDirectories(self._native, self._trusted, self._fail) if fetches else None
+
+    def _wanted_keys(self, request: GuardRequest) -> list[Future[None]]:
+        """Starts to fetch the keys that a request needs; gives what the request has to wait for."""
+        if self._directories is None:
+            return []
+        try:
+            fetches = self._directories.fetch(request)
+        except Exception as error:
+            self._fail(error)
+            return []
+        return fetches if self._waits_for_keys else []
+
+    def _conclude(self, request: GuardRequest) -> Course:
+        try:
+            outcome = self._native.check(**request)
+        except Exception as error:
+            self._fail(error)
+            remove = frozenset(name.lower() for name, _ in request.get("headers", []) if _is_mark(name))
+            return Course(remove=remove) if self._fails_open else Course(response=_unavailable())
+        self._tell(outcome)
+        return Course(
+            outcome,
+            outcome["response"],
+            outcome["rewrite"],
+            outcome["set_headers"],
+            frozenset(name.lower() for name in outcome["upstream"]["remove"]),
+            outcome["upstream"]["set"],
+        )
+
+    def _tell(self, outcome: GuardOutcome) -> None:
+        seen = outcome["classification"]
+        if self._on_detection and seen is not None and seen["is_bot"]:
+            self._on_detection.tell(outcome)
+        if self._on_block and not outcome["passes"]:
+            self._on_block.tell(outcome)
+        if self._on_result:
+            self._on_result.tell(outcome)
+
+    def _fail(self, error: Exception) -> None:
+        _LOG.warning("detection goes on without what failed: %s", error)
+        if self._on_error:
+            self._on_error.tell(error)
+
+
+def _with_secret(options: dict[str, Any], secret: str | None) -> dict[str, Any]:
+    """The options with the session key of earlier packages, where none is set."""
+    name = "sessionTracking" if "sessionTracking" in options else "session_tracking"
+    tracking: Mapping[str, Any] = options.get(name) or {}
+    if not secret or tracking.get("encryption_key") or tracking.get("encryptionKey"):
+        return options
+    return {**options, name: {**tracking, "encryption_key": secret}}
+
+
+def _start_after_fork(guard: Guard) -> None:
+    """A copy would share its seed with other processes, and locks with threads that are not there."""
+    known = weakref.ref(guard)
+
+    def start() -> None:
+        guard = known()
+        if guard is not None:
+            guard._start()
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=start)
+
+
+def present() -> int:
+    """The present, in milliseconds since the Unix epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def _is_mark(name: str) -> bool:
+    """Whether only a guard may set this header: what the core says where it could be asked."""
+    spelt = name.lower().replace("_", "-")
+    return spelt.startswith(_MARKS) and spelt != _NO_MARK
+
+
+def _unavailable() -> GuardResponse:
+    return {
+        "status": 503,
+        "headers": [("Content-Type", "application/json"), ("Cache-Control", "no-store")],
+        "body": '{"code":"DETECTION_UNAVAILABLE","error":"Who asks cannot be found out at the moment."}',
+    }
