@@ -178,6 +178,69 @@ fn what_programs_write_into_a_browsers_form_is_seen() {
 }
 
 #[test]
+fn forms_that_no_browser_has_are_seen() {
+    for text in [
+        // A later comment, and a name outside every comment.
+        "Mozilla/5.0 (Linux; Android 13; X1) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36 (compatible; Banana)",
+        "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko); compatible; Banana/1.0",
+        // The platform does not come first.
+        "Mozilla/5.0 Banana (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0",
+        "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
+        "Mozilla/5.0 (Banana; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
+        // The comment does not end.
+        "Mozilla/5.0 (compatible; MSIE 9.0; Windows NT 6.1; Banana",
+        // Versions that Chromium and Firefox do not have.
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36",
+        "Mozilla/5.0 (X11; Linux x86_64; rv:90.0) Gecko/20100101 Firefox/140.0",
+        "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0",
+        // More than the system in the comment of a late Chromium.
+        "Mozilla/5.0 (X11; Linux x86_64; Banana) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
+        // A name without a version, small letters, a product behind Internet Explorer.
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36; Banana;",
+        "mozilla/5.0 (windows nt 10.0; win64; x64) applewebkit/537.36 (khtml, like gecko) chrome/140.0.0.0 safari/537.36",
+        "Mozilla/4.0 (compatible; MSIE 7.0; Windows NT 6.0) Banana/1.0",
+    ] {
+        let seen = of_user_agent(text);
+        assert!(seen.is_bot && fusion::has(&seen.evidence, "ua.foreign_part"), "{text}: {:?}", seen.evidence);
+    }
+    let seen = of_user_agent("banana import/1.0 (compatible; MSIE 5.5; Linux)");
+    assert!(seen.is_bot && fusion::has(&seen.evidence, "ua.program"), "{:?}", seen.evidence);
+}
+
+#[test]
+fn near_the_forms_of_programs_browsers_stay_browsers() {
+    for text in [
+        "Mozilla/5.0 (X11; Linux x86_64; rv:109.0) Gecko/20100101 Firefox/115.0",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:60.0) Gecko/20100101 Firefox/60.0 SeaMonkey/2.53.18",
+        "Mozilla/5.0 (X11; U; Linux i686; en-US; rv:1.8.1.21pre) Gecko/20090101 Firefox/2.0.0.20",
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36 Ubuntu",
+        "Mozilla/5.0 (Windows; U; Windows NT 10.0; en-US; Valve Steam Client/default/0; ) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.6478.183 Safari/537.36",
+        "Mozilla/5.0 (Linux; Android 13; X1; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/120.0 Mobile Safari/537.36 Example",
+        "Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1; en) Opera 8.50",
+        "Mozilla/5.0 Linux; Android 4.2.2; X1 Build/JDQ39 AppleWebKit/537.36 KHTML, like Gecko Chrome/71.0.3578.99 Mobile Safari/537.36",
+    ] {
+        let seen = of_user_agent(text);
+        assert!(!seen.is_bot, "{text}: {:?}", seen.evidence);
+    }
+}
+
+#[test]
+fn what_a_bot_does_is_said_by_its_own_words_before_its_address() {
+    use BotType::{Automation, Crawler, SecurityScanner};
+    for (text, kind) in [
+        ("BananaBot/1.0 (+https://example.org/search/about)", (Crawler, SubType::SearchEngine)),
+        ("Banana-SEO-Bot/1.0 (+https://example.org/search/about)", (Crawler, SubType::Seo)),
+        ("BananaSecurityBot/1.0", (SecurityScanner, SubType::Vulnerability)),
+        ("Banana scraper/1.0", (Crawler, SubType::Other)),
+        ("banana php/1.0", (Automation, SubType::HttpLibrary)),
+        ("BananaBot/1.0 (php)", (Crawler, SubType::Other)),
+    ] {
+        let seen = of_user_agent(text);
+        assert_eq!((seen.bot_type, seen.sub_type), (kind.0, Some(kind.1)), "{text}");
+    }
+}
+
+#[test]
 fn an_unknown_product_behind_a_desktop_browser_is_evidence_but_no_verdict() {
     let seen = of_user_agent(&format!("{CHROME} Banana/1.2"));
     assert!(!seen.is_bot && fusion::has(&seen.evidence, "ua.unknown_product"));

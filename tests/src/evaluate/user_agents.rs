@@ -113,7 +113,7 @@ pub fn user_agents(
     };
     let mut part = UserAgents {
         whole: rates(&whole, &all, &all_browsers),
-        type_accuracy: type_accuracy(&whole, &bots),
+        type_accuracy: type_accuracy(&whole, &rules, &bots),
         readings: vec![
             (HELD_OUT, rates(&whole, &held_out, &held_out_browsers)),
             (UNHEARD_OF, rates(&unheard_of, &held_out, &held_out_browsers)),
@@ -353,23 +353,41 @@ fn without_names(rules: &Value, is_known: impl Fn(&str) -> bool) -> Value {
     rules
 }
 
-fn type_accuracy(classifier: &Classifier, bots: &[Bot]) -> BTreeMap<String, (usize, usize)> {
+fn type_accuracy(classifier: &Classifier, rules: &Value, bots: &[Bot]) -> BTreeMap<String, (usize, usize)> {
+    let agents = rules["agents"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let kinds: BTreeMap<_, _> =
+        agents.iter().filter_map(|agent| Some((agent["id"].as_str()?, agent))).collect();
     let mut accuracy = BTreeMap::new();
     for bot in bots.iter().filter(|bot| bot.kind.is_some()) {
         let seen = classify(classifier, &bot.ua);
-        let is_right = coarse_type(seen.bot_type, seen.sub_type) == bot.kind.as_deref();
+        let claimed = seen.agent.and_then(|agent| kinds.get(agent.id.as_str()).copied());
+        let kind = match claimed {
+            // The data's types are those of names, whoever uses them.
+            Some(agent) => kind_of(agent),
+            None => Some((seen.bot_type, seen.sub_type)),
+        };
+        let is_right =
+            kind.and_then(|(bot_type, sub_type)| coarse_type(bot_type, sub_type)) == bot.kind.as_deref();
         count(accuracy.entry(bot.kind().to_owned()).or_default(), is_right);
     }
     accuracy
 }
 
-/// The data's type: anything of artificial intelligence is an agent; libraries, driven browsers and scanners extract.
+fn kind_of(agent: &Value) -> Option<(BotType, Option<SubType>)> {
+    let bot_type = BotType::deserialize(&agent["botType"]).ok()?;
+    Some((bot_type, SubType::deserialize(&agent["subType"]).ok()))
+}
+
+/// The data's type: anything of artificial intelligence is an agent; libraries, driven browsers and scanners extract;
+/// all else that has a known purpose is a crawler.
 fn coarse_type(bot_type: BotType, sub_type: Option<SubType>) -> Option<&'static str> {
     Some(match (bot_type, sub_type) {
         (BotType::AiAgent, _) | (BotType::Crawler, Some(SubType::AiTraining | SubType::AiSearch)) => {
             "ai_agent"
         }
-        (BotType::Crawler | BotType::Monitoring, _) => "crawler",
+        (BotType::Crawler | BotType::Monitoring, _) | (BotType::Scraper, Some(SubType::PriceComparison)) => {
+            "crawler"
+        }
         (BotType::Scraper | BotType::Automation | BotType::SecurityScanner, _) => "scraper",
         (BotType::UnknownBot | BotType::Human | BotType::Unknown, _) => return None,
     })
@@ -469,10 +487,15 @@ mod tests {
 
     #[test]
     fn types_of_the_data_are_coarser_than_ours() {
+        let rules = serde_json::json!({
+            "agents": [{"id": "google-extended", "botType": "crawler", "subType": "ai_training"}],
+        });
         let accuracy = type_accuracy(
             &Classifier::new(),
+            &rules,
             &[
                 bot("GPTBot/1.1", Some("ai_agent"), &[]),
+                bot("Mozilla/5.0 (compatible; Google-Extended)", Some("ai_agent"), &[]),
                 bot("curl/8.5.0", Some("scraper"), &[]),
                 bot("MyCoolBot/1.0 (+https://example.org/bot)", Some("crawler"), &[]),
                 bot("curl/8.5.0", Some("crawler"), &[]),
@@ -482,7 +505,7 @@ mod tests {
         assert_eq!(
             accuracy,
             BTreeMap::from([
-                ("ai_agent".to_owned(), (1, 1)),
+                ("ai_agent".to_owned(), (2, 2)),
                 ("crawler".to_owned(), (1, 2)),
                 ("scraper".to_owned(), (1, 1)),
             ])

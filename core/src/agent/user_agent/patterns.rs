@@ -18,6 +18,8 @@ pub(in crate::agent) struct Matcher {
     start: aho_corasick::automaton::StateID,
     patterns: Vec<(Pattern, usize)>,
     pub(super) kinds: Vec<(BotType, SubType)>,
+    /// The place of the kind that tells a bot but not what it does.
+    pub(super) general_kind: usize,
     pub(super) browsers: Browsers,
 }
 
@@ -58,6 +60,8 @@ pub(super) enum Mark {
     Device,
     Engine,
     Firefox,
+    /// Gecko with the date of its build.
+    Gecko,
     /// The browser window of an app.
     InApp,
     /// Further text in the comment that says `KHTML, like Gecko`.
@@ -125,9 +129,11 @@ impl Matcher {
                 without_browser: entry.without_browser,
             })
             .collect();
-        let kinds = words.kinds.iter().map(|kind| (kind.bot_type, kind.sub_type)).collect();
+        let kinds: Vec<_> = words.kinds.iter().map(|kind| (kind.bot_type, kind.sub_type)).collect();
+        let general_kind =
+            kinds.iter().position(|(_, sub_type)| *sub_type == SubType::Other).unwrap_or(kinds.len());
         let browsers = std::mem::take(&mut rules.browsers);
-        Ok((Self { automaton, start, patterns, kinds, browsers }, tools))
+        Ok((Self { automaton, start, patterns, kinds, general_kind, browsers }, tools))
     }
 
     /// Says what a user agent is; looks at its first 2,048 bytes.
@@ -175,13 +181,13 @@ fn compile(texts: &[String]) -> std::result::Result<Automaton, aho_corasick::Bui
 const LOOKED_AT: usize = 2048;
 const MAXIMUM_KINDS: usize = 32;
 
-const MARKS: [(&str, Mark); 28] = [
+const MARKS: [(&str, Mark); 29] = [
     ("mozilla/", Mark::Mozilla),
     ("chrome/", Mark::Chromium),
     ("firefox/", Mark::Firefox),
     ("applewebkit", Mark::Engine),
     ("safari/", Mark::Safari),
-    ("gecko/", Mark::Engine),
+    ("gecko/", Mark::Gecko),
     ("trident/", Mark::Engine),
     ("msie ", Mark::Engine),
     ("presto/", Mark::Engine),
@@ -189,6 +195,7 @@ const MARKS: [(&str, Mark); 28] = [
     ("khtml", Mark::Engine),
     ("rv:", Mark::Revision),
     ("khtml, like gecko;", Mark::LikeGecko),
+    ("gecko); compatible;", Mark::LikeGecko),
     ("(compatible;", Mark::Compatible),
     ("; wv)", Mark::InApp),
     ("[fban", Mark::InApp),

@@ -43,6 +43,13 @@ impl Place<'_> {
         number_at(self.text.get(self.end..)?)
     }
 
+    /// The dots in the version that begins behind the match.
+    pub fn dots_behind(&self) -> usize {
+        let behind = self.text.get(self.end..).unwrap_or_default();
+        let version = behind.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.');
+        version.filter(|byte| **byte == b'.').count()
+    }
+
     /// Whether an `@` stands in something like a mail address.
     pub fn is_mail_address(&self) -> bool {
         let Some(domain) = self.text.get(self.end..) else { return false };

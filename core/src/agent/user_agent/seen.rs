@@ -32,7 +32,11 @@ pub(super) struct Seen<'t> {
     /// The end of the last product that ends ordinary browsers' user agents.
     browser_end: usize,
     chromium: Option<u32>,
+    /// Whether Chromium's version has fewer than its four parts.
+    has_short_version: bool,
     firefox: Option<u32>,
+    /// The version of Gecko.
+    revision: Option<u32>,
     platform: Option<Platform>,
 }
 
@@ -73,7 +77,9 @@ impl<'t> Seen<'t> {
             inner_start: None,
             browser_end: 0,
             chromium: None,
+            has_short_version: false,
             firefox: None,
+            revision: None,
             platform: None,
         }
     }
@@ -128,7 +134,11 @@ impl<'t> Seen<'t> {
                 self.take_pending();
                 self.pending_word = Some((kind, place.end));
             }
-            _ if self.has_address => {}
+            _ if self.has_address => {
+                if place.is_word_start() {
+                    self.words_of_address |= bit;
+                }
+            }
             Strength::Weak if place.is_word_start() || place.end - place.start >= LONG_WORD => {
                 self.weak_words |= bit;
             }
@@ -151,7 +161,11 @@ impl<'t> Seen<'t> {
             Mark::Device if !place.is_token() => return,
             Mark::Compatible => self.compatible_end = Some(place.end),
             Mark::Mozilla if place.start > 0 => self.inner_start = self.inner_start.or(Some(place.start)),
-            Mark::Chromium => self.chromium = self.chromium.or_else(|| place.number_behind()),
+            Mark::Chromium if self.chromium.is_none() => {
+                self.chromium = place.number_behind();
+                self.has_short_version = place.dots_behind() < 3;
+            }
+            Mark::Revision => self.revision = self.revision.or_else(|| place.number_behind()),
             Mark::Firefox => {
                 self.firefox = self.firefox.or_else(|| place.number_behind());
                 self.browser_end = place.end;
@@ -181,7 +195,7 @@ impl<'t> Seen<'t> {
             || (self.platform == Some(Platform::Ios) && !self.marks.has(Mark::Safari));
         let has_start = has_browser_start(self.text);
         let is_named_browser = self.marks.has(Mark::Browser);
-        let has_engine = [Mark::Engine, Mark::Chromium, Mark::Firefox, Mark::Safari]
+        let has_engine = [Mark::Engine, Mark::Gecko, Mark::Chromium, Mark::Firefox, Mark::Safari]
             .into_iter()
             .any(|mark| self.marks.has(mark));
         let is_browser = is_named_browser || (has_engine && has_start);
@@ -216,7 +230,9 @@ impl<'t> Seen<'t> {
 
     /// Whether nothing in it belongs to a browser, a device or an app of people.
     fn is_program(&self, has_start: bool, has_engine: bool, matcher: &Matcher) -> bool {
-        if has_engine || self.marks.has(Mark::Device) || !self.text.iter().any(u8::is_ascii_alphabetic) {
+        let is_compatible = !has_start && self.compatible_end.is_some();
+        let is_browser = has_engine && !is_compatible;
+        if is_browser || self.marks.has(Mark::Device) || !self.text.iter().any(u8::is_ascii_alphabetic) {
             return false;
         }
         if !has_start {
@@ -241,9 +257,67 @@ impl<'t> Seen<'t> {
             is_likely && (shape::names_host(self.comment()) || shape::names_host(self.tail()))
         };
         self.marks.has(Mark::LikeGecko)
+            || (self.browser_end > 0 && self.compatible_end.is_some_and(|end| end > self.browser_end))
+            || self.has_broken_form()
+            || (self.is_desktop() && !self.marks.has(Mark::NotDesktop) && self.has_wrong_form(matcher))
+            || self.has_product_behind_explorer(matcher)
             || (is_plain && self.is_other_compatible(matcher))
             || self.has_foreign_start()
             || (has_browser_start(self.text) && has_host())
+    }
+
+    /// Whether the form of a browser is broken off or begins with something else than its platform.
+    fn has_broken_form(&self) -> bool {
+        let comment = self.comment();
+        let is_cut = self.form.comment.end == self.text.len() && !comment.is_empty();
+        let behind = self.text.get(MODERN_START.len()..).unwrap_or_default();
+        let has_platform = || {
+            let version = behind.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
+            behind.get(version..).is_some_and(|behind| behind.trim_ascii_start().starts_with(b"("))
+        };
+        let names_browser = self.marks.has(Mark::Safari) || self.chromium.is_some() || self.firefox.is_some();
+        let is_modern = names_browser && shape::starts_with(self.text, MODERN_START);
+        let is_desktop = match self.platform {
+            Some(Platform::Windows | Platform::MacOs) => true,
+            None | Some(Platform::Linux) => !self.marks.has(Mark::Device),
+            Some(Platform::Android | Platform::ChromeOs | Platform::Ios) => false,
+        };
+        let names_other = || {
+            DESKTOP_PARTS.iter().any(|part| shape::contains_ignoring_case(comment, part))
+                && !PLATFORM_STARTS.iter().any(|start| shape::starts_with(comment, start))
+        };
+        (is_cut && self.text.len() < SHORTEST_CUT && has_browser_start(self.text))
+            || (is_modern && ((is_desktop && !has_platform()) || names_other()))
+    }
+
+    /// Whether a product stands behind the comment of an Internet Explorer on Windows, which ends its user agent.
+    fn has_product_behind_explorer(&self, matcher: &Matcher) -> bool {
+        let behind = self.text.get(self.form.comment.end..).and_then(|behind| behind.strip_prefix(b")"));
+        self.platform == Some(Platform::Windows)
+            && !self.marks.has(Mark::NotDesktop)
+            && shape::starts_with(self.comment(), EXPLORER)
+            && behind.is_some_and(|behind| shape::has_unknown_product(behind, &matcher.browsers))
+    }
+
+    /// Whether a desktop browser's form has what that browser never has.
+    fn has_wrong_form(&self, matcher: &Matcher) -> bool {
+        let tail = self.tail();
+        let is_chromium = self.chromium.is_some_and(|major| {
+            let has_unknown_part = || shape::has_unknown_part(self.comment(), &matcher.browsers);
+            self.has_short_version || (major >= FIXED_COMMENT && has_unknown_part())
+        });
+        let is_firefox = self.firefox.is_some_and(|major| {
+            let is_same = self.revision.is_some_and(|revision| {
+                revision == major
+                    || major < SAME_REVISION
+                    || (revision == 109 && (110..=120).contains(&major))
+            });
+            !self.marks.has(Mark::Gecko) || (!is_same && tail.is_empty())
+        });
+        self.text.first().is_some_and(u8::is_ascii_lowercase)
+            || is_chromium
+            || is_firefox
+            || (self.platform == Some(Platform::Linux) && shape::ends_with_bare_name(tail, &matcher.browsers))
     }
 
     /// Whether a desktop browser has more than any browser is known for.
@@ -290,9 +364,13 @@ impl<'t> Seen<'t> {
 
     /// What the words say of a bot.
     fn kind(&self, words: Kinds, matcher: &Matcher) -> (BotType, SubType) {
-        let of = |kinds: Kinds| matcher.kinds.get(kinds.trailing_zeros() as usize).copied();
-        let kind = of(words).or_else(|| of(self.hints)).or_else(|| of(self.words_of_address));
-        match kind {
+        let first = |kinds: Kinds| kinds.trailing_zeros() as usize;
+        let own = first(words | self.hints);
+        // Words of no special kind leave it to the address.
+        let of_address = first(self.words_of_address);
+        let is_general = own >= matcher.general_kind && of_address < matcher.general_kind;
+        let place = if is_general { of_address } else { own };
+        match matcher.kinds.get(place).copied() {
             Some((BotType::Crawler, _)) if self.has_ai_word => (BotType::Crawler, SubType::AiTraining),
             _ if self.has_ai_word => (BotType::AiAgent, SubType::UserFetch),
             Some(kind) => kind,
@@ -319,4 +397,15 @@ const SHORTEST: usize = 10;
 const LONG_WORD: usize = 6;
 const BROWSER_STARTS: [&[u8]; 2] = [b"Mozilla/", b"Opera/"];
 const MODERN_START: &[u8] = b"Mozilla/5";
+/// Longer texts may have been cut by what stands between.
+const SHORTEST_CUT: usize = 128;
+/// Parts of a desktop's comment, which stand behind the platform.
+const DESKTOP_PARTS: [&[u8]; 2] = [b"Intel Mac OS X", b"Windows NT "];
+const PLATFORM_STARTS: [&[u8]; 9] =
+    [b"(Windows", b"(Mac", b"(iP", b"(X11", b"(Linux", b"(Android", b"(compatible", b"(MSIE", b"(U;"];
+const EXPLORER: &[u8] = b"(compatible; MSIE ";
+/// From here on a Chromium on a desktop has nothing but the system in its comment.
+const FIXED_COMMENT: u32 = 60;
+/// From here on Gecko has Firefox's version, but from 110 to 120 that of 109.
+const SAME_REVISION: u32 = 10;
 const DESKTOPS: [&[u8]; 3] = [b"(Windows NT", b"(Macintosh", b"(X11"];

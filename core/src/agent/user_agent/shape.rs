@@ -65,17 +65,8 @@ pub(super) fn has_unknown_part(comment: &[u8], browsers: &Browsers) -> bool {
 
 /// Whether a product behind a desktop browser's version belongs to no browser, device or app that is known.
 pub(super) fn has_unknown_product(tail: &[u8], browsers: &Browsers) -> bool {
-    let mut depth = 0_usize;
-    let words = tail.split(|byte| {
-        match byte {
-            b'(' | b'[' => depth += 1,
-            b')' | b']' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        depth > 0 || matches!(byte, b' ' | b';' | b',' | b')' | b']')
-    });
     let mut is_unknown = false;
-    for word in words.filter(|word| word.len() > 1) {
+    for word in products(tail) {
         let mut parts = word.splitn(2, |byte| *byte == b'/');
         let name = parts.next().unwrap_or_default();
         if is_known_product(name, browsers) {
@@ -88,6 +79,31 @@ pub(super) fn has_unknown_product(tail: &[u8], browsers: &Browsers) -> bool {
             && name.iter().take(2).all(u8::is_ascii_alphabetic);
     }
     is_unknown
+}
+
+/// Whether a name that is known of no browser, and has no version as browsers' names have, ends the text.
+pub(super) fn ends_with_bare_name(tail: &[u8], browsers: &Browsers) -> bool {
+    let name_of = |word| <[u8]>::split(word, |byte| *byte == b'/').next().unwrap_or_default();
+    let is_bare = |word: &[u8]| {
+        let name = word.strip_prefix(b"+").unwrap_or(word);
+        name.len() >= SHORTEST_NAME && !name.contains(&b'/') && name.iter().any(u8::is_ascii_alphabetic)
+    };
+    products(tail).last().is_some_and(is_bare)
+        && !products(tail).any(|word| is_known_product(name_of(word), browsers))
+}
+
+/// The products behind a browser's version, without comments.
+fn products(tail: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut depth = 0_usize;
+    let words = tail.split(move |byte| {
+        match byte {
+            b'(' | b'[' => depth += 1,
+            b')' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > 0 || matches!(byte, b' ' | b';' | b',' | b')' | b']')
+    });
+    words.filter(|word| word.len() > 1)
 }
 
 fn is_known_product(name: &[u8], browsers: &Browsers) -> bool {
@@ -153,6 +169,8 @@ fn names_android_version(comment: &[u8]) -> bool {
     })
 }
 
+/// Names of browsers can be shorter, and signs and codes are.
+const SHORTEST_NAME: usize = 4;
 /// Android's name, and its short form in UC Browser.
 const ANDROID: [&[u8]; 2] = [b"android", b"adr"];
 /// Versions from here on follow Chromium's numbers.
