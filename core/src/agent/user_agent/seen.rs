@@ -134,11 +134,8 @@ impl<'t> Seen<'t> {
                 self.take_pending();
                 self.pending_word = Some((kind, place.end));
             }
-            _ if self.has_address => {
-                if place.is_word_start() {
-                    self.words_of_address |= bit;
-                }
-            }
+            _ if self.has_address && place.is_word_start() => self.words_of_address |= bit,
+            _ if self.has_address => {}
             Strength::Weak if place.is_word_start() || place.end - place.start >= LONG_WORD => {
                 self.weak_words |= bit;
             }
@@ -287,7 +284,7 @@ impl<'t> Seen<'t> {
                 && !PLATFORM_STARTS.iter().any(|start| shape::starts_with(comment, start))
         };
         (is_cut && self.text.len() < SHORTEST_CUT && has_browser_start(self.text))
-            || (is_modern && ((is_desktop && !has_platform()) || names_other()))
+            || (is_modern && ((is_desktop && !comment.is_empty() && !has_platform()) || names_other()))
     }
 
     /// Whether a product stands behind the comment of an Internet Explorer on Windows, which ends its user agent.
