@@ -354,6 +354,7 @@ fn row(random: &mut Random, day: u64) -> Row {
         bot_key: is_bot.then(|| format!("{hashed:016x}")),
         policy_action: Action::Allow,
         rule_id: None,
+        signals: Vec::new(),
         test: false,
     }
 }
