@@ -45,7 +45,7 @@ async fn the_first_signature_is_claimed_and_those_after_the_fetch_are_verified()
     panic!("the directory was not fetched");
 }
 
-/// The end of a large vendor's keys slides ahead (trap 1): a copy that is kept as it was dies within a week.
+/// The end of a large vendor's keys slides ahead: a copy that is kept as it was dies within a week.
 #[tokio::test]
 async fn keys_are_refreshed_daily_and_their_end_may_move() {
     let directory = Directory::start().await;

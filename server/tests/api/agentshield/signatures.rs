@@ -52,7 +52,7 @@ async fn vectors_22_to_26_of_signatures() {
     assert_vector(&site, 26, &without, UNDECLARED).await;
 }
 
-/// Any label will do (trap 2), and the older bare form of the agent's header.
+/// Any label will do, and the older bare form of the agent's header.
 #[tokio::test]
 async fn labels_and_forms_of_the_agents_header_are_free() {
     let site = Site::start().await;
