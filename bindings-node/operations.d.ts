@@ -1508,7 +1508,7 @@ export interface AgentInfo {
   /**
    * What it comes for.
    */
-  purpose: AgentPurpose;
+  purpose?: AgentPurpose;
   /**
    * The category for people, for example `Search` or `AI Crawler`.
    */

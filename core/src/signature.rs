@@ -16,7 +16,8 @@
 //! let signer = MessageSigner::generate(&[7; 32])?;
 //! let agent: Line = ("signature-agent", br#"sig1="https://agent.example""#);
 //! let plan = SigningPlan::new(["@authority", r#""signature-agent";key="sig1""#], "web-bot-auth", now, 60);
-//! let unsigned = Request { headers: &[agent], ..Request::default() }.with_url("https://shop.example/cart");
+//! let lines = [agent];
+//! let unsigned = Request { headers: &lines, ..Request::default() }.with_url("https://shop.example/cart");
 //! let fields = signer.sign(&(&unsigned).into(), &plan)?;
 //!
 //! let headers =

@@ -2507,7 +2507,7 @@ class AgentInfo(TypedDict):
     """
     Where its operator describes it.
     """
-    purpose: AgentPurpose
+    purpose: NotRequired[AgentPurpose]
     """
     What it comes for.
     """

@@ -160,7 +160,7 @@ pub enum Answer {
     params(
         ("include" = Option<String>, Query, description =
             "Comma list of agent, verification, signals, policy, class, timing, settings, all"),
-        ("shape" = Option<Shape>, Query, description =
+        ("shape" = inline(Option<Shape>), Query, description =
             "Another shape of the answer, for callers with `X-API-Key` or a Bearer token"),
         ("X-AgentShield-Project" = Option<String>, Header, description = "Another project that the key may see"),
     ),
@@ -188,7 +188,7 @@ async fn detect(State(app): State<App>, key: ApiKey, request: Request) -> Result
     params(
         ("include" = Option<String>, Query, description =
             "Comma list of agent, verification, signals, policy, class, timing, settings, all"),
-        ("shape" = Option<Shape>, Query, description =
+        ("shape" = inline(Option<Shape>), Query, description =
             "Another shape of the answer, for callers with `X-API-Key` or a Bearer token"),
         ("X-AgentShield-Project" = Option<String>, Header, description = "Another project that the key may see"),
     ),
