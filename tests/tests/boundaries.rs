@@ -7,7 +7,6 @@ use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
 const CORE_DEPENDENCIES: [&str; 22] = [
     "aes-gcm",
-    "aho-corasick",
     "aws-lc-rs",
     "base64ct",
     "ed25519-dalek",
@@ -15,6 +14,7 @@ const CORE_DEPENDENCIES: [&str; 22] = [
     "hkdf",
     "hmac",
     "icu_normalizer",
+    "memchr",
     "p256",
     "p384",
     "pkcs1",
