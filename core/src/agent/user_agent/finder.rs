@@ -25,8 +25,8 @@ pub(super) struct Finder<T> {
 /// What there is to do at a state.
 #[derive(Clone, Debug)]
 struct Stop<T> {
-    /// The texts that end here, with their lengths.
-    ends: Vec<(T, usize)>,
+    /// The texts that end here, with their lengths and zero.
+    ends: Vec<(T, usize, usize)>,
     phrases: Vec<Phrase<T>>,
 }
 
@@ -34,7 +34,7 @@ struct Stop<T> {
 #[derive(Clone, Debug)]
 struct Phrase<T> {
     rest: &'static [u8],
-    /// The texts that end inside of it, with their lengths and their ends in it.
+    /// The texts that end before and inside of it, with their lengths and their ends in it.
     ends: Vec<(T, usize, usize)>,
     /// The state behind it.
     state: u32,
@@ -81,17 +81,14 @@ impl<T: Copy> Finder<T> {
                 continue;
             }
             state &= !STOP;
-            let Some(Stop { ends, phrases }) = self.stop(state) else { continue };
-            for (value, length) in ends {
+            let Some(stop) = self.stop(state) else { continue };
+            let rest = text.get(end..).unwrap_or_default();
+            let phrase = stop.phrases.iter().find(|phrase| rest.starts_with(phrase.rest));
+            for (value, length, inside) in phrase.map_or(&stop.ends, |phrase| &phrase.ends) {
+                let end = end + inside;
                 found(*value, Place { text, start: end.saturating_sub(*length), end });
             }
-            let is_next =
-                |phrase: &&Phrase<T>| text.get(end..).is_some_and(|rest| rest.starts_with(phrase.rest));
-            if let Some(phrase) = phrases.iter().find(is_next) {
-                for (value, length, inside) in &phrase.ends {
-                    let end = end + inside;
-                    found(*value, Place { text, start: end.saturating_sub(*length), end });
-                }
+            if let Some(phrase) = phrase {
                 end += phrase.rest.len();
                 state = phrase.state;
             }
@@ -133,7 +130,7 @@ impl<T: Copy> Finder<T> {
                 }
                 *state = get(&self.steps, place);
                 if bytes.len() == 0 {
-                    self.stop_at(*state).into_iter().for_each(|stop| stop.ends.push((*value, *length)));
+                    self.stop_at(*state).into_iter().for_each(|stop| stop.ends.push((*value, *length, 0)));
                 }
             }
             rest.retain(|(bytes, ..)| bytes.len() > 0);
@@ -177,11 +174,13 @@ impl<T: Copy> Finder<T> {
     }
 
     fn phrase(&self, beginning: u32, rest: &'static [u8]) -> Phrase<T> {
-        let mut phrase = Phrase { rest, ends: Vec::new(), state: beginning };
+        let ends_at = |state| self.stop(state).map(|stop| stop.ends.as_slice()).unwrap_or_default();
+        let mut phrase = Phrase { rest, ends: ends_at(beginning).to_vec(), state: beginning };
         for (byte, inside) in rest.iter().zip(1..) {
             phrase.state = self.step(phrase.state, *byte);
-            let ends = self.stop(phrase.state).into_iter().flat_map(|stop| &stop.ends);
-            phrase.ends.extend(ends.map(|(value, length)| (*value, *length, inside)));
+            phrase
+                .ends
+                .extend(ends_at(phrase.state).iter().map(|(value, length, _)| (*value, *length, inside)));
         }
         phrase
     }

@@ -285,7 +285,7 @@ impl<'t> Seen<'t> {
             Some(Platform::Android | Platform::ChromeOs | Platform::Ios) => false,
         };
         let names_other = || {
-            !PLATFORM_STARTS.iter().any(|start| shape::starts_with(comment, start))
+            !shape::begins_with_any(comment, &PLATFORM_STARTS)
                 && DESKTOP_PARTS.iter().any(|part| shape::contains_ignoring_case(comment, part))
         };
         (is_cut && self.text.len() < SHORTEST_CUT && self.form.has_browser_start)
@@ -401,7 +401,7 @@ const SHORTEST_CUT: usize = 128;
 /// Parts of a desktop's comment, which stand behind the platform.
 const DESKTOP_PARTS: [&[u8]; 2] = [b"Intel Mac OS X", b"Windows NT "];
 const PLATFORM_STARTS: [&[u8]; 9] =
-    [b"(Windows", b"(Mac", b"(iP", b"(X11", b"(Linux", b"(Android", b"(compatible", b"(MSIE", b"(U;"];
+    [b"Windows", b"Mac", b"iP", b"X11", b"Linux", b"Android", b"compatible", b"MSIE", b"U;"];
 const EXPLORER: &[u8] = b"(compatible; MSIE ";
 /// From here on a Chromium on a desktop has nothing but the system in its comment.
 const FIXED_COMMENT: u32 = 60;

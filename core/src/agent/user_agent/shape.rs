@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use memchr::{memchr, memchr_iter, memchr2_iter};
+use memchr::{memchr_iter, memchr2_iter};
 
 use crate::agent::catalogue::Browsers;
 
@@ -26,19 +26,18 @@ pub(super) struct Form {
 impl Form {
     pub fn of(text: &[u8]) -> Self {
         let comment = first_comment(text);
-        let has_product = |slash: usize| {
-            let sides = [slash.checked_sub(1), Some(slash + 1)];
-            let is_side = |side: &Option<usize>| side.and_then(|place| text.get(place));
-            sides.iter().all(|side| is_side(side).is_some_and(u8::is_ascii_alphanumeric))
+        let is_product = |part: &[u8]| match part {
+            [before, b'/', behind] => before.is_ascii_alphanumeric() && behind.is_ascii_alphanumeric(),
+            _ => false,
         };
         let inside = text.get(comment.clone()).unwrap_or_default();
         let is_slot = names_android_version(inside);
         Self {
             is_slot,
-            is_desktop: !is_slot && DESKTOPS.iter().any(|start| starts_with(inside, start)),
+            is_desktop: !is_slot && begins_with_any(inside, &DESKTOPS),
             has_browser_start: has_browser_start(text),
             comment,
-            has_product: memchr_iter(b'/', text).any(has_product),
+            has_product: text.windows(3).any(is_product),
             // Without an early end, so that many bytes are looked at together.
             has_control: text.iter().fold(0, |found, byte| found | u8::from(byte.is_ascii_control())) > 0,
         }
@@ -52,12 +51,13 @@ impl Form {
 
 /// From the first opening parenthesis to the closing one that belongs to it, or to the end.
 fn first_comment(text: &[u8]) -> Range<usize> {
-    let Some(start) = memchr(b'(', text) else { return text.len()..text.len() };
-    let mut depth = 0_usize;
-    for place in memchr2_iter(b'(', b')', text).skip_while(|place| *place < start) {
-        depth = if text.get(place) == Some(&b'(') { depth + 1 } else { depth - 1 };
+    let Some(start) = text.iter().position(|byte| *byte == b'(') else { return text.len()..text.len() };
+    let inside = text.get(start + 1..).unwrap_or_default();
+    let mut depth = 1_usize;
+    for place in memchr2_iter(b'(', b')', inside) {
+        depth = if inside.get(place) == Some(&b'(') { depth + 1 } else { depth - 1 };
         if depth == 0 {
-            return start..place;
+            return start..start + 1 + place;
         }
     }
     start..text.len()
@@ -154,6 +154,11 @@ pub(super) fn starts_with(text: &[u8], start: &[u8]) -> bool {
         && text.get(..start.len()).is_some_and(|part| part == start || part.eq_ignore_ascii_case(start))
 }
 
+/// Whether a comment begins with one of these behind its parenthesis.
+pub(super) fn begins_with_any(comment: &[u8], starts: &[&[u8]]) -> bool {
+    comment.get(1..).is_some_and(|inside| starts.iter().any(|start| starts_with(inside, start)))
+}
+
 /// Whether a text begins as most browsers do.
 pub(super) fn has_browser_start(text: &[u8]) -> bool {
     BROWSER_STARTS.iter().any(|start| starts_with(text, start))
@@ -181,10 +186,12 @@ fn names_build(part: &[u8]) -> bool {
 }
 
 fn names_android_version(comment: &[u8]) -> bool {
-    memchr2_iter(b'A', b'a', comment).any(|place| {
-        let part = comment.get(place..).unwrap_or_default();
-        let Some(name) = ANDROID.iter().find(|name| starts_with(part, name)) else { return false };
-        match part.get(name.len()..).unwrap_or_default() {
+    memchr2_iter(b'D', b'd', comment).any(|place| {
+        let part = |before: usize| comment.get(place.checked_sub(before)?..);
+        let behind = ANDROID.iter().find_map(|(name, before)| {
+            part(*before).filter(|part| starts_with(part, name))?.get(name.len()..)
+        });
+        match behind.unwrap_or_default() {
             [b' ' | b'-' | b'/', digit, ..] | [digit, ..] => digit.is_ascii_digit(),
             [] => false,
         }
@@ -192,11 +199,11 @@ fn names_android_version(comment: &[u8]) -> bool {
 }
 
 const BROWSER_STARTS: [&[u8]; 2] = [b"Mozilla/", b"Opera/"];
-const DESKTOPS: [&[u8]; 3] = [b"(Windows NT", b"(Macintosh", b"(X11"];
+const DESKTOPS: [&[u8]; 3] = [b"Windows NT", b"Macintosh", b"X11"];
 /// Names of browsers can be shorter, and signs and codes are.
 const SHORTEST_NAME: usize = 4;
-/// Android's name, and its short form in UC Browser.
-const ANDROID: [&[u8]; 2] = [b"android", b"adr"];
+/// Android's name, and its short form in UC Browser, with what stands before their seldom letter `d`.
+const ANDROID: [(&[u8], usize); 2] = [(b"android", 2), (b"adr", 1)];
 /// Versions from here on follow Chromium's numbers.
 const CHROMIUM_NUMBERS: u32 = 60;
 /// The domains under which programs name their home most often; two letters that end versions are left out.
