@@ -141,18 +141,25 @@ impl Matcher {
 const LOOKED_AT: usize = 2048;
 const MAXIMUM_KINDS: usize = 32;
 
-/// What stands in the user agents of most browsers, and at the start of many others.
-const PHRASES: [&str; 13] = [
-    "Mozilla/5.0 (",
+/// What most user agents begin with, and what often stands in them; of those that begin alike the first counts.
+const PHRASES: [&str; 20] = [
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/1",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:1",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/1",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 1",
+    "Mozilla/5.0 (Linux; Android 1",
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/1",
+    "Mozilla/5.0 (compatible; ",
+    "Mozilla/5.0 ",
+    "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/1",
     "AppleWebKit/537.36 (KHTML, like Gecko",
-    "AppleWebKit/605.1.15 (KHTML, like Gecko",
+    "AppleWebKit/605.1.15 (KHTML, like Gecko) Version/",
+    "AppleWebKit/605.1.15 (KHTML, like Gecko) ",
+    "Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) ",
     "Safari/537.36",
     "Safari/604.1",
-    "Windows NT 10.0; Win64; x64",
-    "Macintosh; Intel Mac OS X 10_15_7",
-    "iPhone; CPU iPhone OS 1",
-    "Mac OS X",
-    "Linux; Android 1",
+    "Mobile/15E148 Safari/604.1",
     "Mobile/15E148",
     "Mobile Safari/537.36",
     "compatible; ",
