@@ -230,12 +230,17 @@ fn an_allowed_name_from_a_false_address_is_not_let_in() {
 
 #[test]
 fn skipped_paths_are_not_looked_at_however_they_are_spelt() {
-    let guard = guard(json!({"on_agent_detected": "block", "skip_paths": ["/health", "/assets/**"]}));
+    let guard = guard(
+        json!({"on_agent_detected": "block", "skip_paths": ["/health", "/assets/**", "^/v[0-9]+/ping$"]}),
+    );
     let skipped = check(&guard, &crawler("/health?deep=1"));
     assert!(skipped.passes && skipped.classification.is_none() && skipped.detection_id.is_none());
     assert!(skipped.upstream.set.is_empty());
     assert!(check(&guard, &crawler("/assets/a/b.js")).passes);
-    for path in ["/healthy", "/", "/admin/..%2fhealth", "/assets/../admin"] {
+    assert!(check(&guard, &crawler("/v12/ping?deep=1")).passes);
+    for path in
+        ["/healthy", "/", "/v1/ping/x", "/admin/..%2fv1/ping", "/admin/..%2fhealth", "/assets/../admin"]
+    {
         assert!(!check(&guard, &crawler(path)).passes, "{path}");
     }
     let only = self::guard(json!({"on_agent_detected": "block", "includePaths": ["/api"]}));
@@ -258,15 +263,38 @@ fn redirection_leads_out_of_every_circle() {
     );
     assert_eq!(header(&arrived.upstream.set, "X-AgentShield-Action"), Some("log"));
 
-    let absolute = self::guard(
-        json!({"on_agent_detected": "redirect", "redirect_url": "https://shop.example/agents#top"}),
-    );
+    let absolute = self::guard(json!({
+        "on_agent_detected": "redirect", "redirect_url": "https://Shop.example/agents#top",
+        "authorities": ["shop.example"]
+    }));
     let answer = check(&absolute, &crawler("/")).response.unwrap();
-    assert_eq!(header(&answer.headers, "Location"), Some("https://shop.example/agents#top"));
+    assert_eq!(header(&answer.headers, "Location"), Some("https://Shop.example/agents#top"));
     assert!(check(&absolute, &crawler("/agents")).passes);
     let mut elsewhere = crawler("/agents");
     elsewhere.authority = Some("other.example".to_owned());
     assert!(!check(&absolute, &elsewhere).passes);
+}
+
+/// The name in `Host` is the visitor's: with the one of the place to which it is sent, it would get every page of the
+/// site that has the same path there.
+#[test]
+fn a_name_that_the_request_alone_gives_opens_no_page() {
+    for (authorities, action) in
+        [(json!([]), "redirect"), (json!(["shop.example"]), "redirect"), (json!([]), "challenge")]
+    {
+        let guard = guard(json!({
+            "on_agent_detected": action, "redirect_url": "https://agents.example/",
+            "challenge_url": "https://agents.example/", "authorities": authorities
+        }));
+        let mut forged = crawler("/");
+        forged.authority = Some("agents.example".to_owned());
+        let status = |request| check(&guard, request).response.map(|answer| answer.status);
+        // Sent on to where it says that it is, it would come back for ever.
+        let refused = if action == "redirect" { 403 } else { 401 };
+        assert_eq!(status(&forged), Some(refused), "{authorities} {action}");
+        let honest = if action == "redirect" { 302 } else { 401 };
+        assert_eq!(status(&crawler("/")), Some(honest), "{authorities} {action}");
+    }
 }
 
 #[test]

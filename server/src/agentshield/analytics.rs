@@ -170,7 +170,7 @@ async fn analytics(State(app): State<App>, reader: ReadProject, uri: Uri) -> Res
         bots: metrics.has("uniqueBots") || metrics.has("botTypes"),
         tallies: ["actions", "agents", "paths", "verification"].iter().any(|metric| metrics.has(metric)),
     };
-    let figures = figures::figures(&app, &reader.project, range, period, wanted).await?;
+    let figures = figures::figures(&app, &reader.project(&app).await?, range, period, wanted).await?;
     let answer = Analytics::new(name, period, dates::shown(range, app.now()));
     Ok(Json(answer.with(&app, period, &metrics, &figures)))
 }

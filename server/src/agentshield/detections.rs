@@ -98,11 +98,12 @@ async fn list(
 ) -> Result<(HeaderMap, Json<DetectionList>)> {
     let mut query = Query::of(&uri);
     let page = Page::read(&mut query, 50, 1_000);
-    let filter = filter(&mut query, &reader.project);
+    let filter = filter(&mut query);
     let include = Include::read(&mut query);
     let links = Query::of(&uri);
     query.finish(())?;
 
+    let filter = of_project(&reader.project(&app).await?, filter);
     let total = count(&app, &filter).await?;
     let query = EventQuery { skip: bounded(page.skip()), limit: bounded(page.limit()), ..filter };
     let events = app.storage.events().scan(query).await?;
@@ -129,10 +130,9 @@ async fn list(
     ),
 )]
 async fn get(State(app): State<App>, reader: ReadProject, uri: Uri) -> Result<Json<DetectionItem>> {
-    let mut query = Query::of(&uri);
-    let include = Include::read(&mut query);
-    let include = query.finish(include)?;
-    let found = app.storage.events().find(STREAM, &reader.project.id.to_string(), &reader.id).await?;
+    let include = Include::of(&uri)?;
+    let project = reader.project(&app).await?;
+    let found = app.storage.events().find(STREAM, &project.id.to_string(), &reader.id).await?;
     let found = found.and_then(|event| item(&app, event, &include));
     Ok(Json(found.ok_or_else(|| Failure::not_found("detection"))?))
 }
@@ -142,8 +142,13 @@ pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
 }
 
-/// Reads the parameters that say which detections are meant.
-pub fn filter(query: &mut Query<'_>, project: &Project) -> EventQuery {
+/// Detections of a project alone.
+pub fn of_project(project: &Project, filter: EventQuery) -> EventQuery {
+    EventQuery { project: project.id.to_string(), ..filter }
+}
+
+/// Reads the parameters that say which detections are meant, of whatever project.
+pub fn filter(query: &mut Query<'_>) -> EventQuery {
     let (from, to) = dates::range(query);
     let names = TYPES.map(|(_, name)| name);
     let mut labels = query.choices("botType", &names);
@@ -171,7 +176,6 @@ pub fn filter(query: &mut Query<'_>, project: &Project) -> EventQuery {
     let (least_score, most_score) = (query.share("minConfidence"), query.share("maxConfidence"));
     EventQuery {
         kind: STREAM.to_owned(),
-        project: project.id.to_string(),
         labels: labels.into_iter().map(str::to_owned).collect(),
         least_score,
         most_score,

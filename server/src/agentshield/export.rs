@@ -45,10 +45,11 @@ use crate::storage::EventQuery;
 )]
 async fn export(State(app): State<App>, reader: ReadProject, uri: Uri) -> Result<Response> {
     let mut query = Query::of(&uri);
-    let filter = detections::filter(&mut query, &reader.project);
+    let filter = detections::filter(&mut query);
     let include = Include::read(&mut query);
     let is_table = query.choice("format", &["ndjson", "csv"]) == Some("csv");
     query.finish(())?;
+    let filter = detections::of_project(&reader.project(&app).await?, filter);
     detections::count(&app, &filter).await?;
 
     // Rows that come while the answer is written are not in it, so that it ends.

@@ -115,11 +115,8 @@ impl Door {
                 key.require(Scope::Ingest)?;
                 let project = match &pixel {
                     Some(pixel) => project_of(&key, pixel)?,
-                    None => key.project(app, headers).await?,
+                    None => key.active_project(app, headers).await?,
                 };
-                if !project.is_active {
-                    return Err(Failure::forbidden("project"));
-                }
                 Ok(Self { project, pixel, is_visitor: false, is_test: key.is_test() })
             }
         }

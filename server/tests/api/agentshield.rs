@@ -22,6 +22,7 @@ mod recorded;
 mod signatures;
 mod signer;
 mod site;
+mod statuses;
 mod tracked;
 mod vectors;
 mod webhooks;

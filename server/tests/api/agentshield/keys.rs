@@ -80,7 +80,7 @@ async fn a_key_may_be_for_tests_for_some_projects_and_for_a_time() {
     let (_, blog) = site.further_project("Blog").await;
     let shop = site.public_id(site.project).await;
     let body = json!({
-        "scopes": ["detect", "read", "detect"], "projects": [blog], "expiresAt": "2026-02-15T13:00:00Z", "test": true
+        "scopes": ["detect", "read", "detect"], "projects": [blog], "expiresAt": "2026-02-15T14:30:00+01:30", "test": true
     });
     let made = site.call(&writer, "POST", KEYS, body).await;
     assert_eq!(made.status, 201, "{}", made.json);
@@ -132,6 +132,9 @@ async fn bad_bodies_name_the_fault() {
             "unknown_value",
         ),
         (json!({ "expiresAt": "tomorrow" }), "expiresAt", "format"),
+        (json!({ "expiresAt": "2030-01-01" }), "expiresAt", "format"),
+        (json!({ "expiresAt": "2030-01-01T00:00:00" }), "expiresAt", "format"),
+        (json!({ "expiresAt": "2026-02-15T14:00:00+02:00" }), "expiresAt", "out_of_range"),
         (json!({ "expiresAt": 1 }), "expiresAt", "type"),
         (json!({ "expiresAt": "2026-02-15T12:00:00Z" }), "expiresAt", "out_of_range"),
         (json!({ "test": "no" }), "test", "type"),
