@@ -17,6 +17,7 @@ use crate::decision::{MatchType, Require};
 const CHROME: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36";
 const CRAWLER: &str = "Mozilla/5.0 (compatible; GPTBot/1.2; +https://openai.com/gptbot)";
 const NOW: i64 = 1_771_156_800_000;
+const KEY: &str = "one secret for every process";
 
 fn options(options: Value) -> Result<GuardOptions> {
     let mut options = options;
@@ -66,6 +67,12 @@ fn browser(target: &str) -> GuardRequest {
             ("Sec-CH-UA-Platform", "\"Windows\""),
         ],
     )
+}
+
+fn browser_json(target: &str) -> GuardRequest {
+    let mut request = browser(target);
+    request.headers.retain(|(name, _)| name != "Accept");
+    with(request, "Accept", "application/json")
 }
 
 fn crawler(target: &str) -> GuardRequest {

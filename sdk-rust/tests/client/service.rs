@@ -310,7 +310,8 @@ async fn verdict(Path(session): Path<String>, headers: HeaderMap) -> Response {
 
 /// Busy at first, as often as the event says; then it tells the event's id and how often it came.
 async fn event(State(service): Shared, headers: HeaderMap, Json(body): Json<Value>) -> Response {
-    assert_eq!((&headers["x-agentshield-key"], &headers["x-agentshield-project"]), ("as_test_1", "proj_2"));
+    assert_eq!(headers["x-agentshield-key"], "as_test_1");
+    assert_eq!(headers["x-agentshield-project"], "proj_2");
     let times = service.busy.fetch_add(1, Ordering::SeqCst);
     let (status, busy) = match body["event"].as_str().unwrap() {
         "busy" => (StatusCode::TOO_MANY_REQUESTS, times < 2),

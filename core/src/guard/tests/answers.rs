@@ -171,9 +171,3 @@ fn a_rules_message_and_id_are_told_and_its_broken_address_blocks() {
         assert_eq!(check(&rule(address), &browser("/b")).response.unwrap().status, 403, "{address}");
     }
 }
-
-fn browser_json(target: &str) -> GuardRequest {
-    let mut request = browser(target);
-    request.headers.retain(|(name, _)| name != "Accept");
-    with(request, "Accept", "application/json")
-}

@@ -2,8 +2,6 @@
 
 use super::*;
 
-const KEY: &str = "one secret for every process";
-
 fn tracking(key: &str) -> DetectionGuard {
     guard(json!({"sessionTracking": {"enabled": true, "encryptionKey": key}}))
 }

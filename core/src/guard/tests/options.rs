@@ -117,7 +117,7 @@ fn options_that_cannot_be_meant_are_refused() {
 
 #[test]
 fn another_rule_set_takes_the_place_of_the_built_in_one() {
-    let rules: Value = serde_json::from_str(include_str!("../../data/agents.json")).unwrap();
+    let rules: Value = serde_json::from_str(include_str!("../../../data/agents.json")).unwrap();
     let mut rules = rules;
     rules["agents"] = json!([]);
     let guard = guard(json!({"rules": rules}));
