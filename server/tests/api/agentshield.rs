@@ -3,6 +3,7 @@
 mod agents;
 mod analytics;
 mod batch;
+mod client;
 mod detect;
 mod detections;
 mod directories;

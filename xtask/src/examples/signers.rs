@@ -21,7 +21,7 @@ impl Signers {
     /// When there is no `openssl`, no port or no place to write.
     pub fn prepare(target: &Path) -> Result<Self, String> {
         let folder = target.join("signers");
-        renew(&folder).map_err(|error| error.to_string())?;
+        renew(&folder).map_err(|failure| failure.message)?;
         let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
         let port = port.map_err(|error| error.to_string())?.port();
         let openssl = |words: &str| {
@@ -30,10 +30,12 @@ impl Signers {
         openssl("genpkey -algorithm ed25519 -out agent.pem")?;
         openssl(
             "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
-             -addext subjectAltName=DNS:localhost -keyout key.pem -out certificate.pem",
+             -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE \
+             -keyout key.pem -out certificate.pem",
         )?;
         let read = |name: &str| fs::read_to_string(folder.join(name)).map_err(|error| error.to_string());
-        let write = |name: &str, text: String| fs::write(folder.join(name), text).map_err(|error| error.to_string());
+        let write =
+            |name: &str, text: String| fs::write(folder.join(name), text).map_err(|error| error.to_string());
         write("server.pem", read("certificate.pem")? + &read("key.pem")?)?;
         let this = Self { folder: folder.clone(), port };
         let (certificate, origin) = (this.certificate(), this.origin());
