@@ -1,6 +1,7 @@
-//! Every agent of `examples/` against every guarded app of `examples/`, and the steps of the shop, on a running
-//! server.
+//! Every agent of `examples/` against every guarded app of `examples/`, the apps that detect agents by themselves, and
+//! the steps of the shop, on a running server.
 
+mod detection;
 mod shop;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -60,7 +61,8 @@ fn run(context: &Context, server_url: &str) -> Result<Counts, String> {
     let node_modules = required("QUIVIVE_NODE_MODULES")?;
     let programs = context.target.join("debug");
     let program = |package: &str| programs.join(format!("{package}{}", std::env::consts::EXE_SUFFIX));
-    let node_agent = NodeAgent::place(root, &node_modules)?;
+    let agent = root.join("examples/node-agent/agent.mjs");
+    let node_agent = Beside::place(&agent, &node_modules, "quivive-example-agent.mjs")?;
 
     let mut failures = Vec::new();
     let mut counts = Counts::default();
@@ -85,6 +87,12 @@ fn run(context: &Context, server_url: &str) -> Result<Counts, String> {
             note("Python agent", admitted(Command::new(&python).arg(agent).arg(&url), server_url));
             note("Node agent", admitted(Command::new("node").arg(&node_agent.0).arg(&url), server_url));
         }
+    }
+    for (app, result) in detection::visit(root, &python, &node_modules) {
+        let mark = if result.is_ok() { "ok" } else { "FAILED" };
+        report(&format!("{mark:6} visitors of {app}"));
+        counts.passed += u64::from(result.is_ok());
+        failures.extend(result.err().map(|reason| format!("visitors of {app}: {reason}")));
     }
     let walked = shop::walk(context, &python, server_url);
     let mark = if walked.is_ok() { "ok" } else { "FAILED" };
@@ -111,18 +119,28 @@ struct Guarded {
 
 impl Guarded {
     fn start(program: &Path, server_url: &str) -> Result<Self, String> {
-        let mut process = Command::new(program)
-            .args(["--listen", "127.0.0.1:0"])
-            .env("QUIVIVE_URL", server_url)
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("{}: {error}", program.display()))?;
-        let output = process.stdout.take();
-        let mut guarded = Self { process, url: String::new() };
-        let mut line = String::new();
-        BufReader::new(output.ok_or("no output")?).read_line(&mut line).map_err(|error| error.to_string())?;
-        let url = line.trim().strip_prefix("listening on ");
-        guarded.url = url.ok_or_else(|| format!("{} did not start", program.display()))?.to_owned();
+        let mut command = Command::new(program);
+        command.args(["--listen", "127.0.0.1:0"]).env("QUIVIVE_URL", server_url).stdout(Stdio::piped());
+        Self::launch(&mut command, |process| {
+            let mut line = String::new();
+            let output = process.stdout.as_mut().ok_or("no output")?;
+            BufReader::new(output).read_line(&mut line).map_err(|error| error.to_string())?;
+            Ok(line.trim().strip_prefix("listening on ").ok_or("it did not start")?.to_owned())
+        })
+    }
+
+    /// Starts an app; `read_url` finds its address in what it prints.
+    fn launch(
+        command: &mut Command,
+        read_url: impl FnOnce(&mut Child) -> Result<String, String>,
+    ) -> Result<Self, String> {
+        let named = |error: String| format!("{}: {error}", command.get_program().display());
+        let process = command.spawn().map_err(|error| error.to_string());
+        let mut guarded = match process {
+            Ok(process) => Self { process, url: String::new() },
+            Err(error) => return Err(named(error)),
+        };
+        guarded.url = read_url(&mut guarded.process).map_err(named)?;
         Ok(guarded)
     }
 }
@@ -135,21 +153,20 @@ impl Drop for Guarded {
     }
 }
 
-/// The Node agent beside the installed package: module names are resolved from the script's own folder.
-struct NodeAgent(PathBuf);
+/// A copy of a script beside the installed package: module names are resolved from the script's own folder.
+struct Beside(PathBuf);
 
-impl NodeAgent {
-    fn place(root: &Path, node_modules: &Path) -> Result<Self, String> {
+impl Beside {
+    fn place(source: &Path, node_modules: &Path, name: &str) -> Result<Self, String> {
         let is_modules = node_modules.file_name().is_some_and(|name| name == "node_modules");
         let folder = if is_modules { node_modules.parent().unwrap_or(node_modules) } else { node_modules };
-        let target = folder.join("quivive-example-agent.mjs");
-        let source = root.join("examples/node-agent/agent.mjs");
-        std::fs::copy(&source, &target).map_err(|error| format!("{}: {error}", target.display()))?;
+        let target = folder.join(name);
+        std::fs::copy(source, &target).map_err(|error| format!("{}: {error}", target.display()))?;
         Ok(Self(target))
     }
 }
 
-impl Drop for NodeAgent {
+impl Drop for Beside {
     fn drop(&mut self) {
         // A copy that stays behind does no harm.
         let _ = std::fs::remove_file(&self.0);
@@ -173,19 +190,25 @@ fn admitted(agent: &mut Command, server_url: &str) -> Result<(), String> {
 
 /// Sends a request as a program that knows nothing of guards would.
 fn expect_refusal(base: &str, route: &str, expected: u16) -> Result<(), String> {
-    let address = base.strip_prefix("http://").ok_or("guarded app is not on http")?;
-    let mut stream = TcpStream::connect(address).map_err(|error| error.to_string())?;
-    stream.set_read_timeout(Some(Duration::from_secs(10))).map_err(|error| error.to_string())?;
-    let request = format!(
-        "GET {route} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: curl/8\r\nAccept: */*\r\nConnection: close\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).map_err(|error| error.to_string())?;
+    let answer = exchange(base, route, "curl/8")?;
     let first_line = answer.lines().next().unwrap_or_default();
     if first_line.split(' ').nth(1) == Some(&expected.to_string()) {
         Ok(())
     } else {
         Err(format!("expected {expected}, got `{first_line}`"))
     }
+}
+
+/// The whole answer to a request by this user agent.
+fn exchange(base: &str, route: &str, user_agent: &str) -> Result<String, String> {
+    let address = base.strip_prefix("http://").ok_or("guarded app is not on http")?;
+    let mut stream = TcpStream::connect(address).map_err(|error| error.to_string())?;
+    stream.set_read_timeout(Some(Duration::from_secs(10))).map_err(|error| error.to_string())?;
+    let request = format!(
+        "GET {route} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: {user_agent}\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).map_err(|error| error.to_string())?;
+    Ok(answer)
 }
