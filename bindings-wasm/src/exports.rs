@@ -19,7 +19,10 @@ macro_rules! wasm_exports {
         )*
     };
 }
+#[cfg(feature = "exports")]
 quivive_core::for_each_export!(wasm_exports);
+#[cfg(not(feature = "exports"))]
+quivive_core::for_each_detection_export!(wasm_exports);
 
 /// Reads a core type from JSON text.
 pub(crate) fn decode<T: DeserializeOwned>(text: &str) -> quivive_core::Result<T> {

@@ -8,22 +8,28 @@ pub use crate::agent::{
     RobotsTxtText, agent_policy, classify_request, find_agents, robots_txt,
 };
 pub use crate::decision::{Decide, Decision, decide};
+#[cfg(feature = "full")]
 pub use crate::first_party::{
     HashPagePath, PageClaims, PagePathHash, SignPageToken, SignSessionCookie, SignedPageToken,
     SignedSessionCookie, VerifiedSessionCookie, VerifyPageToken, VerifySessionCookie, hash_page_path,
     sign_page_token, sign_session_cookie, verify_page_token, verify_session_cookie,
 };
+#[cfg(feature = "full")]
 pub use crate::guard::{CheckRequest, GuardOutcome, guard_request};
+#[cfg(feature = "full")]
 pub use crate::rules::{CheckRule, CheckedRule, EvaluateRules, RuleMatches, check_rule, evaluate_rules};
+#[cfg(feature = "full")]
 pub use crate::score::{
     Aggregate, AggregateSession, CheckEvents, CheckedEvents, MotionScore, ResolveAction, Score, ScoreMotion,
     ScoreSession, Verdict, aggregate_session, check_events, resolve_action, score_motion, score_session,
 };
+#[cfg(feature = "full")]
 pub use crate::signature::{
     ParseKeyDirectory, ParsedKeyDirectory, SignHttpRequest, SignedHttpRequest, VerifiedSignatures,
     VerifyHttpSignature, parse_key_directory, sign_http_request, verify_http_signature,
 };
 
+#[cfg(feature = "full")]
 pub use crate::challenge::{
     CheckHybrid, CheckHybridSpeed, CheckReasoning, CheckSolution, GenerateChallenge, GenerateHybrid,
     GenerateReasoning, GeneratedChallenge, GeneratedHybrid, GeneratedReasoning, HybridOutcome,
@@ -31,16 +37,19 @@ pub use crate::challenge::{
     check_hybrid, check_hybrid_speed, check_reasoning, check_solution, generate_challenge, generate_hybrid,
     generate_reasoning, solve_challenge, solve_inline_challenge,
 };
+#[cfg(feature = "full")]
 pub use crate::token::{
     Claims, GenerateKey, Jwk, Jwks, KeyThumbprint, PublicKeys, SignToken, SignedToken, Thumbprint,
     VerifyToken, generate_key, public_keys, sign_token, thumbprint, verify_token,
 };
 
 /// Calls `$generate!` with every operation that other languages can call.
+#[cfg(feature = "full")]
 #[macro_export]
 macro_rules! for_each_export {
     ($generate:ident) => {
-        $generate! {
+        $crate::for_each_detection_export! {
+            $generate,
             /// Generate a challenge: the half that the server keeps and the half that it shows.
             ///
             /// The kept half holds the answers and must never leave the server.
@@ -93,8 +102,6 @@ macro_rules! for_each_export {
             check_rule(CheckRule) -> CheckedRule, js = "checkRule";
             /// Evaluate rules over what is known about a session.
             evaluate_rules(EvaluateRules) -> RuleMatches, js = "evaluateRules";
-            /// Classify one request: person, bot or agent, and how far its identity is proven.
-            classify_request(RequestFacts) -> Classification, js = "classifyRequest";
             /// Find agents in the catalogue: who runs them, what for, and how they can be verified.
             find_agents(FindAgents) -> FoundAgents, js = "findAgents";
             /// Write a robots file from a choice of purposes and agents.
@@ -123,6 +130,20 @@ macro_rules! for_each_export {
             verify_page_token(VerifyPageToken) -> PageClaims, js = "verifyPageToken";
             /// Hash a path for a page hit with the private key; raw paths never leave a site.
             hash_page_path(HashPagePath) -> PagePathHash, js = "hashPagePath";
+        }
+    };
+}
+
+/// Calls `$generate!` with the operations of detection: those of the small WebAssembly file.
+///
+/// What follows the name of the macro is put behind them.
+#[macro_export]
+macro_rules! for_each_detection_export {
+    ($generate:ident $(, $($more:tt)*)?) => {
+        $generate! {
+            /// Classify one request: person, bot or agent, and how far its identity is proven.
+            classify_request(RequestFacts) -> Classification, js = "classifyRequest";
+            $($($more)*)?
         }
     };
 }

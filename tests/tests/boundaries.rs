@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
-const CORE_DEPENDENCIES: [&str; 22] = [
+const CORE_DEPENDENCIES: [&str; 23] = [
     "aes-gcm",
     "aho-corasick",
     "aws-lc-rs",
@@ -15,6 +15,7 @@ const CORE_DEPENDENCIES: [&str; 22] = [
     "hkdf",
     "hmac",
     "icu_normalizer",
+    "miniz_oxide",
     "p256",
     "p384",
     "pkcs1",

@@ -1,6 +1,7 @@
-//! Every agent of `examples/` against every guarded app of `examples/`, agents that sign with packages of others, and
-//! the steps of the shop, on a running server.
+//! Every agent of `examples/` against every guarded app of `examples/`, agents that sign with packages of others, the
+//! apps that detect agents by themselves, and the steps of the shop, on a running server.
 
+mod detection;
 mod shop;
 mod signers;
 
@@ -105,6 +106,9 @@ fn run(context: &Context, server_url: &str) -> Result<Counts, String> {
             signers.visit(Command::new(program).arg(script), server_url, urls),
         );
     }
+    for (app, result) in detection::visit(root, &python, &node_modules) {
+        note(&format!("visitors of {app}"), result);
+    }
     note("the steps of examples/shop", shop::walk(context, &python, server_url));
     if failures.is_empty() { Ok(counts) } else { Err(failures.join("\n")) }
 }
@@ -126,19 +130,30 @@ struct Guarded {
 
 impl Guarded {
     fn start(program: &Path, server_url: &str, signers: &Signers) -> Result<Self, String> {
-        let mut process = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(["--listen", "127.0.0.1:0", "--signer", &signers.origin()])
             .env("QUIVIVE_URL", server_url)
             .env("SSL_CERT_FILE", signers.certificate())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("{}: {error}", program.display()))?;
-        let output = process.stdout.take();
+            .stdout(Stdio::piped());
+        Self::launch(&mut command, |process| {
+            let mut line = String::new();
+            let output = process.stdout.as_mut().ok_or("no output")?;
+            BufReader::new(output).read_line(&mut line).map_err(|error| error.to_string())?;
+            Ok(line.trim().strip_prefix("listening on ").ok_or("it did not start")?.to_owned())
+        })
+    }
+
+    /// Starts an app; `read_url` finds its address in what it prints.
+    fn launch(
+        command: &mut Command,
+        read_url: impl FnOnce(&mut Child) -> Result<String, String>,
+    ) -> Result<Self, String> {
+        let process = command.spawn();
+        let named = |error: String| format!("{}: {error}", command.get_program().display());
+        let process = process.map_err(|error| named(error.to_string()))?;
         let mut guarded = Self { process, url: String::new() };
-        let mut line = String::new();
-        BufReader::new(output.ok_or("no output")?).read_line(&mut line).map_err(|error| error.to_string())?;
-        let url = line.trim().strip_prefix("listening on ");
-        guarded.url = url.ok_or_else(|| format!("{} did not start", program.display()))?.to_owned();
+        guarded.url = read_url(&mut guarded.process).map_err(named)?;
         Ok(guarded)
     }
 }
@@ -189,19 +204,25 @@ fn admitted(agent: &mut Command, server_url: &str) -> Result<(), String> {
 
 /// Sends a request as a program that knows nothing of guards would.
 fn expect_refusal(base: &str, route: &str, expected: u16) -> Result<(), String> {
-    let address = base.strip_prefix("http://").ok_or("guarded app is not on http")?;
-    let mut stream = TcpStream::connect(address).map_err(|error| error.to_string())?;
-    stream.set_read_timeout(Some(Duration::from_secs(10))).map_err(|error| error.to_string())?;
-    let request = format!(
-        "GET {route} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: curl/8\r\nAccept: */*\r\nConnection: close\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).map_err(|error| error.to_string())?;
+    let answer = exchange(base, route, "curl/8")?;
     let first_line = answer.lines().next().unwrap_or_default();
     if first_line.split(' ').nth(1) == Some(&expected.to_string()) {
         Ok(())
     } else {
         Err(format!("expected {expected}, got `{first_line}`"))
     }
+}
+
+/// The whole answer to a request by this user agent.
+fn exchange(base: &str, route: &str, user_agent: &str) -> Result<String, String> {
+    let address = base.strip_prefix("http://").ok_or("guarded app is not on http")?;
+    let mut stream = TcpStream::connect(address).map_err(|error| error.to_string())?;
+    stream.set_read_timeout(Some(Duration::from_secs(10))).map_err(|error| error.to_string())?;
+    let request = format!(
+        "GET {route} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: {user_agent}\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).map_err(|error| error.to_string())?;
+    Ok(answer)
 }
