@@ -9,7 +9,17 @@ type Camel<Name extends string> = Name extends `${infer Head}_${infer Tail}`
 type Spelt<Options> = Options & { [Name in keyof Options as Camel<Name & string>]?: Options[Name] };
 
 /** Options of the guard itself. */
-type OwnOptions = Omit<GuardOptions, "seed" | "session_tracking" | "client_ip" | "blocked_response"> & {
+type OwnOptions = Omit<
+  GuardOptions,
+  "seed" | "session_tracking" | "client_ip" | "blocked_response" | "skip_paths" | "include_paths"
+> & {
+  /**
+   * Paths where nothing is looked at: patterns, in which `*` stands for any run without `/` and `**` for any run, or
+   * regular expressions, without look-around and back references.
+   */
+  skip_paths?: readonly (string | RegExp)[];
+  /** Paths, as `skip_paths`, that alone are looked at; everything when empty. */
+  include_paths?: readonly (string | RegExp)[];
   session_tracking?: Spelt<NonNullable<GuardOptions["session_tracking"]>>;
   client_ip?: Spelt<NonNullable<GuardOptions["client_ip"]>>;
   blocked_response?: Spelt<NonNullable<GuardOptions["blocked_response"]>>;

@@ -48,7 +48,7 @@ class Guard {
     this.#hooks = { detection: hook(onDetection), block: hook(onBlock), result: hook(onResult), error: hook(onError) };
     this.#failsOpen = (given.fail_open ?? given.failOpen ?? true) !== false;
     this.#heed(given.policy?.require, given.policy?.timeout_ms);
-    this.#native = new DetectionGuard(withSecret(given, process.env.AGENTSHIELD_SECRET));
+    this.#native = new DetectionGuard(withExpressions(withSecret(given, process.env.AGENTSHIELD_SECRET)));
     if (keyDirectories !== false) {
       this.#directories = new KeyDirectories(this.#native, keyDirectories, (error) => this.fail(error));
     }
@@ -187,6 +187,22 @@ module.exports = { Guard };
 
 function hook(call) {
   return call === undefined ? undefined : new Hook(call, warn);
+}
+
+/** The options with regular expressions in the core's notation: texts that begin with `^`. */
+function withExpressions(options) {
+  const written = { ...options };
+  for (const name of ["skipPaths", "skip_paths", "includePaths", "include_paths"]) {
+    if (Array.isArray(written[name])) {
+      written[name] = written[name].map((path) => (path instanceof RegExp ? expression(path) : path));
+    }
+  }
+  return written;
+}
+
+/** An expression that is looked for anywhere in the path; of the flags, those that change what matches. */
+function expression({ source, flags }) {
+  return `^(?s:.*)(?${flags.replace(/[^ims]/g, "")}:${source})`;
 }
 
 /** The options with the session key of earlier packages, where none is set. */

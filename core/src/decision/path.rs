@@ -310,6 +310,7 @@ mod tests {
             (r"^/(health|ready)$", "/ready"),
             (r"^/v[0-9]+/", "/v12/status"),
             (r"^(?s:.*)\.(?i:png)$", "/a/b\nc.PNG"),
+            (r"^(?s:.*)(?i:^\/V\d+\/)", "/v1/status"),
             (r"^/admin", "/public/../%61dmin/x"),
         ] {
             assert!(matches(pattern, path), "{pattern} {path}");

@@ -313,7 +313,9 @@ async fn forbidden(operation: &Operation) {
 /// What nothing has, what is no text, and what another account has.
 async fn missing(operation: &Operation) {
     let stage = Stage::set().await;
-    for (path, headers) in stage.elsewhere(operation).await {
+    let elsewhere = stage.elsewhere(operation).await;
+    assert!(!elsewhere.is_empty());
+    for (path, headers) in elsewhere {
         let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, &**value)).collect();
         let answer = stage.send(operation, &path, &headers, operation.body).await;
         assert_failure(operation, &answer, 404, "NOT_FOUND");
