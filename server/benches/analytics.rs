@@ -27,7 +27,7 @@ use quivive_core::agent::{BotType, VerificationStatus};
 use quivive_core::decision::Action;
 use quivive_server::app::{App, Clock, Entropy};
 use quivive_server::config::{Config, Profile};
-use quivive_server::flows::detection::row::{Row, TYPES, type_name};
+use quivive_server::flows::detection::row::{Proof, Row, TYPES, type_name};
 use quivive_server::flows::detection::{STREAM, Source, figures};
 use quivive_server::keys::master::MasterSecret;
 use quivive_server::storage::distinct::MOST_EXACT;
@@ -357,6 +357,7 @@ fn row(random: &mut Random, day: u64) -> Row {
         sub_type: None,
         agent_id: is_agent.then(|| format!("agent-{agent}")),
         verification: if is_agent { VerificationStatus::Claimed } else { VerificationStatus::None },
+        proof: Proof::default(),
         user_agent: Some(USER_AGENTS[(agent % 9) as usize].to_owned()),
         ip: Some(format!("198.18.{network}.7")),
         url: Some(format!("https://shop.example/items/{}", random.below(200))),

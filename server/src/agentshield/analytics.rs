@@ -51,7 +51,8 @@ struct Analytics {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, max_items = 50)]
     agents: Option<Vec<AgentCount>>,
-    /// The paths that were asked for most often.
+    /// The paths that were asked for most often. Counts are exact while there are at most 500 paths a day; of more, each
+    /// may be too low by at most a 501st of all detections, and a path with a larger share than that is never missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, max_items = 50)]
     paths: Option<Vec<PathCount>>,

@@ -50,7 +50,7 @@ async fn export(State(app): State<App>, reader: ReadProject, uri: Uri) -> Result
     let is_table = query.choice("format", &["ndjson", "csv"]) == Some("csv");
     query.finish(())?;
     let filter = detections::of_project(&reader.project(&app).await?, filter);
-    detections::count(&app, &filter).await?;
+    detections::bound(&app, &filter).await?;
 
     // Rows that come while the answer is written are not in it, so that it ends.
     let to = filter.to.unwrap_or_else(|| app.now().plus_milliseconds(1));
