@@ -264,6 +264,10 @@ fn what_a_bot_does_is_said_by_its_own_words_before_its_address() {
         ("Banana scraper/1.0", (Crawler, SubType::Other)),
         ("banana php/1.0", (Automation, SubType::HttpLibrary)),
         ("BananaBot/1.0 (php)", (Crawler, SubType::Other)),
+        // Who names itself a bot is no library, whatever it is made with; a driven browser stays one.
+        ("BananaBot/1.0 python-requests/2.32", (Crawler, SubType::Other)),
+        ("python-requests/2.32", (Automation, SubType::HttpLibrary)),
+        ("BananaBot/1.0 HeadlessChrome/140.0", (Automation, SubType::HeadlessBrowser)),
     ] {
         let seen = of_user_agent(text);
         assert_eq!((seen.bot_type, seen.sub_type), (kind.0, Some(kind.1)), "{text}");
@@ -443,6 +447,28 @@ fn the_catalogue_is_sound() {
         ["openai-gptbot", "anthropic-claudebot", "google-googlebot", "microsoft-bingbot", "uptimerobot"]
     {
         assert!(ids.contains(&must.to_owned()), "{must}");
+    }
+}
+
+#[test]
+fn what_a_name_stands_for_is_what_its_operator_says() {
+    use BotType::{Automation, Crawler, Monitoring, Scraper, SecurityScanner};
+    for (text, kind) in [
+        // Other people's crawlers and requests.
+        ("larbin_2.6.3 someone@example.org", (Scraper, SubType::Framework)),
+        ("SFDC-Callout/60.0", (Automation, SubType::HttpLibrary)),
+        // Tests in a driven browser.
+        ("Mozilla/5.0 (X11; Linux x86_64) Ghost Inspector", (Automation, SubType::HeadlessBrowser)),
+        // A service is more than the browser that it drives.
+        ("phantomas/2.0 (PhantomJS/2.1)", (Monitoring, SubType::Synthetic)),
+        ("Mozilla/5.0 PhantomJS/2.1 Siteimprove", (Monitoring, SubType::Validator)),
+        ("SecurityHeaders", (SecurityScanner, SubType::Vulnerability)),
+        ("LCC (+http://example.org/)", (Crawler, SubType::Academic)),
+        // Compatible with Googlebot is not Googlebot.
+        ("SentiBot www.sentibot.eu (compatible with Googlebot)", (Crawler, SubType::AiTraining)),
+    ] {
+        let seen = of_user_agent(text);
+        assert_eq!((seen.bot_type, seen.sub_type), (kind.0, Some(kind.1)), "{text}");
     }
 }
 

@@ -206,7 +206,11 @@ impl<'t> Seen<'t> {
         let tool = self
             .tool
             .and_then(|(place, _)| tools.get(place))
-            .filter(|tool| !(tool.without_browser && is_browser));
+            .filter(|tool| !(tool.without_browser && is_browser))
+            // Who names itself a bot and the library that it is made with is that bot.
+            .filter(|tool| {
+                self.words == 0 || !matches!(tool.sub_type, SubType::HttpLibrary | SubType::CliTool)
+            });
         let is_known = agent.is_some() || tool.is_some_and(|tool| tool.confidence >= 0.5);
         let weak_words = if is_window_of_app || is_named_browser { 0 } else { self.weak_words };
         let words = self.words | weak_words;

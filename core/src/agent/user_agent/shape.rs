@@ -104,6 +104,7 @@ pub(super) fn has_nested_product(tail: &[u8], browsers: &Browsers) -> bool {
         let name = parts.next().unwrap_or_default();
         let part = parts.next().unwrap_or_default();
         parts.next().is_some()
+            && name.first().is_some_and(u8::is_ascii_alphabetic)
             && part.first().is_some_and(u8::is_ascii_alphabetic)
             && !is_known_product(name, browsers)
     })
