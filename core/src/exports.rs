@@ -48,8 +48,7 @@ pub use crate::token::{
 #[macro_export]
 macro_rules! for_each_export {
     ($generate:ident) => {
-        $crate::for_each_detection_export! {
-            $generate,
+        $generate! {
             /// Generate a challenge: the half that the server keeps and the half that it shows.
             ///
             /// The kept half holds the answers and must never leave the server.
@@ -102,6 +101,8 @@ macro_rules! for_each_export {
             check_rule(CheckRule) -> CheckedRule, js = "checkRule";
             /// Evaluate rules over what is known about a session.
             evaluate_rules(EvaluateRules) -> RuleMatches, js = "evaluateRules";
+            /// Classify one request: person, bot or agent, and how far its identity is proven.
+            classify_request(RequestFacts) -> Classification, js = "classifyRequest";
             /// Find agents in the catalogue: who runs them, what for, and how they can be verified.
             find_agents(FindAgents) -> FoundAgents, js = "findAgents";
             /// Write a robots file from a choice of purposes and agents.
@@ -130,20 +131,6 @@ macro_rules! for_each_export {
             verify_page_token(VerifyPageToken) -> PageClaims, js = "verifyPageToken";
             /// Hash a path for a page hit with the private key; raw paths never leave a site.
             hash_page_path(HashPagePath) -> PagePathHash, js = "hashPagePath";
-        }
-    };
-}
-
-/// Calls `$generate!` with the operations of detection: those of the small WebAssembly file.
-///
-/// What follows the name of the macro is put behind them.
-#[macro_export]
-macro_rules! for_each_detection_export {
-    ($generate:ident $(, $($more:tt)*)?) => {
-        $generate! {
-            /// Classify one request: person, bot or agent, and how far its identity is proven.
-            classify_request(RequestFacts) -> Classification, js = "classifyRequest";
-            $($($more)*)?
         }
     };
 }

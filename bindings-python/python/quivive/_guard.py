@@ -147,9 +147,15 @@ class Guard:
 
     def _begin(self, request: GuardRequest) -> Callable[[], GuardRequest] | None:
         """Starts what a request needs; gives what waits for it, with the request as it is then."""
-        if self._policies is not None:
-            self._policies.renew()
-        keys, asked = self._wanted_keys(request), self._ask(request)
+        keys, asked = self._wanted_keys(request), None
+        try:
+            if self._policies is not None:
+                self._policies.renew()
+            if self._service and self._mode == "remote":
+                enquiry = self._native.enquiry(**request)
+                asked = self._service.ask(enquiry) if enquiry else None
+        except Exception as error:
+            self._fail(error)
         return partial(self._end, request, keys, asked) if keys or asked else None
 
     def _end(
@@ -165,17 +171,6 @@ class Guard:
             asked.cancel()
             self._fail(error if str(error) else TimeoutError("the service did not answer in time"))
             return {**request, "unavailable": True}
-
-    def _ask(self, request: GuardRequest) -> Future[RemoteDetection] | None:
-        enquiry = self._enquiry(request) if self._service and self._mode == "remote" else None
-        return self._service.ask(enquiry) if self._service and enquiry else None
-
-    def _enquiry(self, request: GuardRequest) -> GuardEnquiry | None:
-        try:
-            return self._native.enquiry(**request)
-        except Exception as error:
-            self._fail(error)
-            return None
 
     def _report(self, enquiry: GuardEnquiry) -> None:
         try:
@@ -203,10 +198,8 @@ class Guard:
             remove = frozenset(name.lower() for name, _ in request.get("headers", []) if _is_mark(name))
             return Course(remove=remove) if self._fails_open else Course(response=_unavailable())
         self._tell(outcome)
-        if self._reports and outcome["classification"] is not None:
-            enquiry = self._enquiry(request)
-            if enquiry:
-                self._reports.tell(enquiry)
+        if self._reports and (enquiry := self._native.enquiry(**request)):
+            self._reports.tell(enquiry)
         return Course(
             outcome,
             outcome["response"],
