@@ -4,8 +4,10 @@ const { KeyDirectories } = require("./directories.js");
 const { invalid } = require("./error.js");
 const { Hook } = require("./hook.js");
 const { DetectionGuard } = require("./native.js");
+const { PolicySource, Service, policyPlan } = require("./service.js");
 
 const PATIENCE = 1_000;
+const MODES = ["local", "remote", "hybrid"];
 const MARKS = "x-agentshield-";
 const NO_MARK = "x-agentshield-key";
 const UNAVAILABLE = {
@@ -21,6 +23,9 @@ const UNAVAILABLE = {
 class Guard {
   #native;
   #directories;
+  #mode;
+  #service;
+  #policies;
   #hooks;
   #failsOpen;
   #waitsForKeys;
@@ -28,27 +33,48 @@ class Guard {
   #hasWarned = false;
 
   constructor(options = {}) {
-    const { keyDirectories = false, onDetection, onBlock, onResult, onError, ...given } = options;
+    const { keyDirectories = false, onDetection, onBlock, onResult, onError, ...others } = options;
+    const { mode = "local", apiUrl, apiKey, projectId, timeout, fetchPolicy = false, fallbackPolicy, ...given } = others;
     if ("seed" in given) {
       throw invalid("seed is drawn anew by each process");
     }
+    if (!MODES.includes(mode)) {
+      throw invalid("mode is local, remote or hybrid");
+    }
+    const plan = fetchPolicy === false ? undefined : policyPlan(fetchPolicy, { projectId });
+    if (plan !== undefined && fallbackPolicy !== undefined) {
+      given.policy = fallbackPolicy;
+    }
     this.#hooks = { detection: hook(onDetection), block: hook(onBlock), result: hook(onResult), error: hook(onError) };
     this.#failsOpen = (given.fail_open ?? given.failOpen ?? true) !== false;
-    this.#waitsForKeys = given.policy?.require === "signed";
-    this.#patience = given.policy?.timeout_ms ?? PATIENCE;
-    this.#native = new DetectionGuard(withSecret(given, process.env.AGENTSHIELD_SECRET));
+    this.#heed(given.policy?.require, given.policy?.timeout_ms);
+    this.#native = new DetectionGuard(withExpressions(withSecret(given, process.env.AGENTSHIELD_SECRET)));
     if (keyDirectories !== false) {
       this.#directories = new KeyDirectories(this.#native, keyDirectories, (error) => this.fail(error));
+    }
+    this.#mode = mode;
+    if (mode !== "local" || plan !== undefined) {
+      this.#service = new Service({ apiUrl, apiKey, projectId, timeout }, (error) => this.fail(error));
+    }
+    if (plan !== undefined) {
+      const take = (policy) => this.#takePolicy(policy);
+      this.#policies = new PolicySource(this.#service, plan, take, (error) => this.fail(error));
+      this.#policies.renew();
     }
     if (this.#native.hasOwnKey) {
       warn("no encryption key for the session cookie: a random one serves until this process ends");
     }
   }
 
-  /** What is to be done with a request, to be asked once for each; a promise where keys have to be waited for. */
+  /** What is to be done with a request, to be asked once for each; a promise where something has to be waited for. */
   check(request) {
+    this.#policies?.renew();
     const keys = this.#wantedKeys(request);
-    return keys === undefined ? this.#conclude(request) : keys.then(() => this.#conclude(request));
+    const told = this.#mode === "remote" ? this.#ask(request) : undefined;
+    if (keys === undefined && told === undefined) {
+      return this.#conclude(request);
+    }
+    return Promise.all([told, keys]).then(([detection]) => this.#conclude({ ...request, ...detection }));
   }
 
   /** Tells about a failure. */
@@ -59,6 +85,39 @@ class Guard {
       this.#hasWarned = true;
       warn(`detection goes on without what failed; later failures only reach onError: ${error.message}`);
     }
+  }
+
+  /** What the service says about a request, as a part of it; nothing where the guard does not look. */
+  #ask(request) {
+    const enquiry = this.#enquiry(request);
+    const asked = enquiry && this.#service.ask(enquiry);
+    return asked?.then(
+      (detection) => ({ detection }),
+      (error) => {
+        this.fail(error);
+        return { unavailable: true };
+      },
+    );
+  }
+
+  #enquiry(request) {
+    try {
+      return this.#native.enquiry(request) ?? undefined;
+    } catch (error) {
+      this.fail(error);
+      return undefined;
+    }
+  }
+
+  #takePolicy(policy) {
+    this.#native.setPolicy(policy);
+    this.#heed(policy.require, policy.timeoutMs);
+  }
+
+  /** Notes what a policy says about waiting for keys. */
+  #heed(require, timeout) {
+    this.#waitsForKeys = require === "signed";
+    this.#patience = timeout ?? PATIENCE;
   }
 
   #wantedKeys(request) {
@@ -77,14 +136,34 @@ class Guard {
   #conclude(request) {
     let outcome;
     try {
-      outcome = this.#native.check(request);
+      outcome = this.#checked(request);
     } catch (error) {
       this.fail(error);
       return this.#withoutOutcome(request);
     }
     this.#tell(outcome);
+    if (this.#mode === "hybrid" && outcome.classification !== null) {
+      const enquiry = this.#enquiry(request);
+      if (enquiry !== undefined) {
+        this.#service.report(enquiry);
+      }
+    }
     const { response, rewrite, set_headers: setHeaders, upstream } = outcome;
     return { outcome, response, rewrite, setHeaders, remove: lowerCase(upstream.remove), set: upstream.set };
+  }
+
+  #checked(request) {
+    try {
+      return this.#native.check(request);
+    } catch (error) {
+      const { detection, ...rest } = request;
+      if (detection === undefined) {
+        throw error;
+      }
+      // The service said what cannot be: as if it had said nothing.
+      this.fail(error);
+      return this.#native.check({ ...rest, unavailable: true });
+    }
   }
 
   #withoutOutcome({ headers = [] }) {
@@ -108,6 +187,22 @@ module.exports = { Guard };
 
 function hook(call) {
   return call === undefined ? undefined : new Hook(call, warn);
+}
+
+/** The options with regular expressions in the core's notation: texts that begin with `^`. */
+function withExpressions(options) {
+  const written = { ...options };
+  for (const name of ["skipPaths", "skip_paths", "includePaths", "include_paths"]) {
+    if (Array.isArray(written[name])) {
+      written[name] = written[name].map((path) => (path instanceof RegExp ? expression(path) : path));
+    }
+  }
+  return written;
+}
+
+/** An expression that is looked for anywhere in the path; of the flags, those that change what matches. */
+function expression({ source, flags }) {
+  return `^(?s:.*)(?${flags.replace(/[^ims]/g, "")}:${source})`;
 }
 
 /** The options with the session key of earlier packages, where none is set. */

@@ -2,6 +2,7 @@ import type {
   Claims,
   Classification,
   FetchedDirectory,
+  GuardEnquiry,
   GuardOptions,
   GuardOutcome,
   GuardRequest,
@@ -54,6 +55,10 @@ export class DetectionGuard {
   check(request: Omit<GuardRequest, "now"> & { now?: number }): GuardOutcome;
   /** Takes the keys that an agent publishes. */
   setDirectory(fetched: FetchedDirectory): void;
+  /** Takes a policy in AgentShield's notation in the place of the one that counts. */
+  setPolicy(policy: object): void;
+  /** What a detection service is told that is asked about a request; null where the guard does not look. */
+  enquiry(request: Omit<GuardRequest, "now"> & { now?: number }): GuardEnquiry | null;
   /** Takes the address ranges that operators publish. */
   setFeeds(table: RangeTable): void;
   /** Where keys are that a request needs and that are not known. */

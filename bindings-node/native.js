@@ -66,6 +66,14 @@ class DetectionGuard {
     attempt(() => this.#native.setDirectory(encode(fetched)));
   }
 
+  setPolicy(policy = {}) {
+    attempt(() => this.#native.setPolicy(encode(policy)));
+  }
+
+  enquiry(request = {}) {
+    return decode(() => this.#native.enquiry(encode({ now: Date.now(), ...request })));
+  }
+
   setFeeds(table = {}) {
     attempt(() => this.#native.setFeeds(encode(table)));
   }

@@ -1731,11 +1731,11 @@ export interface Policy {
    */
   deny_list?: ListEntry[];
   /**
-   * Path patterns where the policy does not apply.
+   * Path patterns where the policy does not apply; what begins with `^` is a regular expression.
    */
   excluded_paths?: string[];
   /**
-   * Path patterns where the policy applies; everywhere when empty.
+   * Path patterns where the policy applies, as `excluded_paths`; everywhere when empty.
    */
   included_paths?: string[];
   /**
@@ -1888,7 +1888,7 @@ export interface RuleCondition {
  */
 export interface PathRule {
   /**
-   * The path pattern.
+   * The path pattern, or with `^` in front a regular expression.
    */
   pattern: string;
   /**
@@ -3526,11 +3526,12 @@ export interface GuardOptions {
    */
   policy?: Policy | null;
   /**
-   * Path patterns where nothing is looked at.
+   * Path patterns where nothing is looked at: `*` stands for any run without `/`, `**` for any run, and what begins
+   * with `^` is a regular expression, without look-around and back references.
    */
   skip_paths?: string[];
   /**
-   * Path patterns that alone are looked at; everything when empty.
+   * Path patterns, as `skip_paths`, that alone are looked at; everything when empty.
    */
   include_paths?: string[];
   /**
@@ -3550,7 +3551,8 @@ export interface GuardOptions {
    */
   blocked_ips?: string[];
   /**
-   * Where `redirect` sends a visitor, and what `instruct` links to.
+   * Where `redirect` sends a visitor, and what `instruct` links to. Everybody may see that page, if it is a path or
+   * its host one of `authorities`; a host that the request alone names is the visitor's word.
    */
   redirect_url?: string | null;
   /**
@@ -3594,7 +3596,8 @@ export interface GuardOptions {
   allow_test_keys?: boolean;
   /**
    * The names under which the site is served, for example `shop.example`: a signature for any other is not
-   * accepted. When empty, a signature counts for whatever name the request gives.
+   * accepted, and an address with any other is not a page of this site. When empty, a signature counts for whatever
+   * name the request gives.
    */
   authorities?: string[];
   /**

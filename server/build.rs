@@ -38,6 +38,7 @@ fn build(out: &Path) -> Result<(), Box<dyn Error>> {
         "bindings-wasm/package",
         "bindings-wasm/src",
         "core/Cargo.toml",
+        "core/build.rs",
         "core/data",
         "core/src",
     ] {

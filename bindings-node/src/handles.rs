@@ -97,6 +97,19 @@ impl DetectionGuard {
         decode(&fetched).and_then(|fetched| self.0.set_fetched(&fetched)).map_err(crate::raise)
     }
 
+    /// Takes a policy in AgentShield's notation in the place of the one that counts.
+    #[napi]
+    pub fn set_policy(&self, policy: String) -> Result<()> {
+        decode(&policy).and_then(|policy| self.0.set_policy(&policy)).map_err(crate::raise)
+    }
+
+    /// What a detection service is told that is asked about a request; `null` where the guard does not look.
+    #[napi]
+    pub fn enquiry(&self, request: String) -> Result<String> {
+        let request = decode::<guard::GuardRequest>(&request);
+        encode(request.and_then(|request| Ok(self.0.enquiry(&request.incoming()?))))
+    }
+
     /// Takes the address ranges that operators publish.
     #[napi]
     pub fn set_feeds(&self, table: String) -> Result<()> {

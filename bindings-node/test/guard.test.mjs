@@ -122,6 +122,11 @@ for (const [name, start] of Object.entries(SITES)) {
     const site = await serve({ onAgentDetected: "block", skipPaths: ["/health"] });
     assert.equal((await site("/health?full=1")).json().outcome.classification, null);
     assert.equal((await site("/admin/..%2fhealth")).status, 403);
+    const expressions = await serve({ onAgentDetected: "block", skipPaths: [/^\/V\d+\/ping$/iu, /\.(?:css|js)$/, "^/ready$"] });
+    for (const [path, status] of [["/v12/ping?full=1", 200], ["/a/b.js", 200], ["/ready", 200], ["/B.JS", 403], ["/x/v1/ping", 403]]) {
+      assert.equal((await expressions(path)).status, status, path);
+    }
+    await assert.rejects(serve({ skipPaths: [/^\/(?=a)/] }), { code: "INVALID_INPUT" });
   });
 
   holds("a forwarded address counts only from a trusted proxy", async (serve) => {

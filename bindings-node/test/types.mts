@@ -49,6 +49,7 @@ const matches: RuleMatch[] = rules.matches({ score: 12, path: null, behavioral: 
 const guardOptions: guardedExpress.AdapterOptions = {
   onAgentDetected: "block",
   confidence_threshold: 0.9,
+  skipPaths: ["/health", /\.css$/],
   sessionTracking: { enabled: true, cookieName: "seen", encryption_key: "0123456789abcdef" },
   clientIp: { trustedProxies: ["10.0.0.0/8"] },
   policy: { require: "signed" },

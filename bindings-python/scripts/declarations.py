@@ -153,6 +153,10 @@ class DetectionGuard:
         """What is to be done with a request; `now` is the present when it is left out."""
     def set_directory(self, **fetched: Unpack[{fetched_directory}]) -> None:
         """Take the keys that an agent publishes."""
+    def set_policy(self, policy: object) -> None:
+        """Take a policy in AgentShield's notation in the place of the one that counts."""
+    def enquiry(self, **request: Unpack[{guard_request}]) -> {guard_enquiry} | None:
+        """What a detection service is told that is asked about a request; None where the guard does not look."""
     def set_feeds(self, **table: Unpack[{range_table}]) -> None:
         """Take the address ranges that operators publish."""
     def wanted_directories(self, **request: Unpack[{guard_request}]) -> list[{key_location}]:

@@ -124,6 +124,23 @@ impl DetectionGuard {
         py.detach(|| self.0.set_fetched(&fetched)).map_err(|failure| crate::error::raise(py, &failure))
     }
 
+    /// Take a policy in AgentShield's notation in the place of the one that counts.
+    fn set_policy(&self, py: Python<'_>, policy: &Bound<'_, PyAny>) -> PyResult<()> {
+        let policy: serde_json::Value = crate::decode(policy)?;
+        py.detach(|| self.0.set_policy(&policy)).map_err(|failure| crate::error::raise(py, &failure))
+    }
+
+    /// What a detection service is told that is asked about a request; nothing where the guard does not look.
+    #[pyo3(signature = (**request))]
+    fn enquiry<'py>(
+        &self,
+        py: Python<'py>,
+        request: Option<Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let request = guard_request(py, request)?;
+        crate::encode(py, py.detach(|| Ok(self.0.enquiry(&request.incoming()?))))
+    }
+
     /// Take the address ranges that operators publish.
     #[pyo3(signature = (**table))]
     fn set_feeds(&self, py: Python<'_>, table: Option<Bound<'_, PyDict>>) -> PyResult<()> {

@@ -19,7 +19,14 @@ macro_rules! wasm_exports {
         )*
     };
 }
+#[cfg(feature = "exports")]
 quivive_core::for_each_export!(wasm_exports);
+// A part of that table.
+#[cfg(not(feature = "exports"))]
+wasm_exports! {
+    /// Classify one request: person, bot or agent, and how far its identity is proven.
+    classify_request(exports::RequestFacts) -> exports::Classification, js = "classifyRequest";
+}
 
 /// Reads a core type from JSON text.
 pub(crate) fn decode<T: DeserializeOwned>(text: &str) -> quivive_core::Result<T> {

@@ -1,6 +1,6 @@
 //! Objects that are prepared once and called often, for hot paths.
 
-use quivive_core::{Timestamp, agent, guard, rules, signature, token};
+use quivive_core::{Timestamp, guard, rules, signature, token};
 use wasm_bindgen::prelude::*;
 
 use crate::exports::{decode, encode, raise};
@@ -20,24 +20,6 @@ impl Verifier {
     /// Verifies a token; `now` is in milliseconds since the Unix epoch.
     pub fn verify(&self, token: &str, now: f64) -> Result<String, JsError> {
         encode(self.0.verify(token, timestamp(now)))
-    }
-}
-
-/// Classifies requests with the built-in catalogue of agents.
-#[wasm_bindgen]
-pub struct Classifier(agent::Classifier);
-
-#[wasm_bindgen]
-impl Classifier {
-    /// Makes the catalogue ready.
-    #[wasm_bindgen(constructor)]
-    pub fn new() -> Self {
-        Self(agent::Classifier::new())
-    }
-
-    /// Classifies one request from its facts.
-    pub fn classify(&self, facts: &str) -> Result<String, JsError> {
-        encode(decode::<agent::RequestFacts>(facts).map(|facts| self.0.classify(&facts)))
     }
 }
 
@@ -81,6 +63,18 @@ impl DetectionGuard {
     #[wasm_bindgen(js_name = setDirectory)]
     pub fn set_directory(&self, fetched: &str) -> Result<(), JsError> {
         decode(fetched).and_then(|fetched| self.0.set_fetched(&fetched)).map_err(raise)
+    }
+
+    /// Takes a policy in AgentShield's notation in the place of the one that counts.
+    #[wasm_bindgen(js_name = setPolicy)]
+    pub fn set_policy(&self, policy: &str) -> Result<(), JsError> {
+        decode(policy).and_then(|policy| self.0.set_policy(&policy)).map_err(raise)
+    }
+
+    /// What a detection service is told that is asked about a request; `null` where the guard does not look.
+    pub fn enquiry(&self, request: &str) -> Result<String, JsError> {
+        let request = decode::<guard::GuardRequest>(request);
+        encode(request.and_then(|request| Ok(self.0.enquiry(&request.incoming()?))))
     }
 
     /// Takes the address ranges that operators publish.

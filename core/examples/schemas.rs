@@ -21,6 +21,7 @@ fn main() {
         "guard_options": types.inputs.subschema_for::<guard::GuardOptions>(),
         "guard_request": types.inputs.subschema_for::<guard::GuardRequest>(),
         "guard_outcome": types.outputs.subschema_for::<guard::GuardOutcome>(),
+        "guard_enquiry": types.outputs.subschema_for::<guard::Enquiry>(),
         "fetched_directory": types.inputs.subschema_for::<guard::FetchedDirectory>(),
         "range_table": types.inputs.subschema_for::<agent::RangeTable>(),
         "key_location": types.outputs.subschema_for::<signature::KeyLocation>(),

@@ -554,13 +554,18 @@ fn check(policy: &Policy) -> Result<()> {
 
 /// What is compared with a path takes time by the product of both lengths.
 fn path_bytes(policy: &Policy) -> usize {
-    let of_rules = policy.path_rules.iter().map(|rule| &rule.pattern);
-    policy.excluded_paths.iter().chain(&policy.included_paths).chain(of_rules).map(String::len).sum()
+    path_patterns(policy).map(|pattern| pattern.len()).sum()
 }
 
 fn regular_expressions(policy: &Policy) -> usize {
     let conditions = policy.rules.iter().flat_map(|rule| &rule.conditions);
-    conditions.filter(|condition| condition.operator == Operator::Matches).count()
+    let of_rules = conditions.filter(|condition| condition.operator == Operator::Matches).count();
+    of_rules + path_patterns(policy).filter(|pattern| path::is_expression(pattern)).count()
+}
+
+fn path_patterns(policy: &Policy) -> impl Iterator<Item = &String> {
+    let of_rules = policy.path_rules.iter().map(|rule| &rule.pattern);
+    policy.excluded_paths.iter().chain(&policy.included_paths).chain(of_rules)
 }
 
 fn check_addresses(policy: &Policy) -> Result<()> {

@@ -8,22 +8,28 @@ pub use crate::agent::{
     RobotsTxtText, agent_policy, classify_request, find_agents, robots_txt,
 };
 pub use crate::decision::{Decide, Decision, decide};
+#[cfg(feature = "full")]
 pub use crate::first_party::{
     HashPagePath, PageClaims, PagePathHash, SignPageToken, SignSessionCookie, SignedPageToken,
     SignedSessionCookie, VerifiedSessionCookie, VerifyPageToken, VerifySessionCookie, hash_page_path,
     sign_page_token, sign_session_cookie, verify_page_token, verify_session_cookie,
 };
+#[cfg(feature = "full")]
 pub use crate::guard::{CheckRequest, GuardOutcome, guard_request};
+#[cfg(feature = "full")]
 pub use crate::rules::{CheckRule, CheckedRule, EvaluateRules, RuleMatches, check_rule, evaluate_rules};
+#[cfg(feature = "full")]
 pub use crate::score::{
     Aggregate, AggregateSession, CheckEvents, CheckedEvents, MotionScore, ResolveAction, Score, ScoreMotion,
     ScoreSession, Verdict, aggregate_session, check_events, resolve_action, score_motion, score_session,
 };
+#[cfg(feature = "full")]
 pub use crate::signature::{
     ParseKeyDirectory, ParsedKeyDirectory, SignHttpRequest, SignedHttpRequest, VerifiedSignatures,
     VerifyHttpSignature, parse_key_directory, sign_http_request, verify_http_signature,
 };
 
+#[cfg(feature = "full")]
 pub use crate::challenge::{
     CheckHybrid, CheckHybridSpeed, CheckReasoning, CheckSolution, GenerateChallenge, GenerateHybrid,
     GenerateReasoning, GeneratedChallenge, GeneratedHybrid, GeneratedReasoning, HybridOutcome,
@@ -31,12 +37,14 @@ pub use crate::challenge::{
     check_hybrid, check_hybrid_speed, check_reasoning, check_solution, generate_challenge, generate_hybrid,
     generate_reasoning, solve_challenge, solve_inline_challenge,
 };
+#[cfg(feature = "full")]
 pub use crate::token::{
     Claims, GenerateKey, Jwk, Jwks, KeyThumbprint, PublicKeys, SignToken, SignedToken, Thumbprint,
     VerifyToken, generate_key, public_keys, sign_token, thumbprint, verify_token,
 };
 
 /// Calls `$generate!` with every operation that other languages can call.
+#[cfg(feature = "full")]
 #[macro_export]
 macro_rules! for_each_export {
     ($generate:ident) => {

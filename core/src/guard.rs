@@ -24,6 +24,7 @@
 //! ```
 
 mod answer;
+mod enquiry;
 mod ids;
 mod options;
 mod request;
@@ -33,11 +34,14 @@ mod signatures;
 mod tests;
 mod visitors;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+pub use enquiry::Enquiry;
 pub use options::{BlockedResponse, ClientIp, GuardOptions, RedirectMode, SessionTracking};
 pub use request::{GuardRequest, Incoming, RemoteDetection, nearest_client};
 
@@ -45,7 +49,7 @@ use crate::agent::{
     BehaviorFacts, Classification, Classifier, FeedAnswer, IpSet, RangeTable, RequestFacts,
     default_classifier,
 };
-use crate::decision::{Action, Decider, Decision, DecisionFacts, Policy};
+use crate::decision::{Action, Decider, Decision, DecisionFacts, Policy, read_policy};
 use crate::evidence::{Evidence, EvidenceKind};
 use crate::score::is_static_resource;
 use crate::signature::{KeyDirectory, KeyLocation, LocationKind};
@@ -59,11 +63,11 @@ use visitors::Visitors;
 /// A detection guard, prepared once for many requests; it may be used by many threads at once.
 pub struct DetectionGuard {
     classifier: Option<Classifier>,
-    decider: Decider,
+    options: GuardOptions,
+    rule: RwLock<Arc<Rule>>,
     proxies: IpSet,
     address_header: String,
     signatures: Signatures,
-    answers: Answers,
     sessions: Option<Sessions>,
     visitors: Option<Visitors>,
     feeds: RwLock<Arc<Feeds>>,
@@ -74,10 +78,7 @@ pub struct DetectionGuard {
 impl std::fmt::Debug for DetectionGuard {
     /// Shows nothing of its secrets.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("DetectionGuard")
-            .field("policy", self.decider.policy())
-            .finish_non_exhaustive()
+        formatter.debug_struct("DetectionGuard").field("policy", &self.policy()).finish_non_exhaustive()
     }
 }
 
@@ -91,15 +92,13 @@ impl DetectionGuard {
         let Some(seed) = options.seed else {
             return Err(Error::invalid_input("seed is needed: 32 random bytes").with("field", "seed"));
         };
-        let policy = options.policy()?;
         let ids = Ids::new(seed.0);
         let tracking = &options.session_tracking;
         let sessions = || Sessions::new(tracking, &ids.secret_for(b"session"));
         let classifier = options.rules.as_ref().map(|rules| Classifier::from_rules(&rules.to_string()));
         Ok(Self {
             classifier: classifier.transpose()?,
-            answers: Answers::new(&options, &policy)?,
-            decider: Decider::new(policy)?,
+            rule: RwLock::new(Arc::new(Rule::new(&options)?)),
             proxies: IpSet::parse(&options.client_ip.trusted_proxies)?,
             address_header: options.client_ip.header.to_ascii_lowercase(),
             signatures: Signatures::new(&options)?,
@@ -108,6 +107,7 @@ impl DetectionGuard {
             feeds: RwLock::new(Arc::new(Feeds::built_in())),
             has_own_key: tracking.enabled && tracking.encryption_key.is_none(),
             ids,
+            options: GuardOptions { seed: None, keys: BTreeMap::new(), rules: None, ..options },
         })
     }
 
@@ -115,6 +115,24 @@ impl DetectionGuard {
     /// warning at start.
     pub fn has_own_key(&self) -> bool {
         self.has_own_key
+    }
+
+    /// Puts a policy in the place of the one that counted so far, in the notation in which AgentShield's API gives it
+    /// (see [`read_policy`]). The shortcuts of the options are added to it as well.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` that names the first member that cannot be used; the policy stays as it was then.
+    pub fn set_policy(&self, document: &Value) -> Result<()> {
+        let policy = read_policy(document).map_err(|faults| {
+            let fault = faults.into_iter().next();
+            let field = fault.as_ref().map_or_else(|| "policy".to_owned(), |fault| fault.field.clone());
+            let reason = fault.map(|fault| fault.message.unwrap_or_else(|| fault.reason.to_owned()));
+            Error::invalid_input(format!("policy: {field}: {}", reason.unwrap_or_default()))
+                .with("field", field)
+        })?;
+        let rule = Rule::new(&GuardOptions { policy: Some(policy), ..self.options.clone() })?;
+        *self.rule.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rule);
+        Ok(())
     }
 
     /// Puts the published address ranges in the place of those known so far.
@@ -166,14 +184,19 @@ impl DetectionGuard {
             .collect()
     }
 
-    /// The policy that the options make; where it demands a signature, it is worth waiting for keys.
-    pub fn policy(&self) -> &Policy {
-        self.decider.policy()
+    /// The policy that counts; where it demands a signature, it is worth waiting for keys.
+    pub fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.rule().policy)
+    }
+
+    /// What a detection service is told that is asked about a request; nothing where the guard does not look.
+    pub fn enquiry(&self, request: &Incoming<'_>) -> Option<Enquiry> {
+        self.covers(request).then(|| Enquiry::new(request, self.client_ip(request)))
     }
 
     /// Whether the guard looks at a request at all.
     pub fn covers(&self, request: &Incoming<'_>) -> bool {
-        self.decider.covers(request.path())
+        self.rule().decider.covers(request.path())
     }
 
     /// The client's address, behind trusted proxies.
@@ -183,6 +206,7 @@ impl DetectionGuard {
 
     /// Checks a request. It is counted among its visitor's; everything else stays as it is.
     pub fn check(&self, request: &Incoming<'_>) -> GuardOutcome {
+        let rule = self.rule();
         let ip = self.client_ip(request);
         let path = request.path();
         let mut facts = DecisionFacts {
@@ -192,8 +216,8 @@ impl DetectionGuard {
             unavailable: request.unavailable,
             ..DecisionFacts::default()
         };
-        if !self.covers(request) {
-            return self.outcome(request, self.decider.decide(&facts), None, ip, Vec::new());
+        if !rule.decider.covers(path) {
+            return self.outcome(request, &rule, facts, ip, Vec::new());
         }
         let is_https = request.is_https(&self.proxies);
         let user_agent = request.user_agent();
@@ -214,8 +238,11 @@ impl DetectionGuard {
         facts.origin = request.header("origin").map(str::to_owned);
         facts.user_agent = Some(user_agent);
         facts.classification = Some(classification);
-        let decision = self.decider.decide(&facts);
-        self.outcome(request, decision, facts.classification, ip, notes.unwrap_or_default())
+        self.outcome(request, &rule, facts, ip, notes.unwrap_or_default())
+    }
+
+    fn rule(&self) -> Arc<Rule> {
+        Arc::clone(&self.rule.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn classify(
@@ -257,12 +284,14 @@ impl DetectionGuard {
     fn outcome(
         &self,
         request: &Incoming<'_>,
-        decision: Decision,
-        classification: Option<Classification>,
+        rule: &Rule,
+        facts: DecisionFacts,
         client_ip: Option<IpAddr>,
         set_headers: Vec<(String, String)>,
     ) -> GuardOutcome {
-        let (rewrite, response) = match self.answers.course(&decision, request) {
+        let decision = rule.decider.decide(&facts);
+        let classification = facts.classification;
+        let (rewrite, response) = match rule.answers.course(&decision, request) {
             Course::Pass => (None, None),
             Course::Rewrite(path) => (Some(path), None),
             Course::Answer(answer) => (None, Some(*answer)),
@@ -375,6 +404,21 @@ pub struct CheckRequest {
 pub fn guard_request(input: CheckRequest) -> Result<GuardOutcome> {
     let guard = DetectionGuard::new(input.options)?;
     Ok(guard.check(&input.request.incoming()?))
+}
+
+/// A policy and the site's way of answering by it.
+struct Rule {
+    policy: Arc<Policy>,
+    decider: Decider,
+    answers: Answers,
+}
+
+impl Rule {
+    fn new(options: &GuardOptions) -> Result<Self> {
+        let policy = options.policy()?;
+        let answers = Answers::new(options, &policy)?;
+        Ok(Self { policy: Arc::new(policy.clone()), decider: Decider::new(policy)?, answers })
+    }
 }
 
 /// Published address ranges, ready for look-up.

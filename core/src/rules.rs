@@ -35,7 +35,6 @@ mod lexer;
 mod mistake;
 mod parser;
 
-pub(crate) use self::mistake::suggestion;
 pub use self::{
     expression::{Comparison, Expression, Value},
     facts::{Facts, ObservedBehavior, ProbeFacts},

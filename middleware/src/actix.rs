@@ -25,77 +25,34 @@
 
 mod detection;
 mod first_party;
+mod wrap;
 
 use std::rc::Rc;
-use std::task::{Context, Poll};
 
-use actix_web::body::{EitherBody, MessageBody};
-use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::body::MessageBody;
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::{Error, HttpMessage, HttpResponse, HttpResponseBuilder};
-use futures::future::{LocalBoxFuture, Ready, ready};
 
-pub use detection::{DetectionService, DetectionTransform};
-pub use first_party::{FirstPartyService, FirstPartyTransform};
+pub use detection::DetectionTransform;
+pub use first_party::FirstPartyTransform;
+pub use wrap::{Middleware, Wrapped};
 
 use crate::facts::Facts;
 use crate::guard::{Admission, Answer, Check, Guard};
 use crate::session::Session;
+use wrap::{Answering, Around};
 
 /// Puts a guard in front of an app, scope or resource.
-#[derive(Clone, Debug)]
-pub struct GuardTransform<G> {
-    guard: G,
-}
+pub type GuardTransform<G> = Middleware<G>;
 
-impl<G: Guard> GuardTransform<G> {
-    /// Middleware with this guard.
-    pub fn new(guard: G) -> Self {
-        Self { guard }
-    }
-}
-
-impl<G, S, B> Transform<S, ServiceRequest> for GuardTransform<G>
-where
-    G: Guard,
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
-    B: MessageBody + 'static,
-{
-    type Response = ServiceResponse<EitherBody<B>>;
-    type Error = Error;
-    type Transform = GuardService<G, S>;
-    type InitError = ();
-    type Future = Ready<Result<Self::Transform, ()>>;
-
-    fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(GuardService { guard: self.guard.clone(), service: Rc::new(service) }))
-    }
-}
-
-/// A service behind a guard; made by [`GuardTransform`].
-#[derive(Debug)]
-pub struct GuardService<G, S> {
-    guard: G,
-    service: Rc<S>,
-}
-
-impl<G, S, B> Service<ServiceRequest> for GuardService<G, S>
-where
-    G: Guard,
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
-    B: MessageBody + 'static,
-{
-    type Response = ServiceResponse<EitherBody<B>>;
-    type Error = Error;
-    type Future = LocalBoxFuture<'static, Result<Self::Response, Error>>;
-
-    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.service.poll_ready(context)
-    }
-
-    fn call(&self, request: ServiceRequest) -> Self::Future {
-        let check = self.guard.check(facts(&request));
-        let service = Rc::clone(&self.service);
+impl<G: Guard> Around for G {
+    fn around<S, B>(&self, request: ServiceRequest, service: Rc<S>) -> Answering<B>
+    where
+        S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+        B: MessageBody + 'static,
+    {
+        let check = self.check(facts(&request));
         Box::pin(async move {
             let outcome = match check {
                 Check::Done(outcome) => outcome,

@@ -140,7 +140,7 @@ impl RequireAgent {
     /// every request is classified by its headers, for the rules and lists that ask what it comes from.
     ///
     /// Paths are compared with the whole path of the request. A framework that nests routers may show less of it to
-    /// the guard: see [`GuardLayer::path`](crate::tower::GuardLayer::path).
+    /// the guard: see [`WrapLayer::path`](crate::tower::WrapLayer::path).
     ///
     /// # Errors
     /// As [`Decider::new`](quivive_core::decision::Decider::new).

@@ -24,8 +24,10 @@ pub use first_party::FirstParty;
 pub use session::{COLLECTOR_COOKIE, SIGNED_COOKIE, Session, SessionCookie};
 pub use verdict::EnforceVerdict;
 
+pub use quivive::Client;
 pub use quivive::botect::Verdict;
-pub use quivive_core::decision::{Action, Decision, Policy};
+pub use quivive::directories::KeyDirectories;
+pub use quivive_core::decision::{Action, Decision, Policy, Require};
 pub use quivive_core::guard::GuardOptions;
 
 /// The parts of [`GuardOptions`].

@@ -133,7 +133,7 @@ impl EnforceVerdict {
     /// verdict does, and `on_unknown` says what happens without.
     ///
     /// Paths are compared with the whole path of the request. A framework that nests routers may show less of it to
-    /// the guard: see [`GuardLayer::path`](crate::tower::GuardLayer::path).
+    /// the guard: see [`WrapLayer::path`](crate::tower::WrapLayer::path).
     ///
     /// # Errors
     /// As [`Decider::new`](quivive_core::decision::Decider::new).

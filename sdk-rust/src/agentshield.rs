@@ -1,11 +1,22 @@
-//! Detection of AI agents by the facts of one request, over the AgentShield-compatible API.
+//! Detection of AI agents by the facts of one request, events of visitors, and what was recorded of both, over the
+//! AgentShield-compatible API.
+
+mod events;
+mod patience;
+mod projects;
+
+pub use events::{BatchReceipt, EventReceipt, RejectedEvent, TrackedEvent};
+pub use projects::{
+    Analytics, AnalyticsQuery, AnalyticsSummary, Bucket, DetectionItem, DetectionList, DetectionQuery,
+    Pagination, Project, ProjectItem, ProjectList, ProjectQuery, ProjectSettings, ProjectStats, Projects,
+};
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use quivive_core::Error as CoreError;
-use reqwest::Method;
 use reqwest::header::HeaderValue;
+use reqwest::{Method, RequestBuilder};
 use serde::{Deserialize, Serialize};
 
 use crate::service::{call, request};
@@ -16,6 +27,7 @@ use crate::{Client, Result};
 pub struct AgentShield {
     client: Client,
     key: String,
+    project: Option<String>,
 }
 
 impl std::fmt::Debug for AgentShield {
@@ -27,7 +39,18 @@ impl std::fmt::Debug for AgentShield {
 
 impl AgentShield {
     pub(crate) fn new(client: Client, key: String) -> Self {
-        Self { client, key }
+        Self { client, key, project: None }
+    }
+
+    /// Works for another project than the key's own, by its id (`proj_…`).
+    #[must_use]
+    pub fn for_project(self, id: impl Into<String>) -> Self {
+        Self { project: Some(id.into()), ..self }
+    }
+
+    /// The projects that the key may see.
+    pub fn projects(&self) -> Projects<'_> {
+        Projects::new(self)
     }
 
     /// Classifies one request of a visitor: one try, 250 ms in all unless the client says otherwise.
@@ -35,19 +58,27 @@ impl AgentShield {
     /// # Errors
     /// `INVALID_INPUT` for a key that no header can hold, otherwise as the service answers.
     pub async fn detect(&self, visit: &Visit) -> Result<Detection> {
-        let url = self.client.service()?.endpoint(&["api", "v1", "detect"]);
-        let mut key = HeaderValue::from_str(&self.key)
-            .map_err(|_| CoreError::invalid_input("API key holds characters that no header can hold"))?;
-        key.set_sensitive(true);
-        let inner = self.client.inner();
-        call(
-            request(&inner.direct, Method::POST, url)
-                .header("X-AgentShield-Key", key)
-                .timeout(inner.detect_timeout)
-                .json(visit),
-        )
-        .await
+        let timeout = self.client.inner().detect_timeout;
+        call(self.request(Method::POST, &["detect"])?.timeout(timeout).json(visit)).await
     }
+
+    /// A request with the key to a path below `/api/v1`.
+    fn request(&self, method: Method, path: &[&str]) -> Result<RequestBuilder> {
+        let url = self.client.service()?.endpoint(&[&["api", "v1"], path].concat());
+        let request = request(&self.client.inner().direct, method, url);
+        let request = request.header("X-AgentShield-Key", header(&self.key, "API key")?);
+        Ok(match &self.project {
+            Some(id) => request.header("X-AgentShield-Project", header(id, "project id")?),
+            None => request,
+        })
+    }
+}
+
+fn header(text: &str, what: &str) -> Result<HeaderValue> {
+    let mut value = HeaderValue::from_str(text)
+        .map_err(|_| CoreError::invalid_input(format!("{what} holds characters that no header can hold")))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// The facts of one request; at least one of `user_agent`, `headers` and `ip` must be given.

@@ -69,7 +69,14 @@ pub(crate) fn request(http: &reqwest::Client, method: Method, url: Url) -> Reque
 
 /// Sends the request and reads the JSON of a 2xx answer.
 pub(crate) async fn call<T: DeserializeOwned>(request: RequestBuilder) -> Result<T> {
-    let (status, body) = exchange(request).await?;
+    answer(request.send().await?, LARGEST_ANSWER).await
+}
+
+/// Reads the JSON of a 2xx answer of at most `limit` bytes.
+pub(crate) async fn answer<T: DeserializeOwned>(response: Response, limit: usize) -> Result<T> {
+    let status = response.status().as_u16();
+    let bytes = read(response, limit).await?;
+    let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
     if !(200..300).contains(&status) {
         return Err(Error::refusal(status, body));
     }
@@ -83,14 +90,6 @@ pub(crate) async fn post<T: DeserializeOwned>(
     body: &impl Serialize,
 ) -> Result<T> {
     call(request(http, Method::POST, url).json(body)).await
-}
-
-/// Sends the request and reads status and JSON body (`Null` when the body is something else).
-async fn exchange(request: RequestBuilder) -> Result<(u16, Value)> {
-    let response = request.send().await?;
-    let status = response.status().as_u16();
-    let bytes = read(response, LARGEST_ANSWER).await?;
-    Ok((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
 }
 
 /// Reads a body of at most `limit` bytes.

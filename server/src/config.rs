@@ -184,6 +184,7 @@ pub struct LimitsConfig {
     pub device_decisions_per_hour: u32,
     pub oauth_requests_per_minute: u32,
     pub unauthenticated_per_second: u32,
+    pub visitor_per_second: u32,
     pub plan_requests: bool,
 }
 

@@ -180,6 +180,9 @@ impl From<storage::Error> for Error {
             storage::Error::Conflict => {
                 Self::conflict("the record was changed by another request").because(error)
             }
+            storage::Error::Full => {
+                Self::conflict("there are as many as there may be").with_code("TOO_MANY").because(error)
+            }
             storage::Error::Unavailable(_) => {
                 Self::unavailable("storage does not answer").with_code("STORAGE_UNAVAILABLE").because(error)
             }

@@ -1,6 +1,7 @@
 //! Sequences that more than one caller needs.
 
 pub mod detection;
+pub mod fair_queue;
 pub mod scoring;
 pub mod tracking;
 pub mod webhooks;

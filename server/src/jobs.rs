@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use crate::app::App;
 use crate::botcha::analytics::sink;
 use crate::flows::scoring::history;
-use crate::flows::{detection, scoring, tracking, webhooks};
+use crate::flows::{detection, scoring, webhooks};
 use crate::keys::rotation;
 use crate::tenant::{detection_key, erasure};
 use crate::{audit, mail, storage, telemetry};
@@ -176,7 +176,6 @@ pub async fn remove_expired(app: &App) -> storage::Result<u64> {
         (sink::STREAM, retention.botcha_events_days),
         (sink::COUNTRIES, retention.botcha_events_days),
         (sink::TIMES, retention.botcha_events_days),
-        (tracking::STREAM, retention.detections_days),
     ] {
         let before = app.now().plus_milliseconds(-i64::from(days) * DAY);
         removed += app.storage.events().forget(stream, None, before).await?;

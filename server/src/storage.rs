@@ -32,6 +32,9 @@ pub enum Error {
     /// A condition of a write did not hold; nothing was written.
     #[error("the condition of a write did not hold")]
     Conflict,
+    /// There are as many rows as there may be; nothing was written.
+    #[error("there are as many records as there may be")]
+    Full,
     /// A stored body is not what its type says.
     #[error("record `{kind}` cannot be read: {reason}")]
     Corrupt {
@@ -106,6 +109,9 @@ pub struct Row {
 pub enum Condition {
     /// No row of this id is there (or it has expired).
     Absent,
+    /// As `Absent`, and there are fewer than so many rows of the same kind and parent, counted before the write; else
+    /// [`Error::Full`].
+    AbsentOf(usize),
     /// Nothing.
     Any,
     /// The row is there and has this version.
@@ -189,7 +195,8 @@ pub trait Records: Send + Sync {
     /// The row, unless it has expired.
     async fn get(&self, kind: &'static str, id: &str, now: Timestamp) -> Result<Option<Row>>;
 
-    /// Writes all changes or none; durable when it returns (short-lived kinds excepted).
+    /// Writes all changes or none; durable when it returns (short-lived kinds excepted). Conditions are checked and
+    /// changes made in one step, whoever else writes.
     async fn put(&self, changes: Vec<Put>, now: Timestamp) -> Result<()>;
 
     /// Reads and deletes in one step: of many callers at most one gets the row.
@@ -505,10 +512,18 @@ impl Storage {
         self.write(vec![Put::absent(record)?]).await
     }
 
+    /// Writes one record if its id is free and its parent has fewer than `most`, however many do so at once.
+    ///
+    /// # Errors
+    /// [`Error::Full`] if there are as many; [`Error::Conflict`] if the id is not free; [`Error::Unavailable`].
+    pub async fn insert_of<T: Record>(&self, record: &T, most: usize) -> Result<()> {
+        self.write(vec![Put::new(record, Condition::AbsentOf(most))?]).await
+    }
+
     /// Writes all changes or none. Durable and short-lived kinds cannot be mixed in one write.
     ///
     /// # Errors
-    /// [`Error::Conflict`] if a condition does not hold; [`Error::Unavailable`].
+    /// [`Error::Conflict`] or [`Error::Full`] if a condition does not hold; [`Error::Unavailable`].
     pub async fn write(&self, changes: Vec<Put>) -> Result<()> {
         let short_lived = changes.first().is_some_and(|change| change.short_lived);
         if changes.iter().any(|change| change.short_lived != short_lived) {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
-const CORE_DEPENDENCIES: [&str; 22] = [
+const CORE_DEPENDENCIES: [&str; 23] = [
     "aes-gcm",
     "aws-lc-rs",
     "base64ct",
@@ -15,6 +15,7 @@ const CORE_DEPENDENCIES: [&str; 22] = [
     "hmac",
     "icu_normalizer",
     "memchr",
+    "miniz_oxide",
     "p256",
     "p384",
     "pkcs1",

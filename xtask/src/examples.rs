@@ -1,7 +1,9 @@
-//! Every agent of `examples/` against every guarded app of `examples/`, and the steps of the shop, on a running
-//! server.
+//! Every agent of `examples/` against every guarded app of `examples/`, agents that sign with packages of others, the
+//! apps that detect agents by themselves, and the steps of the shop, on a running server.
 
+mod detection;
 mod shop;
+mod signers;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -12,6 +14,7 @@ use std::time::Duration;
 use crate::context::Context;
 use crate::report::Outcome;
 use crate::step::{self, Counts, Failure};
+use signers::Signers;
 
 /// The guarded apps: package and name.
 const GUARDS: [(&str, &str); 2] =
@@ -34,10 +37,13 @@ pub fn test(context: &Context) -> Result<Outcome, Failure> {
         return Ok(run(context, &url).map(Outcome::Ran)?);
     }
     step::run(&mut context.build(&["--bins"]))?;
+    let signers = Signers::prepare(&context.target)?;
     // Not this process's own file: the build may just have replaced it.
     let itself = context.target.join("debug/xtask");
     let mut command = context.command(context.target.join("debug/with-server"), &[]);
     command
+        .arg("--config")
+        .arg(signers.configuration())
         .arg(itself)
         .arg("examples")
         .env(INNER, "1")
@@ -60,22 +66,24 @@ fn run(context: &Context, server_url: &str) -> Result<Counts, String> {
     let node_modules = required("QUIVIVE_NODE_MODULES")?;
     let programs = context.target.join("debug");
     let program = |package: &str| programs.join(format!("{package}{}", std::env::consts::EXE_SUFFIX));
-    let node_agent = NodeAgent::place(root, &node_modules)?;
+    let node_agent = NodeScript::place(&root.join("examples/node-agent/agent.mjs"), &node_modules)?;
+    let node_signer = NodeScript::place(&root.join("tests/signers/signer.mjs"), &node_modules)?;
+    let signers = Signers::prepared(&context.target)?;
 
     let mut failures = Vec::new();
     let mut counts = Counts::default();
+    let mut note = |what: &str, result: Result<(), String>| {
+        let mark = if result.is_ok() { "ok" } else { "FAILED" };
+        report(&format!("{mark:6} {what}"));
+        counts.passed += u64::from(result.is_ok());
+        failures.extend(result.err().map(|reason| format!("{what}: {reason}")));
+    };
+    let mut guards = Vec::new();
     for (package, name) in GUARDS {
-        let guarded = Guarded::start(&program(package), server_url)?;
+        let guarded = Guarded::start(&program(package), server_url, &signers)?;
         for (route, refusal) in ROUTES {
             let url = format!("{}{route}", guarded.url);
-            let mut note = |agent: &str, result: Result<(), String>| {
-                let mark = if result.is_ok() { "ok" } else { "FAILED" };
-                report(&format!("{mark:6} {agent} at {route} of {name}"));
-                counts.passed += u64::from(result.is_ok());
-                if let Err(reason) = result {
-                    failures.push(format!("{agent} at {route} of {name}: {reason}"));
-                }
-            };
+            let mut note = |agent: &str, result| note(&format!("{agent} at {route} of {name}"), result);
             note("plain request", expect_refusal(&guarded.url, route, refusal));
             note(
                 "Rust agent",
@@ -85,12 +93,23 @@ fn run(context: &Context, server_url: &str) -> Result<Counts, String> {
             note("Python agent", admitted(Command::new(&python).arg(agent).arg(&url), server_url));
             note("Node agent", admitted(Command::new("node").arg(&node_agent.0).arg(&url), server_url));
         }
+        guards.push(guarded);
     }
-    let walked = shop::walk(context, &python, server_url);
-    let mark = if walked.is_ok() { "ok" } else { "FAILED" };
-    report(&format!("{mark:6} the steps of examples/shop"));
-    counts.passed += u64::from(walked.is_ok());
-    failures.extend(walked.err().map(|reason| format!("the steps of examples/shop: {reason}")));
+    let python_signer = root.join("tests/signers/signer.py");
+    for (package, program, script) in [
+        ("http-message-signatures", &*python, &python_signer),
+        ("web-bot-auth", Path::new("node"), &node_signer.0),
+    ] {
+        let urls = guards.iter().map(|guarded| &*guarded.url);
+        note(
+            &format!("agent that signs with {package} at the server and all guards"),
+            signers.visit(Command::new(program).arg(script), server_url, urls),
+        );
+    }
+    for (app, result) in detection::visit(root, &python, &node_modules) {
+        note(&format!("visitors of {app}"), result);
+    }
+    note("the steps of examples/shop", shop::walk(context, &python, server_url));
     if failures.is_empty() { Ok(counts) } else { Err(failures.join("\n")) }
 }
 
@@ -110,19 +129,31 @@ struct Guarded {
 }
 
 impl Guarded {
-    fn start(program: &Path, server_url: &str) -> Result<Self, String> {
-        let mut process = Command::new(program)
-            .args(["--listen", "127.0.0.1:0"])
+    fn start(program: &Path, server_url: &str, signers: &Signers) -> Result<Self, String> {
+        let mut command = Command::new(program);
+        command
+            .args(["--listen", "127.0.0.1:0", "--signer", &signers.origin()])
             .env("QUIVIVE_URL", server_url)
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("{}: {error}", program.display()))?;
-        let output = process.stdout.take();
+            .env("SSL_CERT_FILE", signers.certificate())
+            .stdout(Stdio::piped());
+        Self::launch(&mut command, |process| {
+            let mut line = String::new();
+            let output = process.stdout.as_mut().ok_or("no output")?;
+            BufReader::new(output).read_line(&mut line).map_err(|error| error.to_string())?;
+            Ok(line.trim().strip_prefix("listening on ").ok_or("it did not start")?.to_owned())
+        })
+    }
+
+    /// Starts an app; `read_url` finds its address in what it prints.
+    fn launch(
+        command: &mut Command,
+        read_url: impl FnOnce(&mut Child) -> Result<String, String>,
+    ) -> Result<Self, String> {
+        let process = command.spawn();
+        let named = |error: String| format!("{}: {error}", command.get_program().display());
+        let process = process.map_err(|error| named(error.to_string()))?;
         let mut guarded = Self { process, url: String::new() };
-        let mut line = String::new();
-        BufReader::new(output.ok_or("no output")?).read_line(&mut line).map_err(|error| error.to_string())?;
-        let url = line.trim().strip_prefix("listening on ");
-        guarded.url = url.ok_or_else(|| format!("{} did not start", program.display()))?.to_owned();
+        guarded.url = read_url(&mut guarded.process).map_err(named)?;
         Ok(guarded)
     }
 }
@@ -135,21 +166,21 @@ impl Drop for Guarded {
     }
 }
 
-/// The Node agent beside the installed package: module names are resolved from the script's own folder.
-struct NodeAgent(PathBuf);
+/// A Node script beside the installed packages: module names are resolved from the script's own folder.
+struct NodeScript(PathBuf);
 
-impl NodeAgent {
-    fn place(root: &Path, node_modules: &Path) -> Result<Self, String> {
+impl NodeScript {
+    fn place(source: &Path, node_modules: &Path) -> Result<Self, String> {
         let is_modules = node_modules.file_name().is_some_and(|name| name == "node_modules");
         let folder = if is_modules { node_modules.parent().unwrap_or(node_modules) } else { node_modules };
-        let target = folder.join("quivive-example-agent.mjs");
-        let source = root.join("examples/node-agent/agent.mjs");
-        std::fs::copy(&source, &target).map_err(|error| format!("{}: {error}", target.display()))?;
+        let name = source.file_name().unwrap_or_default().to_string_lossy();
+        let target = folder.join(format!("quivive-example-{name}"));
+        std::fs::copy(source, &target).map_err(|error| format!("{}: {error}", target.display()))?;
         Ok(Self(target))
     }
 }
 
-impl Drop for NodeAgent {
+impl Drop for NodeScript {
     fn drop(&mut self) {
         // A copy that stays behind does no harm.
         let _ = std::fs::remove_file(&self.0);
@@ -173,19 +204,25 @@ fn admitted(agent: &mut Command, server_url: &str) -> Result<(), String> {
 
 /// Sends a request as a program that knows nothing of guards would.
 fn expect_refusal(base: &str, route: &str, expected: u16) -> Result<(), String> {
-    let address = base.strip_prefix("http://").ok_or("guarded app is not on http")?;
-    let mut stream = TcpStream::connect(address).map_err(|error| error.to_string())?;
-    stream.set_read_timeout(Some(Duration::from_secs(10))).map_err(|error| error.to_string())?;
-    let request = format!(
-        "GET {route} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: curl/8\r\nAccept: */*\r\nConnection: close\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).map_err(|error| error.to_string())?;
+    let answer = exchange(base, route, "curl/8")?;
     let first_line = answer.lines().next().unwrap_or_default();
     if first_line.split(' ').nth(1) == Some(&expected.to_string()) {
         Ok(())
     } else {
         Err(format!("expected {expected}, got `{first_line}`"))
     }
+}
+
+/// The whole answer to a request by this user agent.
+fn exchange(base: &str, route: &str, user_agent: &str) -> Result<String, String> {
+    let address = base.strip_prefix("http://").ok_or("guarded app is not on http")?;
+    let mut stream = TcpStream::connect(address).map_err(|error| error.to_string())?;
+    stream.set_read_timeout(Some(Duration::from_secs(10))).map_err(|error| error.to_string())?;
+    let request = format!(
+        "GET {route} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: {user_agent}\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).map_err(|error| error.to_string())?;
+    Ok(answer)
 }

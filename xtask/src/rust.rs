@@ -9,7 +9,8 @@ pub fn check(context: &Context) -> Result<Outcome, Failure> {
     run(&mut context.cargo(&["check", "--workspace", "--all-targets"]))?;
     let wasm = ["check", "-p", "quivive-core", "--no-default-features", "--target", "wasm32-unknown-unknown"];
     run(&mut context.cargo(&wasm))?;
-    Ok(Outcome::Ran(Counts { passed: 2, ..Counts::default() }))
+    run(context.cargo(&wasm).args(["--features", "full"]))?;
+    Ok(Outcome::Ran(Counts { passed: 3, ..Counts::default() }))
 }
 
 /// Format check, then clippy with warnings denied.
@@ -52,7 +53,9 @@ pub fn test(context: &Context) -> Result<Outcome, Failure> {
     } else {
         &["test", "--no-fail-fast"]
     };
-    for selection in [&SELECTION[..], &["-p", "quivive-core", "--no-default-features"]] {
+    for selection in
+        [&SELECTION[..], &["-p", "quivive-core", "--no-default-features", "--features", "full,compact"]]
+    {
         let arguments: Vec<&str> = runner.iter().chain(selection).copied().collect();
         counts += run(&mut context.cargo(&arguments))?;
     }

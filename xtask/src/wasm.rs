@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use quivive_wasm_build::{FileSize, build, build_package, measure};
+use quivive_wasm_build::{DETECTION, FileSize, build, build_package, measure};
 
 use crate::context::{Context, chromium, has};
 use crate::node::files_ending;
@@ -14,6 +14,8 @@ use crate::step::{Counts, Failure, output, run};
 /// What a page with the collector loads, and how large that may be with gzip.
 const COLLECTOR: [&str; 2] = ["collector.wasm", "sdk.js"];
 const LARGEST_COLLECTOR: usize = 30_000;
+/// How large the wasm file of detection may be, as it is and with gzip.
+const LARGEST_DETECTION: [usize; 2] = [400_000, 150_000];
 /// The registry package that brings `wasm-opt`.
 const BINARYEN: &str = "binaryen@132";
 
@@ -47,7 +49,9 @@ pub fn files(context: &Context) -> Result<Outcome, Failure> {
         }
         fs::copy(staged.join("core_bg.wasm"), package.join("core_bg.wasm"))
             .map_err(|error| error.to_string())?;
+        optimize(context, &optimizer, &package.join(DETECTION))?;
     }
+    let detection = measure(&package.join(DETECTION)).map_err(|error| error.to_string())?;
     replace_changed(&staged, &browser).map_err(|error| error.to_string())?;
     let brotli = brotli(context, &browser, &sizes);
     for (index, size) in sizes.iter().enumerate() {
@@ -56,11 +60,16 @@ pub fn files(context: &Context) -> Result<Outcome, Failure> {
     }
     let collector: usize =
         sizes.iter().filter(|size| COLLECTOR.contains(&size.name.as_str())).map(|size| size.gzip).sum();
+    eprintln!("    detection alone: {} bytes, {} with gzip", detection.raw, detection.gzip);
     eprintln!("    the collector: {collector} bytes with gzip, script and wasm");
     if collector > LARGEST_COLLECTOR {
         return Err(
             format!("the collector has {collector} bytes compressed, more than {LARGEST_COLLECTOR}").into()
         );
+    }
+    if detection.raw > LARGEST_DETECTION[0] || detection.gzip > LARGEST_DETECTION[1] {
+        let [raw, gzip] = LARGEST_DETECTION;
+        return Err(format!("detection alone is larger than {raw} bytes or than {gzip} with gzip").into());
     }
     Ok(Outcome::Ran(Counts::ONE))
 }

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias, TypedDict, cast
+from typing import Any, Literal, TypeAlias, TypedDict, cast
 
 from anyio import to_thread
 from typing_extensions import Unpack
@@ -18,8 +18,9 @@ from typing_extensions import Unpack
 from ._directories import KeyDirectories
 from ._hooks import Hook
 from ._native import DetectionGuard
+from ._service import FetchPolicy, PolicySource, policy_plan, service_of
 from .errors import InvalidInput
-from .types import GuardOptions, GuardOutcome, GuardRequest, GuardResponse
+from .types import GuardEnquiry, GuardOptions, GuardOutcome, GuardRequest, GuardResponse, Policy, RemoteDetection
 
 Pair: TypeAlias = tuple[str, str]
 
@@ -27,6 +28,8 @@ _LOG = logging.getLogger("quivive")
 _PATIENCE_MS = 1_000
 _MARKS = "x-agentshield-"
 _NO_MARK = "x-agentshield-key"
+_HOOKS = ("on_detection", "on_block", "on_result", "on_error")
+_SERVICE = ("api_key", "api_url", "project_id", "timeout")
 
 
 class HostOptions(TypedDict, total=False):
@@ -34,6 +37,23 @@ class HostOptions(TypedDict, total=False):
 
     key_directories: bool | Sequence[str]
     """Whether keys of signing agents are fetched: of the catalogued ones, and of further origins that are listed."""
+    mode: Literal["local", "remote", "hybrid"]
+    """`local`, the default: nothing leaves the process. `remote`: each request waits for what the service says about
+    it, and where it does not answer, the policy's `fail_open` decides. `hybrid`: the decision is made here, and the
+    service is told afterwards; what finds no room among 1,000 reports is dropped."""
+    api_key: str
+    """The service's key; by default `AGENTSHIELD_API_KEY`, else `CHECKPOINT_API_KEY`, from the environment."""
+    api_url: str
+    """The service's address; by default `QUIVIVE_URL` from the environment."""
+    project_id: str
+    """The project at the service; by default `CHECKPOINT_PROJECT_ID` from the environment."""
+    timeout: float
+    """For how many seconds a request waits for the service, 0.25 unless said otherwise."""
+    fetch_policy: bool | FetchPolicy
+    """Whether the policy of the project counts, which is fetched from the service and renewed every 300 seconds, off
+    the request; one that cannot be renewed goes on counting."""
+    fallback_policy: Policy
+    """The policy that counts until one is fetched; by default `policy`."""
     on_detection: Callable[[GuardOutcome], object]
     """Is told of every bot that is detected."""
     on_block: Callable[[GuardOutcome], object]
@@ -41,7 +61,7 @@ class HostOptions(TypedDict, total=False):
     on_result: Callable[[GuardOutcome], object]
     """Is told of every request."""
     on_error: Callable[[Exception], object]
-    """Is told when the guard fails or keys cannot be fetched."""
+    """Is told when the guard fails, and when keys, a policy or the service cannot be had."""
 
 
 class AdapterOptions(GuardOptions, HostOptions, total=False):
@@ -73,12 +93,18 @@ class Guard:
         if "seed" in given:
             raise InvalidInput("INVALID_INPUT", "seed is drawn anew by each process", {"field": "seed"})
         self._trusted: bool | Sequence[str] = given.pop("key_directories", False)
-        self._hooks = {name: given.pop(name, None) for name in ("on_detection", "on_block", "on_result", "on_error")}
+        self._hooks = {name: given.pop(name, None) for name in _HOOKS}
+        self._mode = given.pop("mode", "local")
+        if self._mode not in ("local", "remote", "hybrid"):
+            raise InvalidInput("INVALID_INPUT", "mode is local, remote or hybrid", {"field": "mode"})
+        self._at_service = {name: given.pop(name) for name in _SERVICE if name in given}
+        fetches_policy = given.pop("fetch_policy", False)
+        self._plan = None if fetches_policy is False else policy_plan(self._at_service, fetches_policy)
+        fallback = given.pop("fallback_policy", None)
+        if self._plan and fallback is not None:
+            given["policy"] = fallback
         self._options = _with_secret(given, os.environ.get("AGENTSHIELD_SECRET"))
         self._fails_open = given.get("fail_open", given.get("failOpen", True)) is not False
-        policy: Mapping[str, Any] = given.get("policy") or {}
-        self._waits_for_keys = policy.get("require") == "signed"
-        self._patience = (policy.get("timeout_ms") or _PATIENCE_MS) / 1_000
         self._start()
         if self._native.has_own_key:
             _LOG.warning("no encryption key for the session cookie: a random one serves until this process ends")
@@ -86,25 +112,72 @@ class Guard:
 
     def check(self, request: GuardRequest) -> Course:
         """Find out what is to be done with a request; to be asked once for each."""
-        keys = self._wanted_keys(request)
-        if keys:
-            wait(keys, self._patience)
-        return self._conclude(request)
+        waiting = self._begin(request)
+        return self._conclude(request if waiting is None else waiting())
 
     async def check_async(self, request: GuardRequest) -> Course:
-        """As `check`, without blocking the event loop while keys are waited for."""
-        keys = self._wanted_keys(request)
-        if keys:
-            await to_thread.run_sync(partial(wait, keys, self._patience))
-        return self._conclude(request)
+        """As `check`, without blocking the event loop while keys or the service are waited for."""
+        waiting = self._begin(request)
+        return self._conclude(request if waiting is None else await to_thread.run_sync(waiting))
 
     def _start(self) -> None:
         self._native = DetectionGuard(**self._options)
+        self._heed(self._options.get("policy") or {}, "timeout_ms")
         hooks = {name: Hook(function) for name, function in self._hooks.items() if function is not None}
         self._on_detection, self._on_block = hooks.get("on_detection"), hooks.get("on_block")
         self._on_result, self._on_error = hooks.get("on_result"), hooks.get("on_error")
         fetches = self._trusted is not False
         self._directories = KeyDirectories(self._native, self._trusted, self._fail) if fetches else None
+        needs_service = self._mode != "local" or self._plan is not None
+        self._service = service_of(self._at_service) if needs_service else None
+        self._reports = Hook(self._report) if self._mode == "hybrid" else None
+        self._policies = None
+        if self._service and self._plan:
+            self._policies = PolicySource(self._service, *self._plan, self._take_policy, self._fail)
+            self._policies.renew()
+
+    def _take_policy(self, policy: dict[str, Any]) -> None:
+        self._native.set_policy(policy)
+        self._heed(policy, "timeoutMs")
+
+    def _heed(self, policy: Mapping[str, Any], timeout: str) -> None:
+        """Notes what a policy says about waiting for keys."""
+        self._waits_for_keys = policy.get("require") == "signed"
+        self._patience = (policy.get(timeout) or _PATIENCE_MS) / 1_000
+
+    def _begin(self, request: GuardRequest) -> Callable[[], GuardRequest] | None:
+        """Starts what a request needs; gives what waits for it, with the request as it is then."""
+        keys, asked = self._wanted_keys(request), None
+        try:
+            if self._policies is not None:
+                self._policies.renew()
+            if self._service and self._mode == "remote":
+                enquiry = self._native.enquiry(**request)
+                asked = self._service.ask(enquiry) if enquiry else None
+        except Exception as error:
+            self._fail(error)
+        return partial(self._end, request, keys, asked) if keys or asked else None
+
+    def _end(
+        self, request: GuardRequest, keys: list[Future[None]], asked: Future[RemoteDetection] | None
+    ) -> GuardRequest:
+        if keys:
+            wait(keys, self._patience)
+        if asked is None or self._service is None:
+            return request
+        try:
+            return {**request, "detection": asked.result(self._service.seconds)}
+        except Exception as error:
+            asked.cancel()
+            self._fail(error if str(error) else TimeoutError("the service did not answer in time"))
+            return {**request, "unavailable": True}
+
+    def _report(self, enquiry: GuardEnquiry) -> None:
+        try:
+            if self._service:
+                self._service.detect(enquiry)
+        except Exception as error:
+            self._fail(error)
 
     def _wanted_keys(self, request: GuardRequest) -> list[Future[None]]:
         """Starts to fetch the keys that a request needs; gives what the request has to wait for."""
@@ -119,12 +192,14 @@ class Guard:
 
     def _conclude(self, request: GuardRequest) -> Course:
         try:
-            outcome = self._native.check(**request)
+            outcome = self._checked(request)
         except Exception as error:
             self._fail(error)
             remove = frozenset(name.lower() for name, _ in request.get("headers", []) if _is_mark(name))
             return Course(remove=remove) if self._fails_open else Course(response=_unavailable())
         self._tell(outcome)
+        if self._reports and (enquiry := self._native.enquiry(**request)):
+            self._reports.tell(enquiry)
         return Course(
             outcome,
             outcome["response"],
@@ -133,6 +208,17 @@ class Guard:
             frozenset(name.lower() for name in outcome["upstream"]["remove"]),
             outcome["upstream"]["set"],
         )
+
+    def _checked(self, request: GuardRequest) -> GuardOutcome:
+        try:
+            return self._native.check(**request)
+        except InvalidInput as error:
+            if "detection" not in request:
+                raise
+            # The service said what cannot be: as if it had said nothing.
+            self._fail(error)
+            rest = cast(GuardRequest, {name: part for name, part in request.items() if name != "detection"})
+            return self._native.check(**{**rest, "unavailable": True})
 
     def _tell(self, outcome: GuardOutcome) -> None:
         seen = outcome["classification"]

@@ -742,7 +742,7 @@ class PathRule(TypedDict):
 
     pattern: str
     """
-    The path pattern.
+    The path pattern, or with `^` in front a regular expression.
     """
     action: PolicyAction
     """
@@ -3890,11 +3890,11 @@ class Policy(TypedDict):
     """
     excluded_paths: NotRequired[list[str]]
     """
-    Path patterns where the policy does not apply.
+    Path patterns where the policy does not apply; what begins with `^` is a regular expression.
     """
     included_paths: NotRequired[list[str]]
     """
-    Path patterns where the policy applies; everywhere when empty.
+    Path patterns where the policy applies, as `excluded_paths`; everywhere when empty.
     """
     rules: NotRequired[list[PolicyRule]]
     """
@@ -4002,11 +4002,12 @@ class GuardOptions(TypedDict):
     """
     skip_paths: NotRequired[list[str]]
     """
-    Path patterns where nothing is looked at.
+    Path patterns where nothing is looked at: `*` stands for any run without `/`, `**` for any run, and what begins
+    with `^` is a regular expression, without look-around and back references.
     """
     include_paths: NotRequired[list[str]]
     """
-    Path patterns that alone are looked at; everything when empty.
+    Path patterns, as `skip_paths`, that alone are looked at; everything when empty.
     """
     allowed_agents: NotRequired[list[str]]
     """
@@ -4026,7 +4027,8 @@ class GuardOptions(TypedDict):
     """
     redirect_url: NotRequired[str | None]
     """
-    Where `redirect` sends a visitor, and what `instruct` links to.
+    Where `redirect` sends a visitor, and what `instruct` links to. Everybody may see that page, if it is a path or
+    its host one of `authorities`; a host that the request alone names is the visitor's word.
     """
     rewrite_url: NotRequired[str | None]
     """
@@ -4068,7 +4070,8 @@ class GuardOptions(TypedDict):
     authorities: NotRequired[list[str]]
     """
     The names under which the site is served, for example `shop.example`: a signature for any other is not
-    accepted. When empty, a signature counts for whatever name the request gives.
+    accepted, and an address with any other is not a page of this site. When empty, a signature counts for whatever
+    name the request gives.
     """
     count_requests: NotRequired[bool]
     """

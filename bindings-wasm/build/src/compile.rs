@@ -11,11 +11,13 @@ use crate::{Error, Result};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// Which of the two wasm files to compile.
+/// Which of the wasm files to compile.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Feature {
     /// The browser collector's measures.
     Collector,
+    /// The functions of detection.
+    Detect,
     /// Every function of the export table.
     Exports,
 }
@@ -24,6 +26,7 @@ impl Feature {
     fn name(self) -> &'static str {
         match self {
             Self::Collector => "collector",
+            Self::Detect => "detect",
             Self::Exports => "exports",
         }
     }
@@ -43,7 +46,7 @@ pub(crate) fn compile(workspace_root: &Path, feature: Feature) -> Result<PathBuf
         .arg(&target_folder);
     // wasm-bindgen reads sections that stripping takes away, and strips by itself.
     command
-        .env("CARGO_PROFILE_WASM_STRIP", if feature == Feature::Exports { "debuginfo" } else { "symbols" });
+        .env("CARGO_PROFILE_WASM_STRIP", if feature == Feature::Collector { "symbols" } else { "debuginfo" });
     // What the outer cargo sets for its own compilers (coverage flags, clippy as a wrapper) must not reach wasm.
     for name in [
         "CARGO_ENCODED_RUSTFLAGS",

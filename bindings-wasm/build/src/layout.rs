@@ -36,6 +36,13 @@ pub(crate) fn write_collector(root: &Path, wasm: &Path, out: &Path) -> Result<()
     write(&out.join("sdk.js"), &classic_script(&module))
 }
 
+/// Writes what wasm-bindgen makes of the functions of detection into the package's folder `detect`.
+pub(crate) fn write_detection(wasm: &Path, package: &Path) -> Result<()> {
+    let out = package.join("detect");
+    make_folder(&out)?;
+    bind(wasm, &out)
+}
+
 /// Adds the files that only the npm package has.
 pub(crate) fn write_package(root: &Path, out: &Path) -> Result<()> {
     for name in SHARED_MODULES {
@@ -47,10 +54,17 @@ pub(crate) fn write_package(root: &Path, out: &Path) -> Result<()> {
     for name in ["LICENSE-APACHE", "LICENSE-MIT", "LICENSE-THIRD-PARTY"] {
         copy(&root.join(name), &out.join(name))?;
     }
-    let own = package_folder(root);
-    for entry in fs::read_dir(&own).map_err(Error::file(&own))? {
-        let entry = entry.map_err(Error::file(&own))?;
-        copy(&entry.path(), &out.join(entry.file_name()))?;
+    copy_files(&package_folder(root), out)?;
+    copy_files(&package_folder(root).join("detect"), &out.join("detect"))
+}
+
+/// Copies the files of one folder, without folders in it.
+fn copy_files(from: &Path, to: &Path) -> Result<()> {
+    for entry in fs::read_dir(from).map_err(Error::file(from))? {
+        let path = entry.map_err(Error::file(from))?.path();
+        if let Some(name) = path.file_name().filter(|_| path.is_file()) {
+            copy(&path, &to.join(name))?;
+        }
     }
     Ok(())
 }

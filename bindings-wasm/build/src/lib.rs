@@ -1,4 +1,4 @@
-//! Builds the two wasm files of Quivive and lays out the files that browsers load.
+//! Builds the wasm files of Quivive and lays out the files that browsers load.
 //!
 //! Nothing has to be installed first: the compiler target comes by `rustup target add`, the binding code from
 //! the library behind wasm-bindgen, at the version that the workspace pins.
@@ -20,6 +20,9 @@ pub use size::{FileSize, measure};
 pub const FILES: [&str; 8] =
     ["core_bg.wasm", "core.js", "quivive.js", "native.js", "error.js", "collector.wasm", "sdk.js", "sdk.mjs"];
 
+/// The wasm file of detection alone, in the npm package.
+pub const DETECTION: &str = "detect/core_bg.wasm";
+
 /// Builds the [`FILES`] that a browser loads from the server and writes them to `out`; returns their sizes.
 ///
 /// # Errors
@@ -40,6 +43,8 @@ pub fn build(workspace_root: &Path, out: &Path) -> Result<Vec<FileSize>> {
 pub fn build_package(workspace_root: &Path, out: &Path) -> Result<Vec<FileSize>> {
     let core = compile::compile(workspace_root, Feature::Exports)?;
     layout::write_bindings(workspace_root, &core, out)?;
+    let detection = compile::compile(workspace_root, Feature::Detect)?;
+    layout::write_detection(&detection, out)?;
     layout::write_package(workspace_root, out)?;
-    ["core_bg.wasm", "core.js", "quivive.js"].iter().map(|name| measure(&out.join(name))).collect()
+    ["core_bg.wasm", "core.js", "quivive.js", DETECTION].iter().map(|name| measure(&out.join(name))).collect()
 }

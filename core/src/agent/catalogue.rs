@@ -8,9 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::{AgentInfo, BotType, Purpose, Source, SubType, Trigger};
 use crate::{Error, ErrorKind, Result};
 
-/// The rule set that is built in.
-pub(super) const BUILT_IN: &str = include_str!("../../data/agents.json");
-
 /// A rule set as it is written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]

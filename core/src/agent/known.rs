@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Agent, BotType, Classifier, Feed, Purpose, SubType, Trigger, default_classifier};
-use crate::rules::suggestion;
+use crate::suggestion::suggestion;
 use crate::{Error, Result};
 
 /// Which agents are asked for; each member narrows the list.

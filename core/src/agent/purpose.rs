@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::SubType;
-use crate::rules::suggestion;
+use crate::suggestion::suggestion;
 use crate::{Error, Result};
 
 /// What an agent does with what it fetches; follows from its [`SubType`].

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{FeedAnswer, IpSet, network};
+use super::{FeedAnswer, IpSet, built_in, network};
 use crate::{Error, ErrorKind, Result, Timestamp};
 
 /// Lists of ranges by the name of their feed, with their date.
@@ -33,7 +33,7 @@ impl RangeTable {
     /// The snapshot that is built in.
     #[expect(clippy::expect_used, reason = "the built-in snapshot is read by a test")]
     pub fn built_in() -> Self {
-        Self::parse(BUILT_IN).expect("the built-in snapshot is valid")
+        Self::parse(built_in::ranges().as_ref()).expect("the built-in snapshot is valid")
     }
 
     /// Reads a table and checks its ranges as [`published_ranges`] does.
@@ -107,7 +107,6 @@ fn is_too_wide(range: &str) -> bool {
     length.parse::<u8>().is_ok_and(|length| length < least)
 }
 
-const BUILT_IN: &str = include_str!("../../data/ranges.json");
 const KEYS: [&str; 5] = ["ipv4Prefix", "ipv6Prefix", "ip_prefix", "ipv6_prefix", "prefix"];
 const MOST_RANGES: usize = 20_000;
 

@@ -199,12 +199,30 @@ fn forms_that_no_browser_has_are_seen() {
         "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36; Banana;",
         "mozilla/5.0 (windows nt 10.0; win64; x64) applewebkit/537.36 (khtml, like gecko) chrome/140.0.0.0 safari/537.36",
         "Mozilla/4.0 (compatible; MSIE 7.0; Windows NT 6.0) Banana/1.0",
+        "Mozilla/5.0 (Windows NT 6.3; WOW64; Trident/7.0; rv:11.0) like Gecko Banana/1.0",
+        "Mozilla/5.0 (Windows NT 6.3; WOW64; Trident/7.0; rv:11.0; Banana) like Gecko",
+        // A host's name before the engine, a name in the engine's comment or bare behind it, no platform.
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) banana.example.com/about AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Mobile/15E148 Safari/604.1",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko, Banana) Chrome/140.0.0.0 Safari/537.36",
+        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Banana Chrome/140.0.0.0 Safari/537.36",
+        "Mozilla/5.0 (Banana) AppleWebKit/537.36 (KHTML, like Gecko)",
+        // A version without a name, a name in the place of a version, a version that is a date.
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 /140.0",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36 Banana/Split/1.0",
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Mobile/15E148 Safari/604.1 Banana/Split/1.0",
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36 Banana/251103.1",
+        // More than a browser on Linux, or in a Firefox without old extensions; injected code.
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36 Banana/1.2",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0 Banana/1.2",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36' OR 1=1",
     ] {
         let seen = of_user_agent(text);
         assert!(seen.is_bot && fusion::has(&seen.evidence, "ua.foreign_part"), "{text}: {:?}", seen.evidence);
     }
     let seen = of_user_agent("banana import/1.0 (compatible; MSIE 5.5; Linux)");
     assert!(seen.is_bot && fusion::has(&seen.evidence, "ua.program"), "{:?}", seen.evidence);
+    let seen = of_user_agent("Banana/1.0 (Unknown Operator)");
+    assert!(seen.is_bot && fusion::has(&seen.evidence, "ua.program"), "no Opera: {:?}", seen.evidence);
 }
 
 #[test]
@@ -217,6 +235,18 @@ fn near_the_forms_of_programs_browsers_stay_browsers() {
         "Mozilla/5.0 (Windows; U; Windows NT 10.0; en-US; Valve Steam Client/default/0; ) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.6478.183 Safari/537.36",
         "Mozilla/5.0 (Linux; Android 13; X1; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/120.0 Mobile Safari/537.36 Example",
         "Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1; en) Opera 8.50",
+        "Mozilla/5.0 (Windows NT 6.3; WOW64; Trident/7.0; .NET4.0E; rv:11.0) like Gecko",
+        "Mozilla/5.0 (Windows NT 6.2; ARM; Trident/7.0; Touch; rv:11.0; WPDesktop; Acme 640) like Gecko",
+        "Mozilla/5.0 (Windows; U; Windows NT 5.1; en-US) AppleWebKit/527+ (KHTML, like Gecko, Safari/419.3) Arora/0.6",
+        "Mozilla/5.0 (Linux; Android 9; Acme) AppleWebKit/537.36 (KHTML, like Gecko) Silk/94.3.10 like Chrome/94.0.4606.126 Safari/537.36",
+        "Mozilla/5.0 (PlayStation 4 1.52) AppleWebKit/536.26 (KHTML, like Gecko)",
+        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)",
+        "Mozilla/5.0 (Linux; Android 15; Acme X Build/AQ3A) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/123.0.6312.118 Mobile Safari/537.36 Acme/AcmeBrowser/14.38.0-gn",
+        "Mozilla/5.0 (Linux; Android 4.0.4; Acme'Tab10c Build/IMM76D) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/34.0.1847.114 Safari/537.36",
+        "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0 SeaMonkey/2.53.20",
+        "Mozilla/5.0 (X11; Linux armv7l) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/88.0.4324.182 Safari/537.36 HbbTV/1.6.1 (+DRM;Acme;) Acme/6.0",
+        "Mozilla/5.0 (X11; U; Linux i686; en-US; rv:1.8.1) Gecko/20061024 Firefox/2.0 Banana/0.3",
+        "Mozilla/5.0 (Macintosh; Intel Mac OS X 15_5) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36 Banana",
         "Mozilla/5.0 Linux; Android 4.2.2; X1 Build/JDQ39 AppleWebKit/537.36 KHTML, like Gecko Chrome/71.0.3578.99 Mobile Safari/537.36",
     ] {
         let seen = of_user_agent(text);
@@ -234,6 +264,10 @@ fn what_a_bot_does_is_said_by_its_own_words_before_its_address() {
         ("Banana scraper/1.0", (Crawler, SubType::Other)),
         ("banana php/1.0", (Automation, SubType::HttpLibrary)),
         ("BananaBot/1.0 (php)", (Crawler, SubType::Other)),
+        // Who names itself a bot is no library, whatever it is made with; a driven browser stays one.
+        ("BananaBot/1.0 python-requests/2.32", (Crawler, SubType::Other)),
+        ("python-requests/2.32", (Automation, SubType::HttpLibrary)),
+        ("BananaBot/1.0 HeadlessChrome/140.0", (Automation, SubType::HeadlessBrowser)),
     ] {
         let seen = of_user_agent(text);
         assert_eq!((seen.bot_type, seen.sub_type), (kind.0, Some(kind.1)), "{text}");
@@ -413,6 +447,28 @@ fn the_catalogue_is_sound() {
         ["openai-gptbot", "anthropic-claudebot", "google-googlebot", "microsoft-bingbot", "uptimerobot"]
     {
         assert!(ids.contains(&must.to_owned()), "{must}");
+    }
+}
+
+#[test]
+fn what_a_name_stands_for_is_what_its_operator_says() {
+    use BotType::{Automation, Crawler, Monitoring, Scraper, SecurityScanner};
+    for (text, kind) in [
+        // Other people's crawlers and requests.
+        ("larbin_2.6.3 someone@example.org", (Scraper, SubType::Framework)),
+        ("SFDC-Callout/60.0", (Automation, SubType::HttpLibrary)),
+        // Tests in a driven browser.
+        ("Mozilla/5.0 (X11; Linux x86_64) Ghost Inspector", (Automation, SubType::HeadlessBrowser)),
+        // A service is more than the browser that it drives.
+        ("phantomas/2.0 (PhantomJS/2.1)", (Monitoring, SubType::Synthetic)),
+        ("Mozilla/5.0 PhantomJS/2.1 Siteimprove", (Monitoring, SubType::Validator)),
+        ("SecurityHeaders", (SecurityScanner, SubType::Vulnerability)),
+        ("LCC (+http://example.org/)", (Crawler, SubType::Academic)),
+        // Compatible with Googlebot is not Googlebot.
+        ("SentiBot www.sentibot.eu (compatible with Googlebot)", (Crawler, SubType::AiTraining)),
+    ] {
+        let seen = of_user_agent(text);
+        assert_eq!((seen.bot_type, seen.sub_type), (kind.0, Some(kind.1)), "{text}");
     }
 }
 

@@ -223,13 +223,14 @@ fn check(condition: &Condition) -> Result<()> {
     Ok(())
 }
 
-/// The expression, on an engine whose time is linear in the text.
 fn pattern(condition: &Condition) -> Result<Regex> {
-    RegexBuilder::new(condition.value.as_str().unwrap_or_default())
-        .case_insensitive(condition.case_insensitive)
-        .size_limit(LARGEST_PATTERN)
-        .build()
+    expression(condition.value.as_str().unwrap_or_default(), condition.case_insensitive)
         .map_err(|error| Error::invalid_input(format!("condition on {:?}: {error}", condition.field)))
+}
+
+/// A regular expression, on an engine whose time is linear in the text.
+pub(super) fn expression(text: &str, case_insensitive: bool) -> Result<Regex, regex_lite::Error> {
+    RegexBuilder::new(text).case_insensitive(case_insensitive).size_limit(LARGEST_PATTERN).build()
 }
 
 fn is_scalar(value: &Value) -> bool {

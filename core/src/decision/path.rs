@@ -1,11 +1,15 @@
 //! Path patterns, and the normal form in which paths are compared.
 //!
 //! A pattern matches by equality; `*` stands for any run without `/`, `**` for any run; with a final `/` it is
-//! the directory and everything below; without wildcards it also matches as a prefix that ends at a segment.
+//! the directory and everything below; without wildcards it also matches as a prefix that ends at a segment. A pattern
+//! that begins with `^`, as no path does, is a regular expression.
 //!
 //! Of a path, 8 KiB are looked at. A longer one matches no pattern that lets it pass, and each other pattern unless
 //! its beginning cannot.
 
+use regex_lite::Regex;
+
+use super::condition;
 use crate::{Error, ErrorKind, Result};
 
 /// Compiled path patterns.
@@ -21,16 +25,22 @@ pub struct PathSet(Vec<PathPattern>);
 
 impl PathSet {
     /// Compiles patterns: equality or a prefix that ends at a segment; `*` any run without `/`, `**` any run; with a
-    /// final `/` the directory and all below.
+    /// final `/` the directory and all below; with `^` in front a regular expression.
     ///
     /// # Errors
-    /// `INVALID_INPUT` for an empty pattern, `LIMIT_EXCEEDED` for one of more than 256 bytes.
+    /// `INVALID_INPUT` for an empty pattern or an expression that cannot be read, `LIMIT_EXCEEDED` for one of more than
+    /// 256 bytes and for more than 16 expressions.
     pub fn new<T: AsRef<str>>(patterns: impl IntoIterator<Item = T>) -> Result<Self> {
-        patterns
+        let patterns = patterns
             .into_iter()
             .map(|pattern| PathPattern::new(pattern.as_ref()))
-            .collect::<Result<_>>()
-            .map(Self)
+            .collect::<Result<Vec<_>>>()?;
+        let expressions = patterns.iter().filter(|pattern| matches!(pattern, PathPattern::Expression(_)));
+        if expressions.count() > MOST_EXPRESSIONS {
+            let text = format!("more than {MOST_EXPRESSIONS} regular expressions");
+            return Err(Error::new(ErrorKind::LimitExceeded, text).with("limit", MOST_EXPRESSIONS));
+        }
+        Ok(Self(patterns))
     }
 
     /// Whether a raw path, which is brought to its normal form first, matches one of the patterns.
@@ -43,11 +53,14 @@ impl PathSet {
 }
 
 /// A compiled path pattern.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct PathPattern(Vec<Part>);
+#[derive(Clone, Debug)]
+pub(super) enum PathPattern {
+    Parts(Vec<Part>),
+    Expression(Regex),
+}
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Part {
+pub(super) enum Part {
     Byte(u8),
     Segment,
     Anything,
@@ -61,6 +74,10 @@ impl PathPattern {
         if pattern.len() > LONGEST {
             return Err(Error::new(ErrorKind::LimitExceeded, "a path pattern is longer than 256 bytes"));
         }
+        if is_expression(pattern) {
+            let fault = |error| Error::invalid_input(format!("a path pattern: {error}"));
+            return condition::expression(pattern, false).map(Self::Expression).map_err(fault);
+        }
         let mut parts = Vec::with_capacity(pattern.len());
         for byte in pattern.bytes() {
             match (byte, parts.last()) {
@@ -72,33 +89,54 @@ impl PathPattern {
                 (byte, _) => parts.push(Part::Byte(byte)),
             }
         }
-        Ok(Self(parts))
+        Ok(Self::Parts(parts))
     }
 
     /// Whether a normalised path matches. One that is longer than is looked at does not.
     pub fn matches(&self, path: &str) -> bool {
-        path.len() <= MOST_PATH_BYTES && self.compare(path.as_bytes()) == Outcome::Matches
+        path.len() <= MOST_PATH_BYTES
+            && match self {
+                Self::Parts(parts) => compare(parts, path.as_bytes()) == Outcome::Matches,
+                Self::Expression(expression) => expression.is_match(path),
+            }
     }
 
     /// As [`PathPattern::matches`], but one that is longer than is looked at does unless its beginning cannot.
     pub fn may_match(&self, path: &str) -> bool {
-        match path.as_bytes().get(..MOST_PATH_BYTES) {
-            Some(beginning) if path.len() > MOST_PATH_BYTES => self.compare(beginning) != Outcome::Fails,
-            _ => self.matches(path),
+        match (self, path.as_bytes().get(..MOST_PATH_BYTES)) {
+            (_, None) => self.matches(path),
+            (_, Some(whole)) if whole.len() == path.len() => self.matches(path),
+            (Self::Parts(parts), Some(beginning)) => compare(parts, beginning) != Outcome::Fails,
+            (Self::Expression(_), Some(_)) => true,
         }
     }
+}
 
-    fn compare(&self, path: &[u8]) -> Outcome {
-        let has_wildcard = self.0.iter().any(|part| !matches!(part, Part::Byte(_)));
-        let is_directory = self.0.last() == Some(&Part::Byte(b'/'));
-        // Where the pattern may stop before the path ends.
-        let may_stop =
-            |rest: &[u8]| rest.is_empty() || is_directory || (!has_wildcard && rest.first() == Some(&b'/'));
-        let outcome = run(&self.0, path, may_stop);
-        match self.0.split_last() {
-            Some((_, directory)) if is_directory => outcome.max(run(directory, path, <[u8]>::is_empty)),
-            _ => outcome,
+impl PartialEq for PathPattern {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Parts(own), Self::Parts(other)) => own == other,
+            (Self::Expression(own), Self::Expression(other)) => own.as_str() == other.as_str(),
+            _ => false,
         }
+    }
+}
+
+/// Whether a pattern is a regular expression.
+pub(super) fn is_expression(pattern: &str) -> bool {
+    pattern.starts_with('^')
+}
+
+fn compare(parts: &[Part], path: &[u8]) -> Outcome {
+    let has_wildcard = parts.iter().any(|part| !matches!(part, Part::Byte(_)));
+    let is_directory = parts.last() == Some(&Part::Byte(b'/'));
+    // Where the pattern may stop before the path ends.
+    let may_stop =
+        |rest: &[u8]| rest.is_empty() || is_directory || (!has_wildcard && rest.first() == Some(&b'/'));
+    let outcome = run(parts, path, may_stop);
+    match parts.split_last() {
+        Some((_, directory)) if is_directory => outcome.max(run(directory, path, <[u8]>::is_empty)),
+        _ => outcome,
     }
 }
 
@@ -220,6 +258,7 @@ fn digit(hexadecimal: u8) -> u8 {
 }
 
 const LONGEST: usize = 256;
+const MOST_EXPRESSIONS: usize = 16;
 const MOST_PATH_BYTES: usize = 8_192;
 
 #[cfg(test)]
@@ -263,6 +302,35 @@ mod tests {
         ] {
             assert!(!matches(pattern, path), "{pattern} {path}");
         }
+    }
+
+    #[test]
+    fn what_begins_with_a_circumflex_is_a_regular_expression() {
+        for (pattern, path) in [
+            (r"^/(health|ready)$", "/ready"),
+            (r"^/v[0-9]+/", "/v12/status"),
+            (r"^(?s:.*)\.(?i:png)$", "/a/b\nc.PNG"),
+            (r"^(?s:.*)(?i:^\/V\d+\/)", "/v1/status"),
+            (r"^/admin", "/public/../%61dmin/x"),
+        ] {
+            assert!(matches(pattern, path), "{pattern} {path}");
+        }
+        for (pattern, path) in [(r"^/(health|ready)$", "/health/x"), (r"^/v[0-9]+/", "/a/v1/"), ("^/A", "/a")]
+        {
+            assert!(!matches(pattern, path), "{pattern} {path}");
+        }
+        let long = format!("/{}", "a".repeat(MOST_PATH_BYTES));
+        let pattern = PathPattern::new("^/a").unwrap();
+        assert!(!pattern.matches(&long) && pattern.may_match(&long) && !pattern.may_match("/b"));
+        for unreadable in ["^(", "^(?=a)", r"^(a)\1", "^(a{1000}){1000}"] {
+            assert_eq!(
+                PathPattern::new(unreadable).unwrap_err().kind(),
+                ErrorKind::InvalidInput,
+                "{unreadable}"
+            );
+        }
+        assert!(PathSet::new(vec!["^/a"; 16]).is_ok());
+        assert_eq!(PathSet::new(vec!["^/a"; 17]).unwrap_err().kind(), ErrorKind::LimitExceeded);
     }
 
     #[test]

@@ -64,9 +64,9 @@ pub struct Policy {
     pub allow_list: Vec<ListEntry>,
     /// Who is kept out.
     pub deny_list: Vec<ListEntry>,
-    /// Path patterns where the policy does not apply.
+    /// Path patterns where the policy does not apply; what begins with `^` is a regular expression.
     pub excluded_paths: Vec<String>,
-    /// Path patterns where the policy applies; everywhere when empty.
+    /// Path patterns where the policy applies, as `excluded_paths`; everywhere when empty.
     pub included_paths: Vec<String>,
     /// Rules, by priority and then by place.
     pub rules: Vec<Rule>,
@@ -194,7 +194,7 @@ pub struct Rule {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PathRule {
-    /// The path pattern.
+    /// The path pattern, or with `^` in front a regular expression.
     pub pattern: String,
     /// What to do.
     pub action: Action,

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::request::Incoming;
 use super::{GuardOptions, GuardResponse, RedirectMode};
 use crate::decision::{Action, Decision, MatchType, Policy, Reason};
-use crate::signature::accept_signature;
+use crate::signature::{accept_signature, uri};
 use crate::{Error, Result};
 
 /// What a decision comes to.
@@ -27,6 +27,8 @@ pub(super) struct Answers {
     redirect_url: Option<String>,
     tells_reason: bool,
     challenge_url: Option<String>,
+    /// The names of this site, in lower case.
+    authorities: Vec<String>,
 }
 
 impl Answers {
@@ -58,12 +60,14 @@ impl Answers {
             redirect_url: policy.redirect_url.clone(),
             tells_reason: options.redirect_reason,
             challenge_url: options.challenge_url.clone(),
+            authorities: options.authorities.iter().map(|name| name.to_ascii_lowercase()).collect(),
         })
     }
 
     /// What a decision about a request comes to.
     ///
-    /// The place to which visitors are sent lets them in: else they would be sent in a circle.
+    /// The place to which visitors are sent lets them in: else they would be sent in a circle. Where only the request
+    /// says that it is that place, its visitor is refused instead.
     pub fn course(&self, decision: &Decision, request: &Incoming<'_>) -> Course {
         let address = decision.redirect_url.as_deref().filter(|address| is_address(address));
         let destination = match decision.action {
@@ -71,7 +75,8 @@ impl Answers {
             Action::Instruct => self.redirect_url.as_deref(),
             _ => address,
         };
-        if destination.is_some_and(|address| leads_here(address, request)) {
+        let leads_here = destination.is_some_and(|address| names_page(address, request));
+        if leads_here && destination.is_some_and(|address| self.is_own(address)) {
             return Course::Pass;
         }
         let answer = match decision.action {
@@ -80,7 +85,7 @@ impl Answers {
                 Some(path) => return Course::Rewrite(path.to_owned()),
                 None => self.blocked(decision, request),
             },
-            Action::Redirect => match (address, self.redirect_mode) {
+            Action::Redirect => match (address.filter(|_| !leads_here), self.redirect_mode) {
                 (Some(address), RedirectMode::Http) => self.redirected(decision, address),
                 (Some(_), RedirectMode::Instruct) => Self::instructed(decision, address),
                 (None, _) => self.blocked(decision, request),
@@ -167,6 +172,12 @@ impl Answers {
         let mut answer = json_answer(429, &coded(message, "POLICY_DELAYED", decision));
         answer.headers.push(("Retry-After".to_owned(), DELAY_SECONDS.to_owned()));
         answer
+    }
+
+    /// Whether an address is a page of this site: a path, or one with a name of the site.
+    fn is_own(&self, address: &str) -> bool {
+        let host = address.split_once("://").map(|(_, behind)| uri::split_authority(behind).0);
+        host.is_none_or(|host| self.authorities.contains(&host.to_ascii_lowercase()))
     }
 
     fn message_of<'a>(&'a self, decision: &'a Decision) -> &'a str {
@@ -291,19 +302,11 @@ fn with_reason(address: &str, reason: Reason) -> String {
     format!("{front}{separator}reason={}{fragment}", name_of(reason))
 }
 
-/// Whether an address is the page that is being asked for.
-fn leads_here(address: &str, request: &Incoming<'_>) -> bool {
-    let path = match address.split_once("://") {
-        None => address,
-        Some((_, behind)) => {
-            let (host, path) = behind.find('/').map_or((behind, "/"), |place| behind.split_at(place));
-            if request.host().as_deref() != Some(&*host.to_ascii_lowercase()) {
-                return false;
-            }
-            path
-        }
-    };
-    path.split(['?', '#']).next() == Some(request.path())
+/// Whether an address is the page that is being asked for, if the host that the request names is this site.
+fn names_page(address: &str, request: &Incoming<'_>) -> bool {
+    let host = address.split_once("://").map(|(_, behind)| uri::split_authority(behind).0);
+    let names_host = host.is_none_or(|host| request.host().as_deref() == Some(&*host.to_ascii_lowercase()));
+    names_host && uri::path_and_query(address).0.split('#').next() == Some(request.path())
 }
 
 /// A path or an http address, of characters that a header and a page can hold.

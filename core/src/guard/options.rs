@@ -25,10 +25,11 @@ pub struct GuardOptions {
     pub confidence_threshold: Option<f64>,
     /// The site's policy; the shortcuts below are added to it.
     pub policy: Option<Policy>,
-    /// Path patterns where nothing is looked at.
+    /// Path patterns where nothing is looked at: `*` stands for any run without `/`, `**` for any run, and what begins
+    /// with `^` is a regular expression, without look-around and back references.
     #[serde(alias = "skipPaths")]
     pub skip_paths: Vec<String>,
-    /// Path patterns that alone are looked at; everything when empty.
+    /// Path patterns, as `skip_paths`, that alone are looked at; everything when empty.
     #[serde(alias = "includePaths")]
     pub include_paths: Vec<String>,
     /// Agents that are let in, unless their identity is false.
@@ -43,7 +44,8 @@ pub struct GuardOptions {
     /// Addresses and ranges that are kept out.
     #[serde(alias = "blockedIps")]
     pub blocked_ips: Vec<String>,
-    /// Where `redirect` sends a visitor, and what `instruct` links to.
+    /// Where `redirect` sends a visitor, and what `instruct` links to. Everybody may see that page, if it is a path or
+    /// its host one of `authorities`; a host that the request alone names is the visitor's word.
     #[serde(alias = "redirectUrl")]
     pub redirect_url: Option<String>,
     /// The path, with or without query, whose content `rewrite` answers with.
@@ -74,7 +76,8 @@ pub struct GuardOptions {
     #[serde(alias = "allowTestKeys")]
     pub allow_test_keys: bool,
     /// The names under which the site is served, for example `shop.example`: a signature for any other is not
-    /// accepted. When empty, a signature counts for whatever name the request gives.
+    /// accepted, and an address with any other is not a page of this site. When empty, a signature counts for whatever
+    /// name the request gives.
     pub authorities: Vec<String>,
     /// Whether the pace of each visitor's requests is looked at, in the memory of this process.
     #[serde(alias = "countRequests")]

@@ -3,8 +3,9 @@
 use super::LONGEST_LIST;
 use super::expression::{Comparison, Expression, Value};
 use super::field::{Field, FieldType, Operator};
-use super::mistake::{Mistake, Place, suggestion};
+use super::mistake::{Mistake, Place};
 use crate::agent::IpSet;
+use crate::suggestion::suggestion;
 
 /// A value as it was read, before it is known what the field takes.
 #[derive(Clone, Debug)]

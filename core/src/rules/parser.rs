@@ -4,9 +4,10 @@ use super::check::{self, Literal};
 use super::expression::Expression;
 use super::field::{Field, FieldType, Operator};
 use super::lexer::{Kind, Lexer, Token};
-use super::mistake::{Mistake, Place, suggestion};
+use super::mistake::{Mistake, Place};
 use super::{DEEPEST_NESTING, LONGEST_EXPRESSION, LONGEST_LIST, LONGEST_STRING, MOST_NODES};
 use crate::Result;
+use crate::suggestion::suggestion;
 
 pub(super) fn parse(text: &str) -> Result<Expression> {
     if text.len() > LONGEST_EXPRESSION {

@@ -1,7 +1,7 @@
 //! The parts of a URI as they stand, nothing decoded.
 
 /// `authority` and the rest, of what follows `://`.
-pub(super) fn split_authority(text: &str) -> (&str, &str) {
+pub(crate) fn split_authority(text: &str) -> (&str, &str) {
     let end = text.find(['/', '?', '#']).unwrap_or(text.len());
     text.split_at_checked(end).unwrap_or((text, ""))
 }

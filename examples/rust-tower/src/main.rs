@@ -7,8 +7,11 @@ use axum::extract::ConnectInfo;
 use axum::routing::get;
 use axum::{Extension, Router};
 use clap::Parser;
-use quivive_middleware::tower::GuardLayer;
-use quivive_middleware::{AgentIdentity, RequireAgent};
+use quivive_middleware::tower::{DetectionLayer, GuardLayer};
+use quivive_middleware::{
+    AgentIdentity, Client, DetectAgents, Detected, GuardOptions, KeyDirectories, Policy, Require,
+    RequireAgent,
+};
 use tokio::net::TcpListener;
 
 /// axum app with routes for verified agents.
@@ -20,6 +23,9 @@ struct Arguments {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:3001")]
     listen: SocketAddr,
+    /// The origin of an agent whose signatures count, besides those of the catalogued agents; may be repeated.
+    #[arg(long)]
+    signer: Vec<String>,
 }
 
 #[tokio::main]
@@ -27,12 +33,22 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     let agents = RequireAgent::at(&arguments.service)?;
     let tokens_only = RequireAgent::at(&arguments.service)?.inline_challenge(false);
+    let signed = DetectAgents::new(GuardOptions {
+        policy: Some(Policy { require: Require::Signed, ..Policy::default() }),
+        ..GuardOptions::default()
+    })?;
+    let directories = KeyDirectories::new(&Client::new()?);
+    let directories = arguments.signer.iter().try_fold(directories, |known, origin| known.trust(origin))?;
+    let signed = DetectionLayer::new(signed.directories(directories));
     let app = Router::new()
+        .route("/for-signers", get(greet_signer).layer(signed))
         .route("/for-agents", get(greet).layer(guarded_by(agents)))
         .route("/with-token", get(greet).layer(guarded_by(tokens_only)))
         .route(
             "/",
-            get(|| async { "Everybody may read this. /for-agents and /with-token are for agents.\n" }),
+            get(|| async {
+                "Everybody may read this. /for-agents, /with-token and /for-signers are for agents.\n"
+            }),
         );
 
     let listener = TcpListener::bind(arguments.listen).await?;
@@ -49,4 +65,10 @@ fn guarded_by(guard: RequireAgent) -> GuardLayer<RequireAgent> {
 
 async fn greet(Extension(agent): Extension<AgentIdentity>) -> String {
     format!("Hello, agent {}.\n", agent.subject)
+}
+
+async fn greet_signer(Extension(detected): Extension<Detected>) -> String {
+    let signer =
+        detected.classification.as_ref().and_then(|seen| seen.verification.signature_agent.as_deref());
+    format!("Hello, {}.\n", signer.unwrap_or("signer"))
 }

@@ -1,15 +1,14 @@
 //! Detection of agents as actix-web middleware.
 
 use std::rc::Rc;
-use std::task::{Context, Poll};
 
-use actix_web::body::{EitherBody, MessageBody};
-use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::body::MessageBody;
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::http::{StatusCode, Uri};
 use actix_web::{Error, HttpMessage, HttpResponse, HttpResponseBuilder};
-use futures::future::{LocalBoxFuture, Ready, ready};
 
+use super::wrap::{Answering, Around, Middleware};
 use crate::detection::{Checking, DetectAgents, Detected, arrived};
 
 /// Puts [`DetectAgents`] in front of an app, scope or resource.
@@ -35,57 +34,15 @@ use crate::detection::{Checking, DetectAgents, Detected, arrived};
 ///
 /// Counters live in the guard: make it once and clone it into every worker. `rewrite` works around a whole app only,
 /// which chooses the route after its middleware.
-#[derive(Clone, Debug)]
-pub struct DetectionTransform {
-    agents: DetectAgents,
-}
+pub type DetectionTransform = Middleware<DetectAgents>;
 
-impl DetectionTransform {
-    /// Middleware with this guard.
-    pub fn new(agents: DetectAgents) -> Self {
-        Self { agents }
-    }
-}
-
-impl<S, B> Transform<S, ServiceRequest> for DetectionTransform
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
-    B: MessageBody + 'static,
-{
-    type Response = ServiceResponse<EitherBody<B>>;
-    type Error = Error;
-    type Transform = DetectionService<S>;
-    type InitError = ();
-    type Future = Ready<Result<Self::Transform, ()>>;
-
-    fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(DetectionService { agents: self.agents.clone(), service: Rc::new(service) }))
-    }
-}
-
-/// A service behind [`DetectAgents`]; made by [`DetectionTransform`].
-#[derive(Debug)]
-pub struct DetectionService<S> {
-    agents: DetectAgents,
-    service: Rc<S>,
-}
-
-impl<S, B> Service<ServiceRequest> for DetectionService<S>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
-    B: MessageBody + 'static,
-{
-    type Response = ServiceResponse<EitherBody<B>>;
-    type Error = Error;
-    type Future = LocalBoxFuture<'static, Result<Self::Response, Error>>;
-
-    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.service.poll_ready(context)
-    }
-
-    fn call(&self, mut request: ServiceRequest) -> Self::Future {
-        let checking = check(&self.agents, &request);
-        let service = Rc::clone(&self.service);
+impl Around for DetectAgents {
+    fn around<S, B>(&self, mut request: ServiceRequest, service: Rc<S>) -> Answering<B>
+    where
+        S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+        B: MessageBody + 'static,
+    {
+        let checking = check(self, &request);
         Box::pin(async move {
             let detected = checking.outcome().await;
             let mut response = if detected.response.is_some() {

@@ -1,10 +1,9 @@
 //! First-party ingest as actix-web middleware.
 
 use std::rc::Rc;
-use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, EitherBody, MessageBody, to_bytes};
-use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse};
 use actix_web::error::ErrorInternalServerError;
 use actix_web::http::header::{
     self, CACHE_CONTROL as CACHE_CONTROL_HEADER, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
@@ -13,9 +12,9 @@ use actix_web::http::header::{
 use actix_web::{Error, HttpMessage, HttpResponse};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-use futures::future::{LocalBoxFuture, Ready, ready};
 use http::StatusCode;
 
+use super::wrap::{Answering, Around, Middleware};
 use super::{facts, response};
 use crate::facts::Facts;
 use crate::first_party::FirstParty;
@@ -41,70 +40,28 @@ use crate::guard::{Answer, text};
 /// # let _ = app;
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug)]
-pub struct FirstPartyTransform {
-    first_party: FirstParty,
-}
+pub type FirstPartyTransform = Middleware<FirstParty>;
 
-impl FirstPartyTransform {
-    /// Middleware of this site.
-    pub fn new(first_party: FirstParty) -> Self {
-        Self { first_party }
-    }
-}
-
-impl<S, B> Transform<S, ServiceRequest> for FirstPartyTransform
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
-    B: MessageBody + 'static,
-{
-    type Response = ServiceResponse<EitherBody<B>>;
-    type Error = Error;
-    type Transform = FirstPartyService<S>;
-    type InitError = ();
-    type Future = Ready<Result<Self::Transform, ()>>;
-
-    fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(FirstPartyService { first_party: self.first_party.clone(), service: Rc::new(service) }))
-    }
-}
-
-/// A service with first-party ingest; made by [`FirstPartyTransform`].
-#[derive(Debug)]
-pub struct FirstPartyService<S> {
-    first_party: FirstParty,
-    service: Rc<S>,
-}
-
-impl<S, B> Service<ServiceRequest> for FirstPartyService<S>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
-    B: MessageBody + 'static,
-{
-    type Response = ServiceResponse<EitherBody<B>>;
-    type Error = Error;
-    type Future = LocalBoxFuture<'static, Result<Self::Response, Error>>;
-
-    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.service.poll_ready(context)
-    }
-
-    fn call(&self, mut request: ServiceRequest) -> Self::Future {
+impl Around for FirstParty {
+    fn around<S, B>(&self, mut request: ServiceRequest, service: Rc<S>) -> Answering<B>
+    where
+        S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+        B: MessageBody + 'static,
+    {
         let is_https = request.app_config().secure();
         let facts = facts(&request).with_https(is_https);
-        let first_party = self.first_party.clone();
-        if first_party.is_proxy(facts.path()) {
+        if self.is_proxy(facts.path()) {
+            let site = self.clone();
             return Box::pin(async move {
                 let query = request.query_string().to_owned();
-                let answer = proxy(&first_party, &facts, &query, request.take_payload()).await;
+                let answer = proxy(&site, &facts, &query, request.take_payload()).await;
                 Ok(request.into_response(response(answer)).map_into_right_body())
             });
         }
-        let visit = first_party.begin(facts);
+        let visit = self.begin(facts);
         if let Some(visit) = &visit {
             request.extensions_mut().insert(visit.page().clone());
         }
-        let service = Rc::clone(&self.service);
         Box::pin(async move {
             let response = service.call(request).await?;
             match visit {

@@ -1,20 +1,16 @@
 //! First-party ingest as a tower layer.
 
-use std::net::IpAddr;
-use std::sync::Arc;
-use std::task::{Context, Poll};
-
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::header::{CACHE_CONTROL as CACHE_CONTROL_HEADER, SET_COOKIE};
 use http::header::{CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use http::{Extensions, HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
-use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{GuardBody, Hooks};
+use super::GuardBody;
+use super::wrap::{Around, Finders, WrapLayer};
 use crate::facts::Facts;
 use crate::first_party::FirstParty;
 use crate::first_party::track::{CACHE_CONTROL, Html, REMOVED_HEADERS, Visit};
@@ -44,95 +40,30 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// An axum layer covers the routes of its router only; so that the proxy's path reaches it, give the router a fallback
 /// (`Router::fallback`), which layers cover, too.
-#[derive(Clone)]
-pub struct FirstPartyLayer {
-    first_party: FirstParty,
-    hooks: Hooks,
-}
+pub type FirstPartyLayer = WrapLayer<FirstParty>;
 
-impl FirstPartyLayer {
-    /// A layer of this site; the address of the connection is the extension `IpAddr` or `SocketAddr`, if any.
-    pub fn new(first_party: FirstParty) -> Self {
-        Self { first_party, hooks: Hooks::default() }
-    }
-
-    /// How to find the address of the connection; with axum
-    /// `|extensions| extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip())`.
-    #[must_use]
-    pub fn peer(mut self, find: impl Fn(&Extensions) -> Option<IpAddr> + Send + Sync + 'static) -> Self {
-        self.hooks.peer = Arc::new(find);
-        self
-    }
-
-    /// How to find the whole path of the request, without query, inside of nested routers; as
-    /// [`GuardLayer::path`](super::GuardLayer::path).
-    #[must_use]
-    pub fn path(mut self, find: impl Fn(&Extensions) -> Option<String> + Send + Sync + 'static) -> Self {
-        self.hooks.path = Arc::new(find);
-        self
-    }
-}
-
-impl std::fmt::Debug for FirstPartyLayer {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_tuple("FirstPartyLayer").field(&self.first_party).finish()
-    }
-}
-
-impl<S> Layer<S> for FirstPartyLayer {
-    type Service = FirstPartyService<S>;
-
-    fn layer(&self, service: S) -> Self::Service {
-        FirstPartyService { first_party: self.first_party.clone(), hooks: self.hooks.clone(), service }
-    }
-}
-
-/// A service with first-party ingest; made by [`FirstPartyLayer`].
-#[derive(Clone)]
-pub struct FirstPartyService<S> {
-    first_party: FirstParty,
-    hooks: Hooks,
-    service: S,
-}
-
-impl<S: std::fmt::Debug> std::fmt::Debug for FirstPartyService<S> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut text = formatter.debug_struct("FirstPartyService");
-        text.field("first_party", &self.first_party).field("service", &self.service).finish_non_exhaustive()
-    }
-}
-
-impl<S, B, R> Service<Request<B>> for FirstPartyService<S>
+impl<S, B, R> Around<S, B, R> for FirstParty
 where
-    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    S: Service<Request<B>, Response = Response<R>> + Send + 'static,
     S::Future: Send,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
     R: Body<Data = Bytes> + Send + 'static,
 {
-    type Response = Response<GuardBody<R>>;
-    type Error = S::Error;
-    type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
+    type Future = BoxFuture<'static, Result<Response<GuardBody<R>>, S::Error>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.service.poll_ready(context)
-    }
-
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let facts = self.hooks.facts(&request);
-        let first_party = self.first_party.clone();
-        if first_party.is_proxy(facts.path()) {
-            return Box::pin(async move { Ok(proxy(&first_party, &facts, request).await.map(own)) });
+    fn around(&self, finders: &Finders, mut request: Request<B>, mut service: S) -> Self::Future {
+        let facts = finders.facts(&request);
+        if self.is_proxy(facts.path()) {
+            let site = self.clone();
+            return Box::pin(async move { Ok(proxy(&site, &facts, request).await.map(own)) });
         }
-        let visit = first_party.begin(facts);
+        let visit = self.begin(facts);
         if let Some(visit) = &visit {
             request.extensions_mut().insert(visit.page().clone());
         }
-        // The service that was made ready is the one to call; its clone waits for the next request.
-        let clone = self.service.clone();
-        let mut ready = std::mem::replace(&mut self.service, clone);
         Box::pin(async move {
-            let response = ready.call(request).await?;
+            let response = service.call(request).await?;
             Ok(match visit {
                 Some(visit) => track(visit, response).await,
                 None => response.map(Either::Left),

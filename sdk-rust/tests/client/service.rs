@@ -29,6 +29,8 @@ pub struct Service {
     pub life: AtomicI64,
     pub is_down: std::sync::atomic::AtomicBool,
     pub refuses_refresh: std::sync::atomic::AtomicBool,
+    /// Events that came.
+    pub busy: AtomicUsize,
     pub solved: AtomicUsize,
     pub refreshed: AtomicUsize,
     pub keys_asked: AtomicUsize,
@@ -49,6 +51,7 @@ impl Service {
             life: AtomicI64::new(3600),
             is_down: false.into(),
             refuses_refresh: false.into(),
+            busy: AtomicUsize::new(0),
             solved: AtomicUsize::new(0),
             refreshed: AtomicUsize::new(0),
             keys_asked: AtomicUsize::new(0),
@@ -63,6 +66,8 @@ impl Service {
             .route("/v1/challenges/{id}/verify", post(hybrid_answer))
             .route("/v1/sessions/{session}/verdict", get(verdict))
             .route("/api/v1/detect", post(detect))
+            .route("/api/v1/event", post(event))
+            .route("/api/v1/projects/{project}/analytics", get(analytics))
             .route("/.well-known/jwks.json", get(keys))
             .route("/with-token", get(with_token))
             .route("/inline", get(inline).post(inline))
@@ -301,6 +306,34 @@ async fn verdict(Path(session): Path<String>, headers: HeaderMap) -> Response {
         "moved" => (StatusCode::FOUND, [(header::LOCATION, "/v1/sessions/block/verdict")]).into_response(),
         other => panic!("unexpected session {other}"),
     }
+}
+
+/// Busy at first, as often as the event says; then it tells the event's id and how often it came.
+async fn event(State(service): Shared, headers: HeaderMap, Json(body): Json<Value>) -> Response {
+    assert_eq!(headers["x-agentshield-key"], "as_test_1");
+    assert_eq!(headers["x-agentshield-project"], "proj_2");
+    let times = service.busy.fetch_add(1, Ordering::SeqCst);
+    let (status, busy) = match body["event"].as_str().unwrap() {
+        "busy" => (StatusCode::TOO_MANY_REQUESTS, times < 2),
+        "faulty" => (StatusCode::BAD_GATEWAY, times < 1),
+        "later" => (StatusCode::TOO_MANY_REQUESTS, true),
+        "wrong" => (StatusCode::BAD_REQUEST, true),
+        other => panic!("unexpected event {other}"),
+    };
+    if busy {
+        let wait = if body["event"] == "later" { "31" } else { "0" };
+        let body = json!({"error": {"code": "REFUSED", "message": "no", "details": {}}});
+        return (status, [(header::RETRY_AFTER, wait)], Json(body)).into_response();
+    }
+    Json(json!({"success": true, "eventId": body["id"]})).into_response()
+}
+
+async fn analytics(Path(project): Path<String>, Query(query): Query<HashMap<String, String>>) -> Json<Value> {
+    assert_eq!((&*project, &*query["period"], &*query["metrics"]), ("proj_2", "week", "agents,bots"));
+    assert_eq!(query.len(), 2);
+    let series = json!([{"date": "2026-02-09", "bots": 7}]);
+    Json(json!({"period": "week", "startDate": "2026-02-09", "endDate": "2026-02-15", "timeSeries": series,
+                "agents": [{"agentId": "openai-gptbot"}]}))
 }
 
 async fn detect(headers: HeaderMap, Json(body): Json<Value>) -> Response {

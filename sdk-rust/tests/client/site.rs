@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use quivive::Client;
-use quivive::agentshield::Visit;
+use quivive::agentshield::{AnalyticsQuery, TrackedEvent, Visit};
 use quivive::botect::{Context, Verdict};
 use quivive::core::decision::Action;
 
@@ -63,4 +63,42 @@ async fn visit_is_detected() {
     assert!(detection.is_bot && detection.details.user_agent_bot && detection.bot_type == "crawler");
     let error = client.agentshield("as_test_2").detect(&visit).await.unwrap_err();
     assert_eq!((error.code(), error.service_message()), ("UNAUTHORIZED", Some("unknown key")));
+}
+
+#[tokio::test]
+async fn an_event_is_sent_again_with_one_id_while_that_may_help() {
+    for (name, times, code) in [
+        ("busy", 3, None),
+        ("faulty", 2, None),
+        // It asks for more patience than anybody has.
+        ("later", 1, Some("REFUSED")),
+        ("wrong", 1, Some("REFUSED")),
+    ] {
+        let service = Service::start().await;
+        let shield = service.client().agentshield("as_test_1").for_project("proj_2");
+        let event = TrackedEvent { event: name.to_owned(), ..TrackedEvent::default() };
+        let sent = shield.event(&event).await;
+        assert_eq!(service.count(&service.busy), times, "{name}");
+        match code {
+            Some(code) => assert_eq!(sent.unwrap_err().code(), code, "{name}"),
+            None => assert_eq!(sent.unwrap().event_id.len(), 32, "{name}"),
+        }
+    }
+    let nowhere = Client::builder().url("http://127.0.0.1:1").build().unwrap().agentshield("as_\n");
+    assert_eq!(nowhere.event(&TrackedEvent::default()).await.unwrap_err().code(), "INVALID_INPUT");
+}
+
+#[tokio::test]
+async fn only_the_figures_that_are_asked_for_are_read() {
+    let service = Service::start().await;
+    let shield = service.client().agentshield("as_test_1");
+    let metrics = vec!["agents".to_owned(), "bots".to_owned()];
+    let query = AnalyticsQuery { period: Some("week".to_owned()), metrics, ..AnalyticsQuery::default() };
+    let figures = shield.projects().analytics("proj_2", &query).await.unwrap();
+    assert!(figures.summary.is_none() && figures.bot_types.is_none());
+    let series = figures.time_series.unwrap();
+    assert_eq!((series[0].bots, series[0].humans), (Some(7), None));
+    assert_eq!(figures.more["agents"][0]["agentId"], "openai-gptbot");
+    let error = shield.projects().analytics("../keys", &query).await.unwrap_err();
+    assert_eq!(error.code(), "INVALID_INPUT");
 }

@@ -97,11 +97,12 @@ async fn agents(
     let links = Query::of(&uri);
     query.finish(())?;
 
+    let project = reader.project(&app).await?;
     let tallies = if has_range {
         let wanted = Wanted { bots: false, tallies: true };
-        figures::figures(&app, &reader.project, range, Period::Month, wanted).await?.tallies
+        figures::figures(&app, &project, range, Period::Month, wanted).await?.tallies
     } else {
-        app.storage.events().tallies(figures::present(&app, reader.project.id, Slot::Ever)).await?
+        app.storage.events().tallies(figures::present(&app, project.id, Slot::Ever)).await?
     };
     let all = items(&app, &tallies);
     let pagination = page.of(all.len() as u64);

@@ -96,6 +96,15 @@ impl ApiKey {
         }
     }
 
+    /// As [`project`](Self::project), for what visitors do: the project has to be in use.
+    ///
+    /// # Errors
+    /// As [`project`](Self::project), and `FORBIDDEN` with the reason `project` for one that is inactive.
+    pub async fn active_project(&self, app: &App, headers: &HeaderMap) -> Result<Project> {
+        let project = self.project(app, headers).await?;
+        if project.is_active { Ok(project) } else { Err(Failure::forbidden("project")) }
+    }
+
     /// The project of a `proj_` id.
     ///
     /// # Errors

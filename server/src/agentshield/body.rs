@@ -91,6 +91,22 @@ impl Reader {
         }
     }
 
+    /// A text of at most `most` characters.
+    pub fn characters(
+        &mut self,
+        object: &Map<String, Value>,
+        name: &str,
+        path: &str,
+        most: usize,
+    ) -> Option<String> {
+        let text = self.text(object, name, path, most.saturating_mul(char::MAX_LEN_UTF8))?;
+        if text.chars().count() > most {
+            self.push(Fault::new(path, "too_long").with("max", most));
+            return None;
+        }
+        Some(text)
+    }
+
     /// A truth value.
     pub fn truth(&mut self, object: &Map<String, Value>, name: &str, path: &str) -> Option<bool> {
         let value = object.get(name)?.as_bool();

@@ -44,9 +44,9 @@ impl Readers {
     }
 }
 
-/// Whether pages of an origin may send events by a pixel.
-pub fn is_allowed(settings: &PixelSettings, origin: &HeaderValue) -> bool {
-    let host = origin.to_str().ok().and_then(host).unwrap_or_default();
+/// Whether a page, by its origin or address, may send events by a pixel.
+pub fn is_allowed(settings: &PixelSettings, page: &HeaderValue) -> bool {
+    let host = page.to_str().ok().and_then(host).unwrap_or_default();
     settings.allows_host(host)
 }
 
@@ -60,9 +60,10 @@ pub fn preflight(methods: &'static str) -> Response {
     (StatusCode::NO_CONTENT, allowed).into_response()
 }
 
-/// The host of an origin, without its port.
-fn host(origin: &str) -> Option<&str> {
-    let (_, authority) = origin.split_once("://")?;
+/// The host of an origin or an address, without its port.
+fn host(page: &str) -> Option<&str> {
+    let (_, rest) = page.split_once("://")?;
+    let authority = rest.split(['/', '?', '#', '\\']).next()?.rsplit('@').next()?;
     if let Some((address, _)) = authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         return Some(address);
     }
@@ -87,6 +88,10 @@ mod tests {
             ("https://[2001:db8::1]:8443", true),
             ("https://example.org.evil.example", false),
             ("https://evil.example/example.org", false),
+            ("https://example.org/a?b=://evil.example#c", true),
+            ("https://evil.example?://example.org", false),
+            ("https://evil.example\\@example.org", false),
+            ("https://example.org:a@evil.example/", false),
             ("null", false),
             ("", false),
         ] {

@@ -176,7 +176,7 @@ async fn detect(State(app): State<App>, key: ApiKey, request: Request) -> Result
     let (parts, body) = request.into_parts();
     let wanted = Wanted::read(&parts)?;
     key.require(Scope::Detect)?;
-    let project = key.project(&app, &parts.headers).await?;
+    let project = key.active_project(&app, &parts.headers).await?;
     let body = body::collect(body, BODY_LIMIT).await?;
     let described = DetectRequest::read(&body, project.detection.threshold, app.now())?;
     Ok(Json(answer(&app, &key, &project, described, &wanted).await))
@@ -208,7 +208,7 @@ async fn detect_caller(
     let (parts, _) = request.into_parts();
     let wanted = Wanted::read(&parts)?;
     key.require(Scope::Detect)?;
-    let project = key.project(&app, &parts.headers).await?;
+    let project = key.active_project(&app, &parts.headers).await?;
     let facts = facts_of(&app, &parts, ip, project.detection.threshold);
     let described = DetectRequest { facts, session_id: None, is_recorded: true };
     Ok(Json(answer(&app, &key, &project, described, &wanted).await))

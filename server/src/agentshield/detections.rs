@@ -19,6 +19,7 @@ use super::reader::ReadProject;
 use super::wire::{ErrorBody, Failure, Fault, Result};
 use crate::app::App;
 use crate::flows::detection::STREAM;
+use crate::flows::detection::figures::{self, Range};
 use crate::flows::detection::row::{Row, TYPES, name};
 use crate::storage::{Event, EventQuery};
 use crate::tenant::Project;
@@ -98,12 +99,14 @@ async fn list(
 ) -> Result<(HeaderMap, Json<DetectionList>)> {
     let mut query = Query::of(&uri);
     let page = Page::read(&mut query, 50, 1_000);
-    let filter = filter(&mut query, &reader.project);
+    let filter = filter(&mut query);
     let include = Include::read(&mut query);
     let links = Query::of(&uri);
     query.finish(())?;
 
-    let total = count(&app, &filter).await?;
+    let project = reader.project(&app).await?;
+    let filter = of_project(&project, filter);
+    let total = count(&app, &project, &filter).await?;
     let query = EventQuery { skip: bounded(page.skip()), limit: bounded(page.limit()), ..filter };
     let events = app.storage.events().scan(query).await?;
     let detections = events.into_iter().filter_map(|event| item(&app, event, &include)).collect();
@@ -129,10 +132,9 @@ async fn list(
     ),
 )]
 async fn get(State(app): State<App>, reader: ReadProject, uri: Uri) -> Result<Json<DetectionItem>> {
-    let mut query = Query::of(&uri);
-    let include = Include::read(&mut query);
-    let include = query.finish(include)?;
-    let found = app.storage.events().find(STREAM, &reader.project.id.to_string(), &reader.id).await?;
+    let include = Include::of(&uri)?;
+    let project = reader.project(&app).await?;
+    let found = app.storage.events().find(STREAM, &project.id.to_string(), &reader.id).await?;
     let found = found.and_then(|event| item(&app, event, &include));
     Ok(Json(found.ok_or_else(|| Failure::not_found("detection"))?))
 }
@@ -142,8 +144,13 @@ pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
 }
 
-/// Reads the parameters that say which detections are meant.
-pub fn filter(query: &mut Query<'_>, project: &Project) -> EventQuery {
+/// Detections of a project alone.
+pub fn of_project(project: &Project, filter: EventQuery) -> EventQuery {
+    EventQuery { project: project.id.to_string(), ..filter }
+}
+
+/// Reads the parameters that say which detections are meant, of whatever project.
+pub fn filter(query: &mut Query<'_>) -> EventQuery {
     let (from, to) = dates::range(query);
     let names = TYPES.map(|(_, name)| name);
     let mut labels = query.choices("botType", &names);
@@ -171,7 +178,6 @@ pub fn filter(query: &mut Query<'_>, project: &Project) -> EventQuery {
     let (least_score, most_score) = (query.share("minConfidence"), query.share("maxConfidence"));
     EventQuery {
         kind: STREAM.to_owned(),
-        project: project.id.to_string(),
         labels: labels.into_iter().map(str::to_owned).collect(),
         least_score,
         most_score,
@@ -183,13 +189,24 @@ pub fn filter(query: &mut Query<'_>, project: &Project) -> EventQuery {
     }
 }
 
-/// How many detections a filter leaves.
+/// How many detections a filter leaves: exactly, but for more than 120,000 of certain types or all, which are counted
+/// from rollups.
 ///
 /// # Errors
 /// As [`bound`].
-pub async fn count(app: &App, filter: &EventQuery) -> Result<u64> {
+async fn count(app: &App, project: &Project, filter: &EventQuery) -> Result<u64> {
+    if !reads_rows(filter) {
+        let to = filter.to.unwrap_or(Timestamp::from_milliseconds(i64::MAX));
+        let range = Range { from: filter.from, to };
+        return Ok(figures::rows(app, project, range, &filter.labels).await?);
+    }
     bound(app, filter).await?;
     Ok(app.storage.events().count(EventQuery { limit: usize::MAX, ..filter.clone() }).await?)
+}
+
+/// Whether rows have to be read to tell whether a filter leaves them.
+fn reads_rows(filter: &EventQuery) -> bool {
+    !filter.members.is_empty() || filter.least_score.is_some() || filter.most_score.is_some()
 }
 
 /// Whether a filter can be answered without reading too much.
@@ -197,9 +214,7 @@ pub async fn count(app: &App, filter: &EventQuery) -> Result<u64> {
 /// # Errors
 /// `INVALID_REQUEST` when too many rows would have to be read for it.
 pub async fn bound(app: &App, filter: &EventQuery) -> Result<()> {
-    let reads_rows =
-        !filter.members.is_empty() || filter.least_score.is_some() || filter.most_score.is_some();
-    if reads_rows {
+    if reads_rows(filter) {
         let candidates = EventQuery {
             members: Vec::new(),
             least_score: None,
@@ -252,4 +267,4 @@ fn bounded(number: u64) -> usize {
 }
 
 /// Rows that one request may have read besides those that it gets.
-const MOST_ROWS: usize = 500_000;
+const MOST_ROWS: usize = 200_000;

@@ -305,7 +305,7 @@ struct Described {
 async fn answer(app: &App, key: &ApiKey, request: Request) -> Result<Enforced> {
     let (parts, body) = request.into_parts();
     key.require(Scope::Detect)?;
-    let project = key.project(app, &parts.headers).await?;
+    let project = key.active_project(app, &parts.headers).await?;
     let body = body::object(&body::collect(body, BODY_LIMIT).await?)?;
     let Described { mut facts, request_id, is_detection_wanted } = read(app, &project, &body)?;
     let request_id = request_id

@@ -166,9 +166,9 @@ pub async fn enter(
     body: axum::body::Body,
     most: usize,
 ) -> Result<(Door, Map<String, Value>)> {
-    let door = Door::open(app, sender.clone(), &parts.headers).await?;
+    Door::knock(app, &sender, &parts.headers).await?;
     let body = body::object(&body::collect(body, most).await?)?;
-    let door = door.named(app, sender, &body, &parts.headers).await?;
+    let door = Door::open_with(app, sender, &body, &parts.headers).await?;
     Ok((door, body))
 }
 

@@ -45,11 +45,12 @@ use crate::storage::EventQuery;
 )]
 async fn export(State(app): State<App>, reader: ReadProject, uri: Uri) -> Result<Response> {
     let mut query = Query::of(&uri);
-    let filter = detections::filter(&mut query, &reader.project);
+    let filter = detections::filter(&mut query);
     let include = Include::read(&mut query);
     let is_table = query.choice("format", &["ndjson", "csv"]) == Some("csv");
     query.finish(())?;
-    detections::count(&app, &filter).await?;
+    let filter = detections::of_project(&reader.project(&app).await?, filter);
+    detections::bound(&app, &filter).await?;
 
     // Rows that come while the answer is written are not in it, so that it ends.
     let to = filter.to.unwrap_or_else(|| app.now().plus_milliseconds(1));

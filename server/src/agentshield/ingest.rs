@@ -85,14 +85,25 @@ async fn admit(app: &App, place: Place, request: Request, next: Next) -> (Respon
     let origin = parts.headers.get(ORIGIN).cloned();
     let is_key = place.body_limit().is_some() && auth::has_key(app, &parts.headers);
     let is_preflight = parts.method == Method::OPTIONS;
-    let identified = identify(app, place, &parts, body).await;
+    // The script is one file for all pages, and a preflight no request of its own.
+    let is_visit = !is_key && !is_preflight && place != Place::Script;
+    if is_visit && let Some((refusal, standing)) = limits::refused_visitor(app, ip).await {
+        let mut response = refusal.into_response();
+        Readers::All.write(response.headers_mut());
+        return (response, standing);
+    }
+    let identified = if is_visit {
+        identify(app, place, &parts, body).await
+    } else {
+        Ok((limits::looked_up(app, ip, by_head(app, place, &parts)).await, body))
+    };
 
     let known = identified.as_ref().ok().map(|(sender, _)| sender);
     let standing = match known {
         Some(Ok(Sender::Visitor(holder))) => {
             let payer = Payer::Pixel(holder);
-            // The script is one file for all pages, and a preflight no request of its own.
-            let is_free = is_preflight || place == Place::Script;
+            // What a pixel refuses is none that its account has to pay for.
+            let is_free = !is_visit || !sender::is_welcome(holder, &parts.headers);
             if is_free { limits::report(app, payer) } else { limits::admit(app, payer).await }
         }
         Some(Ok(Sender::Server(holder, _))) => limits::admit(app, Payer::Account(&holder.account)).await,
@@ -126,11 +137,8 @@ async fn identify(
     parts: &Parts,
     body: Body,
 ) -> Result<(std::result::Result<Sender, Denied>, Body)> {
-    let Some(most) = place.body_limit() else {
-        return Ok((by_query(app, place, parts).await, body));
-    };
-    match sender::identify(app, parts).await {
-        Err(Denied::Key("missing")) if parts.method == Method::POST => {
+    match (by_head(app, place, parts).await, place.body_limit()) {
+        (Err(Denied::Key("missing")), Some(most)) if parts.method == Method::POST => {
             let patience = Duration::from_secs(app.config.request_timeout_seconds);
             let collected = tokio::time::timeout(patience, body::collect(body, most)).await;
             let bytes = collected.map_err(|_| Error::unavailable("the request took too long"))??;
@@ -140,12 +148,15 @@ async fn identify(
             };
             Ok((sender, Body::from(bytes)))
         }
-        identified => Ok((identified, body)),
+        (identified, _) => Ok((identified, body)),
     }
 }
 
-/// Image and script take no header: pages cannot set one for them.
-async fn by_query(app: &App, place: Place, parts: &Parts) -> std::result::Result<Sender, Denied> {
+/// Who sends by what stands before the body. Image and script take no header: pages cannot set one for them.
+async fn by_head(app: &App, place: Place, parts: &Parts) -> std::result::Result<Sender, Denied> {
+    if place.body_limit().is_some() {
+        return sender::identify(app, parts).await;
+    }
     let alias = || query_value(&parts.uri, "project_id").filter(|_| place == Place::Script);
     let id = query_value(&parts.uri, "id").or_else(alias).filter(|id| !id.is_empty());
     sender::by_pixel(app, &id.ok_or(Denied::Key("missing"))?).await.map(Sender::Visitor)

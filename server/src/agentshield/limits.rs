@@ -1,7 +1,8 @@
-//! Room for requests: per account and second, per pixel and second, per account and day, and per address for callers
-//! without a credential.
+//! Room for requests: per account and second, per pixel and second, per account and day, per address for pages, and
+//! per address for callers without a credential.
 //!
-//! A request is admitted only if every window has room; a refused one consumes nothing.
+//! A request is admitted only if every window has room; a refused one consumes nothing. Addresses come first: before
+//! anything is looked up or read for a request of a page, or for a key of one who names wrong ones.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -63,10 +64,58 @@ impl<'a> Payer<'a> {
     /// Of a caller who is not known.
     pub fn unknown(denied: Denied, ip: Option<ClientIp>) -> Self {
         match denied {
-            Denied::Key(_) => Self::Address(ip.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ip| ip.0)),
+            Denied::Key(_) => Self::Address(address(ip)),
             Denied::Unavailable => Self::Nobody,
         }
     }
+}
+
+/// Counts a request of a page by its visitor's address; what comes back is the refusal of one for which there is no
+/// room. A pixel's id is public: without this anybody could use up its account's day.
+pub async fn refused_visitor(app: &App, ip: Option<ClientIp>) -> Option<(Failure, Standing)> {
+    let limit = i64::from(app.config.limits.visitor_per_second);
+    if limit == 0 || !app.config.limits.plan_requests {
+        return None;
+    }
+    let key = format!("agentshield/visitor/{}", household(address(ip)));
+    let window = Window::of(SECOND, limit, app.now(), 0);
+    let counted = count(app.storage.windows(), &key, window).await;
+    let counted =
+        counted.inspect_err(|error| tracing::warn!(%error, "requests could not be counted; they pass"));
+    let full = counted.ok().filter(|counted| counted.remaining < 0)?;
+    let standing = Standing::full(full, format!("{limit};w=1"));
+    Some((standing.refusal(app)?, standing))
+}
+
+/// Looks a key up, unless its address named as many wrong ones in this second as it may: one more is taken for wrong.
+///
+/// # Errors
+/// What the look-up says.
+pub async fn looked_up<T>(
+    app: &App,
+    ip: Option<ClientIp>,
+    look_up: impl Future<Output = std::result::Result<T, Denied>>,
+) -> std::result::Result<T, Denied> {
+    let limit = i64::from(app.config.limits.unauthenticated_per_second);
+    if limit == 0 {
+        return look_up.await;
+    }
+    let key = format!("agentshield/wrong_keys/{}", household(address(ip)));
+    let (windows, window) = (app.storage.windows(), Window::of(SECOND, limit, app.now(), 0));
+    if windows.read(&key, window.start()).await.is_ok_and(|wrong| wrong >= limit) {
+        return Err(Denied::Key("invalid"));
+    }
+    let found = look_up.await;
+    if matches!(found, Err(Denied::Key(reason)) if reason != "missing")
+        && let Err(error) = windows.add(&key, window.start(), 1, window.ends_at).await
+    {
+        tracing::warn!(%error, "a wrong key could not be counted");
+    }
+    found
+}
+
+fn address(ip: Option<ClientIp>) -> IpAddr {
+    ip.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ip| ip.0)
 }
 
 /// Counts a request, unless a window is full. If the counters do not answer, the request passes.

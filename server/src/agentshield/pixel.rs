@@ -30,7 +30,7 @@ pub enum Outcome {
     Ok,
     /// There is no such pixel.
     Unknown,
-    /// The pixel takes no events.
+    /// The pixel takes no events, or none of this page.
     Inactive,
     /// A parameter is missing or breaks a rule.
     Invalid,
@@ -58,8 +58,8 @@ impl Outcome {
 
 /// Report a page view by an image.
 ///
-/// The answer is always the image; `X-AgentShield-Pixel` says what became of the report: `ok`, `unknown`, `inactive`,
-/// `invalid`, `limited`, `dnt` or `error`.
+/// The answer is always the image; `X-AgentShield-Pixel` says what became of the report: `ok`, `unknown`, `inactive` (also
+/// for pages of domains that the pixel does not allow), `invalid`, `limited`, `dnt` or `error`.
 #[utoipa::path(
     get, path = "/api/v1/pixel", tag = "agentshield", operation_id = "agentshield_read_pixel",
     params(
@@ -129,7 +129,7 @@ pub fn image(outcome: Outcome) -> Response {
 
 async fn report(app: &App, sender: Sender, ip: ClientIp, parts: &Parts) -> Result<Outcome> {
     let Sender::Visitor(holder) = sender else { return Ok(Outcome::Unknown) };
-    if !holder.is_active() {
+    if !sender::is_welcome(&holder, &parts.headers) {
         return Ok(Outcome::Inactive);
     }
     if sender::is_untracked(&holder, &parts.headers) {

@@ -59,10 +59,10 @@ pub struct PolicyDocument {
     /// Who is kept out, as `allowList`.
     #[schema(nullable = false, max_items = 1000, value_type = Option<Vec<Value>>)]
     deny_list: Option<Vec<Value>>,
-    /// Path patterns where the policy does not apply.
+    /// Path patterns where the policy does not apply; what begins with `^` is a regular expression.
     #[schema(nullable = false, max_items = 1000)]
     excluded_paths: Option<Vec<String>>,
-    /// Path patterns where the policy applies; everywhere when empty.
+    /// Path patterns, as `excludedPaths`, where the policy applies; everywhere when empty.
     #[schema(nullable = false, max_items = 1000)]
     included_paths: Option<Vec<String>>,
     /// Rules, by priority and then by place; at most 200.
@@ -71,6 +71,24 @@ pub struct PolicyDocument {
     /// Short rules on a path: `pattern`, `action`, `minConfidence`, `priority`.
     #[schema(nullable = false, max_items = 200, value_type = Option<Vec<Object>>)]
     path_rules: Option<Vec<Value>>,
+    /// What visitors have to prove.
+    #[schema(nullable = false)]
+    require: Option<PolicyDemand>,
+    /// The capability that a token must hold where `require` is `agent`.
+    #[schema(nullable = false, max_length = 2048)]
+    capability: Option<String>,
+    /// The audience that a token must name where `require` is `agent`.
+    #[schema(nullable = false, max_length = 2048)]
+    audience: Option<String>,
+    /// What happens where `require` is `human` and nothing tells a person from a bot.
+    #[schema(nullable = false)]
+    on_unknown: Option<PolicyAction>,
+    /// Whether a fault lets the request pass; when absent, detection does and a demanded proof does not.
+    #[schema(nullable = false)]
+    fail_open: Option<bool>,
+    /// How long a guard may wait for what it needs, in milliseconds; its own limit when absent.
+    #[schema(nullable = false, minimum = 0, maximum = 60_000)]
+    timeout_ms: Option<u32>,
     /// Path patterns that are never linked visibly: whoever asks for one is likely a bot.
     #[schema(nullable = false, max_items = 100)]
     honeypot_paths: Option<Vec<String>>,
@@ -100,6 +118,21 @@ pub enum PolicyAction {
     Challenge,
     /// Tell a machine how to identify itself.
     Instruct,
+}
+
+/// What a policy can demand of visitors.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[schema(as = AgentshieldPolicyDemand)]
+#[serde(rename_all = "snake_case")]
+pub enum PolicyDemand {
+    /// Nothing.
+    None,
+    /// A verified agent token.
+    Agent,
+    /// To be no bot.
+    Human,
+    /// A verified HTTP message signature.
+    Signed,
 }
 
 /// An example of a request, as in `/detect`, and a policy to try instead of the project's.

@@ -123,12 +123,12 @@ struct Stats {
     ),
 )]
 async fn list(State(app): State<App>, key: ApiKey, uri: Uri) -> Result<(HeaderMap, Json<ProjectList>)> {
-    key.require(Scope::Read)?;
     let mut query = Query::of(&uri);
     let page = Page::read(&mut query, 20, 100);
     let search = query.text("search", 200);
     let links = Query::of(&uri);
     query.finish(())?;
+    key.require(Scope::Read)?;
 
     let mut found = directory::all_projects_of(&app, key.holder().account.id).await?;
     found.retain(|project| key.holder().key.sees(project.id) && matches(project, search.as_deref()));
@@ -165,10 +165,8 @@ async fn list(State(app): State<App>, key: ApiKey, uri: Uri) -> Result<(HeaderMa
     ),
 )]
 async fn get(State(app): State<App>, reader: ReadProject, uri: Uri) -> Result<Json<ProjectDetails>> {
-    let project = reader.project;
-    let mut query = Query::of(&uri);
-    let include = Include::read(&mut query);
-    let include = query.finish(include)?;
+    let include = Include::of(&uri)?;
+    let project = reader.project(&app).await?;
     let mut details = details(&app, project.clone()).await?;
     details.extended = include.extended(&[("settings", &|| all_settings(&project))]);
     Ok(Json(details))

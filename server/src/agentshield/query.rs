@@ -39,10 +39,10 @@ impl<'a> Query<'a> {
         self.value(name).is_some()
     }
 
-    /// A text of at most `most` bytes; an empty one is absent.
+    /// A text of at most `most` characters; an empty one is absent.
     pub fn text(&mut self, name: &str, most: usize) -> Option<String> {
         let text = self.value(name)?;
-        if text.len() > most {
+        if text.chars().count() > most {
             self.fault(Fault::new(name, "too_long").with("max", most));
             return None;
         }

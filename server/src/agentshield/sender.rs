@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
-use axum::http::header::ORIGIN;
+use axum::http::header::{ORIGIN, REFERER};
 use axum::http::request::Parts;
 use serde_json::{Map, Value};
 
@@ -93,8 +93,22 @@ pub struct Door {
 }
 
 impl Door {
-    /// Demands that the sender may send: an active pixel that the page's origin may use, or a key with the scope
-    /// `ingest` whose projects hold the pixel.
+    /// Demands what can be told before the body is read: an active pixel that the page may use, or a key with the scope
+    /// `ingest`.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` with the reason `pixel_inactive`, `origin` or `scope`.
+    pub async fn knock(app: &App, sender: &Sender, headers: &HeaderMap) -> Result<()> {
+        match sender {
+            Sender::Visitor(_) | Sender::Server(_, Some(_)) => {
+                Self::open(app, sender.clone(), headers).await.map(|_| ())
+            }
+            Sender::Server(holder, None) => ApiKey::new(holder.clone()).require(Scope::Ingest),
+        }
+    }
+
+    /// Demands that the sender may send: an active pixel that the page may use, or a key with the scope `ingest` whose
+    /// projects hold the pixel.
     ///
     /// # Errors
     /// `FORBIDDEN` with the reason `pixel_inactive`, `origin`, `scope` or `project`; `NOT_FOUND` for a named project
@@ -103,8 +117,7 @@ impl Door {
         match sender {
             Sender::Visitor(holder) => {
                 demand_active(&holder)?;
-                if headers.get(ORIGIN).is_some_and(|origin| !cors::is_allowed(&holder.pixel.settings, origin))
-                {
+                if !is_of_allowed_page(&holder, headers) {
                     return Err(Failure::forbidden("origin"));
                 }
                 let project = holder.project.clone();
@@ -115,34 +128,28 @@ impl Door {
                 key.require(Scope::Ingest)?;
                 let project = match &pixel {
                     Some(pixel) => project_of(&key, pixel)?,
-                    None => key.project(app, headers).await?,
+                    None => key.active_project(app, headers).await?,
                 };
-                if !project.is_active {
-                    return Err(Failure::forbidden("project"));
-                }
                 Ok(Self { project, pixel, is_visitor: false, is_test: key.is_test() })
             }
         }
     }
 
-    /// For a server that names its pixel in the body alone, the door that this pixel opens.
+    /// As [`Door::open`], when the body is known: a server may name its pixel there alone.
     ///
     /// # Errors
     /// As [`Door::open`]; `UNAUTHORIZED` for an unknown pixel.
-    pub async fn named(
-        self,
+    pub async fn open_with(
         app: &App,
         sender: Sender,
         body: &Map<String, Value>,
         headers: &HeaderMap,
     ) -> Result<Self> {
-        match (sender, body.get("pixelId").and_then(Value::as_str)) {
-            (Sender::Server(key, None), Some(id)) => {
-                let pixel = by_pixel(app, id).await?;
-                Self::open(app, Sender::Server(key, Some(pixel)), headers).await
-            }
-            _ => Ok(self),
-        }
+        let sender = match (sender, body.get("pixelId").and_then(Value::as_str)) {
+            (Sender::Server(key, None), Some(id)) => Sender::Server(key, Some(by_pixel(app, id).await?)),
+            (sender, _) => sender,
+        };
+        Self::open(app, sender, headers).await
     }
 
     /// The sender's name for ids of its own.
@@ -155,6 +162,18 @@ impl Door {
     pub fn is_untracked(&self, headers: &HeaderMap) -> bool {
         self.is_visitor && self.pixel.as_ref().is_some_and(|holder| is_untracked(holder, headers))
     }
+}
+
+/// Whether a pixel takes what a page sends: it is active, and the page may use it.
+pub fn is_welcome(holder: &PixelHolder, headers: &HeaderMap) -> bool {
+    holder.is_active() && is_of_allowed_page(holder, headers)
+}
+
+/// Whether a pixel takes events of the page that a request comes from: by its `Origin`, else by its `Referer`. One that
+/// names neither may come from anywhere.
+fn is_of_allowed_page(holder: &PixelHolder, headers: &HeaderMap) -> bool {
+    let page = headers.get(ORIGIN).or_else(|| headers.get(REFERER));
+    page.is_none_or(|page| cors::is_allowed(&holder.pixel.settings, page))
 }
 
 /// Whether a visitor asked not to be tracked (`DNT: 1`, `Sec-GPC: 1`), and the pixel heeds it.

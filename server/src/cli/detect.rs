@@ -20,7 +20,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::output;
-use super::style::{Style, number, plain};
+use super::style::{Style, harmless_json, number, plain};
 use crate::config::ConfigError;
 use input::{Line, Lines};
 use judge::{Judge, Verdict};
@@ -162,7 +162,7 @@ impl Run<'_> {
                     Some(output) => {
                         let file = self.has_several.then_some(name);
                         let error = Unreadable { line: place, error: reason, file };
-                        writeln!(output, "{}", json!(error))
+                        writeln!(output, "{}", harmless_json(&json!(error).to_string()))
                     }
                     None => Ok(()),
                 }
@@ -219,7 +219,7 @@ fn write_verdict(
         ("userAgent", record.user_agent.as_deref()),
     ] {
         if let Some(value) = value {
-            write!(output, ",\"{name}\":{}", Value::from(value))?;
+            write!(output, ",\"{name}\":{}", harmless_json(&Value::from(value).to_string()))?;
         }
     }
     writeln!(output, ",{}}}", verdict.json)

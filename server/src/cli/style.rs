@@ -1,7 +1,8 @@
 //! Colours and columns of results for people. Colours only where a person looks: not in a pipe or file, and not with
 //! `NO_COLOR` set.
 
-use std::fmt::Display;
+use std::borrow::Cow;
+use std::fmt::{Display, Write as _};
 use std::io::IsTerminal;
 
 /// How results are shown.
@@ -64,11 +65,29 @@ pub(super) fn column(text: &str, width: usize) -> String {
 /// A text of somebody else, safe for a terminal: control characters and those that change the direction of writing
 /// become `?`.
 pub(super) fn plain(text: &str) -> String {
-    let is_harmful = |character: char| {
-        character.is_control()
-            || matches!(character, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     text.chars().map(|character| if is_harmful(character) { '?' } else { character }).collect()
+}
+
+/// JSON that a terminal can show as it is: in its texts, what would steer a terminal or turn text around is escaped.
+pub(super) fn harmless_json(json: &str) -> Cow<'_, str> {
+    if !json.contains(is_harmful) {
+        return json.into();
+    }
+    let mut escaped = String::with_capacity(json.len() + 8);
+    for character in json.chars() {
+        if is_harmful(character) {
+            // Each of them has a code of four digits; a string takes whatever is written to it.
+            let _ = write!(escaped, "\\u{:04x}", u32::from(character));
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped.into()
+}
+
+fn is_harmful(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A number with commas between its thousands.

@@ -1,7 +1,8 @@
 //! From the facts of one request to a classification, and its record in the detection stream.
 //!
 //! A detection is a read: its record goes through a bounded queue and is written in batches, so that it never adds
-//! to an answer's time. At most a second of records is lost in a crash; records that find no room are counted.
+//! to an answer's time. At most a second of records is lost in a crash. Each project has a share of the queue; records
+//! that find no room in it are counted. Webhooks are told by a task of their own, which holds up no record.
 
 pub mod behavior;
 pub mod directories;
@@ -24,8 +25,6 @@ use quivive_core::agent::{
 };
 use quivive_core::decision::{Action, PathSet, Reason};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
-use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use self::behavior::{Behavior, Observation};
 use self::directories::Directories;
@@ -34,6 +33,7 @@ use self::policy::{Compiled, Policies, Ruling};
 use self::visitor::Visitors;
 use crate::app::App;
 use crate::config::Config;
+use crate::flows::fair_queue::FairQueue;
 use crate::flows::webhooks;
 use crate::jobs::Stop;
 use crate::storage::{self, Event};
@@ -56,8 +56,8 @@ pub struct Detection {
     traps: PathSet,
     classifier: Classifier,
     identity_key: OnceLock<[u8; 32]>,
-    sender: Sender<Observed>,
-    receiver: Mutex<Receiver<Observed>>,
+    /// What is to be recorded.
+    queue: FairQueue<Observed>,
 }
 
 /// A classification and how long it took.
@@ -183,7 +183,6 @@ pub async fn look_by(
 impl Detection {
     /// By the settings of `[agentshield]`, `[botect]` and `[verification]`.
     pub fn new(config: &Config) -> Self {
-        let (sender, receiver) = mpsc::channel(CAPACITY);
         let classifier = Classifier::new();
         Self {
             behavior: Behavior::default(),
@@ -194,8 +193,7 @@ impl Detection {
             traps: PathSet::new(&config.agentshield.honeypot_paths).unwrap_or_default(),
             classifier,
             identity_key: OnceLock::new(),
-            sender,
-            receiver: Mutex::new(receiver),
+            queue: FairQueue::new(CAPACITY),
         }
     }
 
@@ -247,9 +245,13 @@ impl Detection {
         *self.identity_key.get_or_init(|| app.keys.derive("detection identity"))
     }
 
-    /// Puts a detection up for recording.
-    pub fn record(&self, observed: Observed) {
-        if self.sender.try_send(observed).is_err() {
+    /// Puts a detection up for recording. What its project has beyond its share of the queue is lost, and counted.
+    pub fn record(&self, mut observed: Observed) {
+        // What is not stored need not wait.
+        let facts = &mut observed.facts;
+        facts.user_agent = row::user_agent(facts).map(str::to_owned);
+        facts.headers = None;
+        if !self.queue.put(observed.project_id, observed) {
             metrics::counter!("quivive_detections_dropped_total").increment(1);
         }
     }
@@ -269,38 +271,54 @@ pub fn start(app: &App) {
 }
 
 async fn run(app: App, mut stop: Stop) {
-    let mut receiver = app.detection.receiver.lock().await;
+    let queue = &app.detection.queue;
     let mut visitors = Visitors::default();
+    let mut told_at = Instant::now();
     loop {
-        let mut observed = Vec::new();
-        tokio::select! {
-            count = receiver.recv_many(&mut observed, MOST_AT_ONCE) => if count == 0 { return },
-            () = stop.requested() => receiver.close(),
+        let observed = tokio::select! {
+            observed = queue.take(MOST_AT_ONCE) => observed,
+            () = stop.requested() => {
+                queue.close();
+                continue;
+            }
+        };
+        let is_over = observed.is_empty();
+        if is_over || told_at.elapsed() >= TELLING_PAUSE {
+            told_at = Instant::now();
+            for (project, count) in queue.lost() {
+                tracing::warn!(
+                    project,
+                    count,
+                    "detections beyond a project's share of the queue were not recorded"
+                );
+            }
+        }
+        if is_over {
+            return webhooks::no_more_sightings(&app);
         }
         write(&app, &mut visitors, observed).await;
-        if receiver.is_closed() && receiver.is_empty() {
-            return;
-        }
     }
 }
 
 async fn write(app: &App, visitors: &mut Visitors, observed: Vec<Observed>) {
-    let count = observed.len() as u64;
-    let seen = webhooks::Seen::of(app, &observed).await;
+    let seen = webhooks::Seen::of(app, &observed);
     let mut events = Vec::with_capacity(observed.len());
     let mut projects = BTreeMap::new();
     for observed in observed {
         match event(app, visitors, &mut projects, observed).await {
             Ok(event) => events.extend(event),
-            Err(error) => tracing::error!(%error, "a detection could not be recorded"),
+            Err(error) => {
+                metrics::counter!("quivive_detections_dropped_total").increment(1);
+                tracing::error!(%error, "a detection could not be recorded");
+            }
         }
     }
     if events.is_empty() {
         return;
     }
-    let seen = seen.with_rows(&events);
+    let (seen, count) = (seen.with_rows(&events), events.len() as u64);
     match app.storage.events().append(events).await {
-        Ok(_) => seen.tell(app).await,
+        Ok(_) => seen.hand_over(app),
         Err(error) => {
             metrics::counter!("quivive_detections_dropped_total").increment(count);
             tracing::error!(%error, "detections could not be recorded");
@@ -339,8 +357,11 @@ pub fn ulid(at: Timestamp, random: [u8; 10]) -> String {
     (0..26).map(digit).collect()
 }
 
-const CAPACITY: usize = 16_384;
+/// A project by itself gets a quarter of the places: most of a second at full speed.
+const CAPACITY: usize = 65_536;
 const MOST_AT_ONCE: usize = 512;
+/// How often losses are logged.
+const TELLING_PAUSE: Duration = Duration::from_secs(10);
 /// The confidence from which a verdict is held against later requests.
 const CLEAR_CONFIDENCE: f64 = 0.8;
 const CROCKFORD: &[u8] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";

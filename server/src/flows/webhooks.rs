@@ -27,17 +27,22 @@ pub use self::target::{Refused, check as check_url};
 pub use self::worker::{deliver_due, recover};
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::flows::fair_queue::FairQueue;
 use crate::storage::{self, Put};
-use crate::tenant::erasure;
+use crate::tenant::{Project, erasure};
 
 use self::delivery::Pending;
-use self::notices::Watch;
+use self::notices::{Sighting, Watch};
 use self::queue::Queues;
 
 /// What webhooks keep in the process.
 pub struct Webhooks {
     queues: Queues,
     work: Notify,
+    /// Detections of which webhooks are to be told.
+    sightings: FairQueue<Sighting>,
+    /// Whose webhooks they are.
+    owners: Cache<String, String>,
     /// Projects that have webhooks, for a moment.
     watches: Cache<i64, Option<Arc<Watch>>>,
     /// Agents that were seen in a project before.
@@ -51,6 +56,8 @@ impl Default for Webhooks {
         Self {
             queues: Queues::default(),
             work: Notify::new(),
+            sightings: FairQueue::new(MOST_SIGHTINGS),
+            owners: Cache::new(MOST_REMEMBERED),
             watches: Cache::builder().max_capacity(MOST_REMEMBERED).time_to_live(LIFETIME).build(),
             known_agents: Cache::new(MOST_REMEMBERED),
             limited: Cache::new(MOST_REMEMBERED),
@@ -69,19 +76,26 @@ pub struct Notice {
     pub body: String,
 }
 
-/// Starts the task that delivers.
+/// Starts the tasks that tell of detections and deliver.
 pub fn start(app: &App) {
+    let telling = app.clone();
+    app.jobs.start("webhook-notices", move |_| notices::run(telling.clone()));
     let delivering = app.clone();
     app.jobs.start("webhooks", move |stop| worker::run(delivering.clone(), stop));
+}
+
+/// The recorder has ended: what it handed over is told, and then no more.
+pub fn no_more_sightings(app: &App) {
+    app.webhooks.sightings.close();
 }
 
 /// Makes a webhook; its secret is not shown again.
 ///
 /// # Errors
-/// When storage does not answer.
+/// `TOO_MANY` when the tenant has [`MOST_HOOKS`].
 pub async fn create(app: &App, tenant: &str, new: NewHook) -> Result<(Hook, String)> {
     let (hook, secret) = Hook::new(app, tenant, new)?;
-    app.storage.insert(&hook).await?;
+    app.storage.insert_of(&hook, MOST_HOOKS).await?;
     app.webhooks.watches.invalidate_all();
     Ok((hook, secret))
 }
@@ -195,11 +209,15 @@ pub async fn enqueue(app: &App, notices: Vec<Notice>, also: Vec<Put>) -> storage
     for pending in &pending {
         changes.push(Put::any(pending)?);
     }
+    let mut owners = Vec::with_capacity(pending.len());
+    for pending in &pending {
+        owners.push(owner(app, &pending.hook_id).await?);
+    }
     app.storage.write(changes).await?;
     let mut dropped = Vec::new();
     let mut ids = Vec::with_capacity(pending.len());
-    for Pending { hook_id, id, due_at, .. } in pending {
-        if let Some(oldest) = app.webhooks.queues.put(&hook_id, &id, due_at) {
+    for (Pending { hook_id, id, due_at, .. }, owner) in pending.into_iter().zip(owners) {
+        if let Some(oldest) = app.webhooks.queues.put(&owner, &hook_id, &id, due_at) {
             dropped.push((hook_id, oldest));
         }
         ids.push(id);
@@ -207,6 +225,19 @@ pub async fn enqueue(app: &App, notices: Vec<Notice>, also: Vec<Put>) -> storage
     app.webhooks.work.notify_one();
     drop_deliveries(app, &dropped).await?;
     Ok(ids)
+}
+
+/// Whose share of the deliveries at once a webhook's count towards: its account's.
+async fn owner(app: &App, hook_id: &str) -> storage::Result<String> {
+    if let Some(known) = app.webhooks.owners.get(hook_id) {
+        return Ok(known);
+    }
+    let Some(hook) = app.storage.get::<Hook>(hook_id).await? else { return Ok(hook_id.to_owned()) };
+    let project = app.storage.get::<Project>(&hook.tenant).await?;
+    let owner =
+        project.map_or_else(|| hook.tenant.clone(), |project| format!("account/{}", project.account_id));
+    app.webhooks.owners.insert(hook_id.to_owned(), owner.clone());
+    Ok(owner)
 }
 
 async fn drop_deliveries(app: &App, dropped: &[(String, String)]) -> storage::Result<()> {
@@ -235,6 +266,7 @@ pub const MOST_HOOKS: usize = 20;
 
 const MOST_SHOWN: usize = 100;
 const MOST_REMEMBERED: u64 = 100_000;
+const MOST_SIGHTINGS: usize = 16_384;
 
 /// Bounds how long another process can have changed a webhook unseen.
 const LIFETIME: Duration = Duration::from_secs(1);

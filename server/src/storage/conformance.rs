@@ -30,6 +30,7 @@ pub async fn check_records<B: Records + 'static>(backend: Arc<B>) -> Result<(), 
     check_conditions(&*backend).await?;
     check_expiry(&*backend).await?;
     check_lists(&*backend).await?;
+    check_room(&backend).await?;
     check_concurrent_take(&backend).await?;
     check_concurrent_versions(&backend).await
 }
@@ -366,6 +367,36 @@ async fn check_lists<B: Records>(backend: &B) -> Result<(), Deviation> {
     equal("first page", &page(None, 3).await?, &"abc".to_owned())?;
     equal("next page", &page(Some("c"), 3).await?, &"d".to_owned())?;
     equal("another parent", &backend.list("thing", "else", None, 3, now).await?.len(), &0)
+}
+
+async fn check_room<B: Records + 'static>(backend: &Arc<B>) -> Result<(), Deviation> {
+    let put = |id: &str, parent: &str, most| {
+        let mut put = put(id, Condition::AbsentOf(most), None);
+        if let Some(content) = &mut put.content {
+            parent.clone_into(&mut content.parent);
+        }
+        put
+    };
+    backend.put(vec![put("r1", "room", 2)], at(0)).await?;
+    equal("a taken id", &backend.put(vec![put("r1", "room", 2)], at(0)).await, &Err(Error::Conflict))?;
+    backend.put(vec![put("r2", "room", 2)], at(0)).await?;
+    let full = backend.put(vec![put("r0", "other", 9), put("r3", "room", 2)], at(0)).await;
+    equal("as many as there may be", &full, &Err(Error::Full))?;
+    equal("nothing was written", &backend.get("thing", "r0", at(0)).await?, &None)?;
+    backend.put(vec![put("r4", "elsewhere", 2)], at(0)).await?;
+    backend.delete("thing", "r1", at(0)).await?;
+    backend.put(vec![put("r5", "room", 2)], at(0)).await?;
+    let tasks: Vec<_> = (0..40)
+        .map(|number| {
+            let (backend, put) = (backend.clone(), put(&format!("crowd{number}"), "crowd", 10));
+            tokio::spawn(async move { backend.put(vec![put], at(0)).await })
+        })
+        .collect();
+    let mut written = 0;
+    for task in tasks {
+        written += i32::from(finished(task.await)?.is_ok());
+    }
+    equal("40 at once into a room of 10", &written, &10)
 }
 
 async fn check_concurrent_take<B: Records + 'static>(backend: &Arc<B>) -> Result<(), Deviation> {

@@ -54,6 +54,14 @@ impl Records for Memory {
             let holds = match change.condition {
                 Condition::Any => true,
                 Condition::Absent => version.is_none(),
+                Condition::AbsentOf(most) if version.is_none() => {
+                    let parent = change.content.as_ref().map_or("", |content| &content.parent);
+                    if rows.of_parent(change.kind, parent, now).nth(most.saturating_sub(1)).is_some() {
+                        return Err(Error::Full);
+                    }
+                    true
+                }
+                Condition::AbsentOf(_) => false,
                 Condition::Version(expected) => version == Some(expected),
             };
             if !holds {
@@ -206,6 +214,12 @@ struct Rows {
 impl Rows {
     fn live(&self, kind: &'static str, id: &str, now: Timestamp) -> Option<&Row> {
         self.by_id.get(&(kind, id.to_owned())).filter(|row| is_live(row, now))
+    }
+
+    fn of_parent(&self, kind: &'static str, parent: &str, now: Timestamp) -> impl Iterator<Item = &Row> {
+        let of_kind =
+            self.by_id.range((kind, String::new())..).take_while(move |((found, _), _)| *found == kind);
+        of_kind.map(|(_, row)| row).filter(move |row| row.parent == parent && is_live(row, now))
     }
 
     fn insert(&mut self, kind: &'static str, row: Row) {

@@ -12,7 +12,7 @@ use super::{Error, Event, Result, Slot};
 
 /// Something that is stored in parts, which are put together when it is read.
 pub trait Digest: Default + Serialize + DeserializeOwned {
-    /// Puts another part in.
+    /// Puts another part in. However many are, the whole stays within a bound.
     fn merge(&mut self, other: Self);
 
     /// Takes it back to the size that one slot may have.

@@ -1,7 +1,8 @@
 //! All three traits on one SQLite file (or in memory): the durable backend of the single-node shape.
 //!
 //! One thread writes. Writers that wait at the same time share one transaction and are answered after its
-//! commit; reads run on threads of their own and never wait for the writer (write-ahead log).
+//! commit; reads run on threads of their own and never wait for the writer (write-ahead log). Reads that may go through
+//! many rows, for lists and figures, have threads apart: no look-up waits for them.
 
 mod digests;
 mod events;
@@ -36,7 +37,14 @@ pub enum Sync {
 /// One SQLite database.
 pub struct Sqlite {
     writer: Writer,
-    reader: Option<Reader>,
+    readers: Option<Readers>,
+}
+
+struct Readers {
+    /// For what reads a few rows.
+    quick: Reader,
+    /// For what may read many.
+    thorough: Reader,
 }
 
 impl Sqlite {
@@ -48,8 +56,9 @@ impl Sqlite {
         let connect = || threads::connect(path, sync);
         let mut first = connect()?;
         migrations::run(&mut first)?;
-        let readers = (0..read_threads.max(1)).map(|_| connect()).collect::<Result<Vec<_>>>()?;
-        Ok(Self { writer: Writer::start(first)?, reader: Some(Reader::start(readers)?) })
+        let reader = |threads| Reader::start((0..threads).map(|_| connect()).collect::<Result<Vec<_>>>()?);
+        let readers = Readers { quick: reader(read_threads.max(1))?, thorough: reader(THOROUGH_THREADS)? };
+        Ok(Self { writer: Writer::start(first)?, readers: Some(readers) })
     }
 
     /// A database in memory, gone when it is dropped; for tests and trials.
@@ -59,16 +68,26 @@ impl Sqlite {
     pub fn in_memory() -> Result<Self> {
         let mut connection = rusqlite::Connection::open_in_memory().map_err(threads::unavailable)?;
         migrations::run(&mut connection)?;
-        Ok(Self { writer: Writer::start(connection)?, reader: None })
+        Ok(Self { writer: Writer::start(connection)?, readers: None })
     }
 
     async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T> {
-        match &self.reader {
-            Some(reader) => reader.run(work).await,
+        match &self.readers {
+            Some(readers) => readers.quick.run(work).await,
             None => self.writer.run(|connection| work(connection).map(Ok)).await,
+        }
+    }
+
+    async fn read_much<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        match &self.readers {
+            Some(readers) => readers.thorough.run(work).await,
+            None => self.read(work).await,
         }
     }
 
@@ -188,6 +207,9 @@ impl Events for Sqlite {
     }
 
     async fn scan(&self, query: EventQuery) -> Result<Vec<Event>> {
+        if query.reads_much() {
+            return self.read_much(move |connection| events::scan(connection, &query)).await;
+        }
         self.read(move |connection| events::scan(connection, &query)).await
     }
 
@@ -197,25 +219,25 @@ impl Events for Sqlite {
     }
 
     async fn count(&self, query: EventQuery) -> Result<u64> {
-        self.read(move |connection| events::count(connection, &query)).await
+        self.read_much(move |connection| events::count(connection, &query)).await
     }
 
     async fn summarize(&self, query: SummaryQuery) -> Result<Vec<Summary>> {
-        self.read(move |connection| events::summarize(connection, &query)).await
+        self.read_much(move |connection| events::summarize(connection, &query)).await
     }
 
     async fn tallies(&self, query: SummaryQuery) -> Result<Tallies> {
-        self.read(move |connection| digests::read(connection, digests::TALLIES, &query)).await?
+        self.read_much(move |connection| digests::read(connection, digests::TALLIES, &query)).await?
     }
 
     async fn distinct(&self, set: &str, query: SummaryQuery) -> Result<Distinct> {
         let set = set.to_owned();
-        self.read(move |connection| digests::read(connection, &set, &query)).await?
+        self.read_much(move |connection| digests::read(connection, &set, &query)).await?
     }
 
     async fn tenants(&self, kind: &str) -> Result<Vec<String>> {
         let kind = kind.to_owned();
-        self.read(move |connection| events::tenants(connection, &kind)).await
+        self.read_much(move |connection| events::tenants(connection, &kind)).await
     }
 
     async fn forget(&self, kind: &str, project: Option<&str>, before: Timestamp) -> Result<u64> {
@@ -237,5 +259,70 @@ impl Events for Sqlite {
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         threads::unavailable(error)
+    }
+}
+
+impl EventQuery {
+    /// Whether rows may be passed over or many are wanted.
+    fn reads_much(&self) -> bool {
+        !self.members.is_empty()
+            || self.least_score.is_some()
+            || self.most_score.is_some()
+            || self.skip.saturating_add(self.limit) > MOST_QUICK_ROWS
+    }
+}
+
+/// Threads for reads that may take long: so many are served at once, whoever asks.
+const THOROUGH_THREADS: usize = 2;
+
+/// Rows up to which a read is quick.
+const MOST_QUICK_ROWS: usize = 500;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn figures_that_take_long_hold_up_no_look_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let sqlite = Arc::new(Sqlite::open(&folder.path().join("t.db"), Sync::Normal, 1).unwrap());
+        let event = |number: u32| Event {
+            kind: "k".to_owned(),
+            project: "p".to_owned(),
+            id: number.to_string(),
+            body: r#"{"agentId":"a"}"#.to_owned(),
+            ..Event::default()
+        };
+        sqlite.append((0..50_000).map(event).collect()).await.unwrap();
+        let (begun, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        for _ in 0..60 {
+            let (sqlite, begun, done) = (sqlite.clone(), begun.clone(), done.clone());
+            tokio::spawn(async move {
+                begun.fetch_add(1, Ordering::SeqCst);
+                let members = vec![("agentId", "nobody".to_owned())];
+                let (kind, project) = ("k".to_owned(), "p".to_owned());
+                let query = EventQuery { kind, project, members, limit: 10, ..EventQuery::default() };
+                sqlite.scan(query.clone()).await.unwrap();
+                sqlite.count(query).await.unwrap();
+                done.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+        while begun.load(Ordering::SeqCst) < 60 {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..20 {
+            assert_eq!(sqlite.get("thing", "x", Timestamp::default()).await.unwrap(), None);
+            let few = EventQuery {
+                kind: "k".to_owned(),
+                project: "p".to_owned(),
+                limit: 10,
+                ..EventQuery::default()
+            };
+            assert_eq!(sqlite.scan(few).await.unwrap().len(), 10);
+        }
+        assert!(done.load(Ordering::SeqCst) < 30, "look-ups waited for figures");
     }
 }

@@ -1,4 +1,10 @@
 //! Counts by dimension and value: how often, and when last.
+//!
+//! Exact while a dimension has at most 500 values in a slot (2,000 while slots are put together). Beyond that they are
+//! frequent-items summaries (Misra and Gries, 1982; merged as by Agarwal et al., "Mergeable summaries", 2012): of N
+//! things counted, the count of a value is never too high and too low by at most N / 501. Whoever makes up paths so
+//! that there are too many takes at most a five-hundredth of his own noise from an honest count, and a path that has
+//! more than that share of all is always there.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +22,8 @@ pub struct Tallies(BTreeMap<String, Tally>);
 pub struct Tally {
     /// The most frequent values; all of them as long as they are few.
     pub values: BTreeMap<String, Counted>,
-    /// How often others were seen, once there were more values than are kept.
+    /// What is missing from the counts, once there were more values than are kept: the sum of everything else. The
+    /// count of no value is too low by more than this divided by 501.
     pub other: u64,
 }
 
@@ -67,27 +74,14 @@ impl Digest for Tallies {
             for (value, counted) in tally.values {
                 known.add(&value, counted);
             }
+            if known.values.len() > MOST_MERGED {
+                known.shrink();
+            }
         }
     }
 
-    /// Whoever makes up paths makes this larger up to here and no further; what is seen often is not lost by it.
     fn shrink(&mut self) {
-        for tally in self.0.values_mut().filter(|tally| tally.values.len() > MOST_VALUES) {
-            let mut counts: Vec<u64> = tally.values.values().map(|counted| counted.count).collect();
-            counts.sort_unstable_by(|left, right| right.cmp(left));
-            let least = counts.get(MOST_VALUES).copied().unwrap_or_default();
-            // Like the frequent-items summary of Misra and Gries: only what is seen more often than the first that
-            // has no room stays for sure; the rest of the room goes to values in their order.
-            let mut room = MOST_VALUES - counts.iter().filter(|count| **count > least).count();
-            let other = &mut tally.other;
-            tally.values.retain(|_, counted| {
-                let has_room = counted.count == least && room > 0;
-                room -= usize::from(has_room);
-                let stays = has_room || counted.count > least;
-                *other += if stays { 0 } else { counted.count };
-                stays
-            });
-        }
+        self.0.values_mut().for_each(Tally::shrink);
     }
 }
 
@@ -103,10 +97,28 @@ impl Tally {
             }
         }
     }
+
+    /// Takes the count of the first value without room from every value; those with nothing left go.
+    fn shrink(&mut self) {
+        if self.values.len() <= MOST_VALUES {
+            return;
+        }
+        let mut counts: Vec<u64> = self.values.values().map(|counted| counted.count).collect();
+        let (_, taken, _) = counts.select_nth_unstable_by(MOST_VALUES, |left, right| right.cmp(left));
+        let (taken, other) = (*taken, &mut self.other);
+        self.values.retain(|_, counted| {
+            *other += counted.count.min(taken);
+            counted.count = counted.count.saturating_sub(taken);
+            counted.count > 0
+        });
+    }
 }
 
 /// Values of one dimension in one slot.
 const MOST_VALUES: usize = 500;
+
+/// Values of one dimension while slots are put together.
+const MOST_MERGED: usize = 4 * MOST_VALUES;
 
 #[cfg(test)]
 mod tests {
@@ -116,24 +128,76 @@ mod tests {
         Counted { count, last_at: Timestamp::from_milliseconds(7) }
     }
 
+    /// So many values that nobody asks for twice.
+    fn flood(from: usize, count: usize, each: u64) -> Tallies {
+        let mut flood = Tallies::default();
+        for number in from..from + count {
+            flood.add("path", &format!("/made-up/{number}"), counted(each));
+        }
+        flood
+    }
+
     #[test]
-    fn a_flood_of_values_is_counted_and_pushes_out_nothing_frequent() {
+    fn counts_are_exact_while_values_are_few() {
         let mut tallies = Tallies::default();
-        tallies.add("path", "/z", counted(900));
-        for batch in 0..20 {
-            let mut flood = Tallies::default();
-            for number in 0..1_000 {
-                flood.add("path", &format!("/{batch}/{number}"), counted(1));
-            }
-            flood.add("path", "/z", counted(1));
-            tallies.merge(flood);
+        for _ in 0..100 {
+            tallies.merge(flood(0, MOST_VALUES, 3));
             tallies.shrink();
         }
         let tally = tallies.dimension("path").unwrap();
-        assert_eq!(tally.values.len(), MOST_VALUES);
-        assert_eq!(tallies.top("path")[0], ("/z", counted(920)));
+        assert_eq!((tally.values.len(), tally.other), (MOST_VALUES, 0));
+        assert!(tally.values.values().all(|counted| counted.count == 300));
+    }
+
+    #[test]
+    fn a_flood_of_values_is_bounded_and_pushes_out_nothing_frequent() {
+        let mut tallies = Tallies::default();
+        tallies.add("path", "/z", counted(900));
+        for batch in 0..20 {
+            let mut part = flood(batch * 1_000, 1_000, 1);
+            part.add("path", "/z", counted(1));
+            tallies.merge(part);
+            tallies.shrink();
+            assert!(tallies.dimension("path").unwrap().values.len() <= MOST_VALUES);
+        }
+        let tally = tallies.dimension("path").unwrap();
+        let (path, found) = tallies.top("path")[0];
+        let most_missing = (920 + 20_000) / 501;
+        assert_eq!(path, "/z");
+        assert!((920 - most_missing..=920).contains(&found.count), "{found:?}");
         let kept: u64 = tally.values.values().map(|counted| counted.count).sum();
         assert_eq!(kept + tally.other, 920 + 20_000, "nothing is lost");
+    }
+
+    /// Values that were asked for very often once must not hide, for ever after, one that is asked for again and again.
+    #[test]
+    fn an_old_flood_hides_no_value_that_keeps_coming() {
+        let mut tallies = flood(0, MOST_VALUES + 1, 1_000);
+        tallies.shrink();
+        let batches = 2_000;
+        for batch in 0..batches {
+            let mut part = flood(1_000_000 + batch * 10, 10, 1);
+            part.add("path", "/checkout", counted(500));
+            tallies.merge(part);
+            tallies.shrink();
+        }
+        let true_count = 500 * batches as u64;
+        let total = 1_000 * (MOST_VALUES as u64 + 1) + true_count + 10 * batches as u64;
+        let (path, found) = tallies.top("path")[0];
+        assert_eq!(path, "/checkout");
+        assert!((true_count - total / 501..=true_count).contains(&found.count), "{found:?} of {true_count}");
+    }
+
+    #[test]
+    fn merging_alone_is_bounded() {
+        let mut tallies = Tallies::default();
+        for part in 0..200 {
+            tallies.merge(flood(part * MOST_VALUES, MOST_VALUES, 1));
+            assert!(tallies.dimension("path").unwrap().values.len() <= MOST_MERGED);
+        }
+        let tally = tallies.dimension("path").unwrap();
+        let kept: u64 = tally.values.values().map(|counted| counted.count).sum();
+        assert_eq!(kept + tally.other, 200 * MOST_VALUES as u64);
     }
 
     #[test]

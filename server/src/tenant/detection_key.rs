@@ -120,7 +120,7 @@ pub async fn create(app: &App, new: NewKey) -> Result<String> {
 /// Makes a key and returns its record and the key itself, which is not shown again.
 ///
 /// # Errors
-/// As [`create`].
+/// As [`create`]; `TOO_MANY` when the account has [`MOST_KEYS`].
 pub async fn make(app: &App, new: NewKey) -> Result<(DetectionKey, String)> {
     let project = directory::project(app, new.project_id).await?;
     let key = new.key.unwrap_or_else(|| credentials::new_detection_key(app, new.is_test));
@@ -137,7 +137,8 @@ pub async fn make(app: &App, new: NewKey) -> Result<(DetectionKey, String)> {
         revoked_at: None,
         created_at: app.now(),
     };
-    app.storage.insert(&record).await?;
+    forget_ended(app, record.account_id).await?;
+    app.storage.insert_of(&record, MOST_KEYS).await?;
     Ok((record, key))
 }
 
@@ -146,14 +147,21 @@ pub async fn make(app: &App, new: NewKey) -> Result<(DetectionKey, String)> {
 /// # Errors
 /// When storage does not answer.
 pub async fn list(app: &App, account_id: i64) -> Result<Vec<DetectionKey>> {
+    let mut keys = all(app, account_id).await?;
+    keys.retain(|key| key.revoked_at.is_none());
+    keys.sort_by(|left, right| (left.created_at, &left.id).cmp(&(right.created_at, &right.id)));
+    Ok(keys)
+}
+
+/// Every key of an account that is kept, in the order of their hashes.
+async fn all(app: &App, account_id: i64) -> Result<Vec<DetectionKey>> {
     let (parent, mut after, mut keys) = (account_id.to_string(), None::<String>, Vec::new());
     loop {
         let found = app.storage.list::<DetectionKey>(&parent, after.as_deref(), MOST_AT_ONCE).await?;
         let Some(last) = found.last() else { break };
         after = Some(last.hash.clone());
-        keys.extend(found.into_iter().map(|key| key.value).filter(|key| key.revoked_at.is_none()));
+        keys.extend(found.into_iter().map(|key| key.value));
     }
-    keys.sort_by(|left, right| (left.created_at, &left.id).cmp(&(right.created_at, &right.id)));
     Ok(keys)
 }
 
@@ -161,10 +169,13 @@ pub async fn list(app: &App, account_id: i64) -> Result<Vec<DetectionKey>> {
 /// key's record, the key itself, and the former one as it is now.
 ///
 /// # Errors
-/// `NOT_FOUND` when the key is unknown or revoked.
+/// `NOT_FOUND` when the key is unknown or revoked, `TOO_MANY` when the account has [`MOST_KEYS`].
 pub async fn rotate(app: &App, hash: &str, overlap: i64) -> Result<(DetectionKey, String, DetectionKey)> {
     loop {
         let found = app.storage.get::<DetectionKey>(hash).await?;
+        if let Some(found) = &found {
+            forget_ended(app, found.account_id).await?;
+        }
         let found = found.filter(|key| key.revoked_at.is_none()).ok_or_else(missing)?;
         let Versioned { value: mut former, version } = found;
         let now = app.now();
@@ -178,7 +189,8 @@ pub async fn rotate(app: &App, hash: &str, overlap: i64) -> Result<(DetectionKey
         };
         let end = now.plus_milliseconds(overlap);
         former.valid_until = Some(former.valid_until.map_or(end, |until| until.min(end)));
-        let changes = vec![Put::absent(&key)?, Put::new(&former, Condition::Version(version))?];
+        let room = Condition::AbsentOf(MOST_KEYS);
+        let changes = vec![Put::new(&key, room)?, Put::new(&former, Condition::Version(version))?];
         let outcome = app.storage.write(changes).await;
         app.callers.forget();
         match outcome {
@@ -207,6 +219,25 @@ pub async fn revoke_hashed(app: &App, hash: &str) -> Result<()> {
     let found = app.storage.update(hash, revoke).await?;
     app.callers.forget();
     found.ok_or_else(missing)
+}
+
+/// Forgets keys of an account that ended (expired, replaced or revoked), but for the latest [`MOST_ENDED`]. Who uses a
+/// forgotten one is told that it is not valid, no longer why.
+async fn forget_ended(app: &App, account_id: i64) -> Result<()> {
+    let now = app.now();
+    let mut ended: Vec<(Timestamp, String)> = all(app, account_id)
+        .await?
+        .into_iter()
+        .filter_map(|key| {
+            let expired_at = key.valid_until.filter(|until| *until <= now);
+            let ended_at = expired_at.into_iter().chain(key.revoked_at).min()?;
+            Some((ended_at, key.hash))
+        })
+        .collect();
+    ended.sort_unstable_by(|left, right| right.cmp(left));
+    let forgotten = ended.into_iter().skip(MOST_ENDED).map(|(_, hash)| Put::delete::<DetectionKey>(hash));
+    let forgotten: Vec<Put> = forgotten.collect();
+    if forgotten.is_empty() { Ok(()) } else { Ok(app.storage.write(forgotten).await?) }
 }
 
 /// Takes a deleted project out of an account's keys; those that could see nothing else are revoked.
@@ -258,5 +289,11 @@ fn start_of(key: &str) -> Result<String> {
 fn missing() -> Error {
     Error::not_found("no such key")
 }
+
+/// Keys that an account may have, those that ended and are kept included.
+pub const MOST_KEYS: usize = 500;
+
+/// Keys that ended and are kept, so that who uses one is told why it is refused.
+pub const MOST_ENDED: usize = 20;
 
 const MOST_AT_ONCE: usize = 1_000;

@@ -113,11 +113,11 @@ pub const MOST_PIXELS: usize = 100;
 /// Makes a pixel; `id` fixes its id.
 ///
 /// # Errors
-/// `CONFLICT` when the fixed id is taken.
+/// `CONFLICT` when the fixed id is taken, `TOO_MANY` when the project has [`MOST_PIXELS`].
 pub async fn create(app: &App, project: i64, settings: PixelSettings, id: Option<String>) -> Result<Pixel> {
     let id = id.unwrap_or_else(|| credentials::new_pixel_id(app));
     let pixel = Pixel { id, project_id: project, settings, created_at: app.now() };
-    app.storage.insert(&pixel).await?;
+    app.storage.insert_of(&pixel, MOST_PIXELS).await?;
     Ok(pixel)
 }
 

@@ -70,6 +70,19 @@ fn user_agents_are_told_line_by_line() {
 }
 
 #[test]
+fn json_lines_steer_no_terminal() {
+    let user_agent = "a\u{7f}b\u{9b}2Jc\u{9d}0;x\u{9c}d\u{202e}e\u{1b}[31mf";
+    let line = json!({ "userAgent": user_agent }).to_string();
+    let shown = text(&["--json"], format!("{line}\n"));
+    assert!(
+        shown.trim_end().chars().all(|character| !character.is_control() && character != '\u{202e}'),
+        "{shown}"
+    );
+    assert!(shown.contains(r"b\u009b2Jc\u009d0"), "{shown}");
+    assert_eq!(serde_json::from_str::<Value>(&shown).unwrap()["userAgent"], user_agent);
+}
+
+#[test]
 fn a_log_is_summed_up() {
     let mut input = String::new();
     for number in 0..6 {

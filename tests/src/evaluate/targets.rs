@@ -2,7 +2,7 @@
 
 use super::measures::Measures;
 use super::report::{Reading, Report, ratio};
-use super::user_agents::{HELD_OUT, Rates};
+use super::user_agents::{HELD_OUT, Rates, UNHEARD_OF};
 
 /// A figure with its aim.
 #[derive(Clone, Debug, PartialEq)]
@@ -161,11 +161,16 @@ pub fn targets(report: &Report) -> Vec<Target> {
         add("U", "Browsers taken for bots", AtMost(0.003), Unit::Percent, whole.false_positives());
         add("U", "Traffic taken for bots", AtMost(0.0), Unit::Percent, whole.wrong_weight);
         add("U", "Right type, macro", AtLeast(0.92), Unit::Percent, part.macro_type_accuracy());
-        let held_out = part.reading(HELD_OUT);
-        let recall = held_out.and_then(Rates::recall);
-        add("U", "Held-out rows: recall", AtLeast(0.995), Unit::Percent, recall);
-        let wrong = held_out.and_then(Rates::false_positives);
-        add("U", "Held-out rows: browsers taken for bots", AtMost(0.001), Unit::Percent, wrong);
+        for (name, rows) in
+            [(HELD_OUT, "Held-out rows"), (UNHEARD_OF, "Held-out rows, their names unheard of")]
+        {
+            let rates = part.reading(name);
+            let recall = rates.and_then(Rates::recall);
+            add("U", &format!("{rows}: recall"), AtLeast(0.995), Unit::Percent, recall);
+            let wrong = rates.and_then(Rates::false_positives);
+            let name = format!("{rows}: browsers taken for bots");
+            add("U", &name, AtMost(0.001), Unit::Percent, wrong);
+        }
     }
     if let Some(part) = &report.requests {
         let (found, all) = part.found();

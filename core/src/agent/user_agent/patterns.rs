@@ -67,6 +67,8 @@ pub(super) enum Mark {
     /// The version of Gecko.
     Revision,
     Safari,
+    /// `AppleWebKit`.
+    WebKit,
     /// A part of devices' names inside a longer word.
     WordOfDevice,
 }
@@ -169,7 +171,7 @@ const MARKS: [(&str, Mark); 29] = [
     ("mozilla/", Mark::Mozilla),
     ("chrome/", Mark::Chromium),
     ("firefox/", Mark::Firefox),
-    ("applewebkit", Mark::Engine),
+    ("applewebkit", Mark::WebKit),
     ("safari/", Mark::Safari),
     ("gecko/", Mark::Gecko),
     ("trident/", Mark::Engine),

@@ -33,6 +33,8 @@ pub(super) struct Seen<'t> {
     inner_start: Option<usize>,
     /// The end of the last product that ends ordinary browsers' user agents.
     browser_end: usize,
+    /// Where `AppleWebKit` begins.
+    webkit: Option<usize>,
     chromium: Option<u32>,
     /// Whether Chromium's version has fewer than its four parts.
     has_short_version: bool,
@@ -80,6 +82,7 @@ impl<'t> Seen<'t> {
             compatible_end: None,
             inner_start: None,
             browser_end: 0,
+            webkit: None,
             chromium: None,
             has_short_version: false,
             firefox: None,
@@ -161,6 +164,7 @@ impl<'t> Seen<'t> {
         match mark {
             Mark::Browser if place.start > 0 || !place.is_token() => return,
             Mark::Device if !place.is_token() => return,
+            Mark::Engine if !place.is_word_end() => return,
             Mark::Compatible => self.compatible_end = Some(place.end),
             Mark::Mozilla if place.start > 0 => self.inner_start = self.inner_start.or(Some(place.start)),
             Mark::Chromium if self.chromium.is_none() => {
@@ -173,6 +177,7 @@ impl<'t> Seen<'t> {
                 self.browser_end = place.end;
             }
             Mark::Safari => self.browser_end = place.end,
+            Mark::WebKit => self.webkit = self.webkit.or(Some(place.start)),
             _ => {}
         }
         self.marks.set(mark);
@@ -197,15 +202,20 @@ impl<'t> Seen<'t> {
             || (self.platform == Some(Platform::Ios) && !self.marks.has(Mark::Safari));
         let has_start = self.form.has_browser_start;
         let is_named_browser = self.marks.has(Mark::Browser);
-        let has_engine = [Mark::Engine, Mark::Gecko, Mark::Chromium, Mark::Firefox, Mark::Safari]
-            .into_iter()
-            .any(|mark| self.marks.has(mark));
+        let has_engine =
+            [Mark::Engine, Mark::WebKit, Mark::Gecko, Mark::Chromium, Mark::Firefox, Mark::Safari]
+                .into_iter()
+                .any(|mark| self.marks.has(mark));
         let is_browser = is_named_browser || (has_engine && has_start);
         let agent = self.agent.and_then(|(place, _)| agents.get(place));
         let tool = self
             .tool
             .and_then(|(place, _)| tools.get(place))
-            .filter(|tool| !(tool.without_browser && is_browser));
+            .filter(|tool| !(tool.without_browser && is_browser))
+            // Who names itself a bot and the library that it is made with is that bot.
+            .filter(|tool| {
+                self.words == 0 || !matches!(tool.sub_type, SubType::HttpLibrary | SubType::CliTool)
+            });
         let is_known = agent.is_some() || tool.is_some_and(|tool| tool.confidence >= 0.5);
         let weak_words = if is_window_of_app || is_named_browser { 0 } else { self.weak_words };
         let words = self.words | weak_words;
@@ -258,11 +268,18 @@ impl<'t> Seen<'t> {
             let is_likely = is_desktop && !self.form.is_slot && !self.marks.has(Mark::NotDesktop);
             is_likely && (shape::names_host(self.comment()) || shape::names_host(self.tail()))
         };
+        let is_desktop = self.is_desktop() && !self.marks.has(Mark::NotDesktop);
         self.marks.has(Mark::LikeGecko)
             || (self.browser_end > 0 && self.compatible_end.is_some_and(|end| end > self.browser_end))
+            || shape::has_nameless_version(self.text)
             || self.has_broken_form()
-            || (self.is_desktop() && !self.marks.has(Mark::NotDesktop) && self.has_wrong_form(matcher))
-            || self.has_product_behind_explorer(matcher)
+            || self.has_host_before_engine()
+            || self.names_no_platform()
+            || (is_desktop && self.has_wrong_form(matcher))
+            || (is_desktop && self.has_wrong_engine())
+            || ((is_desktop || self.platform == Some(Platform::Ios))
+                && shape::has_nested_product(self.tail(), &matcher.browsers))
+            || self.has_more_than_explorer(matcher)
             || (is_plain && self.is_other_compatible(matcher))
             || self.has_foreign_start()
             || (self.form.has_browser_start && has_host())
@@ -292,13 +309,57 @@ impl<'t> Seen<'t> {
             || (is_modern && ((is_desktop && !comment.is_empty() && !has_platform()) || names_other()))
     }
 
-    /// Whether a product stands behind the comment of an Internet Explorer on Windows, which ends its user agent.
-    fn has_product_behind_explorer(&self, matcher: &Matcher) -> bool {
+    /// Whether a host's name stands between the platform and the engine, which follow each other in browsers.
+    fn has_host_before_engine(&self) -> bool {
+        let between = self.webkit.and_then(|engine| self.text.get(self.form.comment.end..engine));
+        between.is_some_and(|between| between.len() > SHORTEST && shape::names_host(between))
+    }
+
+    /// Whether WebKit's form has one thing in its comment, and that no platform or device.
+    fn names_no_platform(&self) -> bool {
+        let comment = self.comment();
+        self.webkit.is_some()
+            && self.platform.is_none()
+            && !comment.is_empty()
+            && !comment.contains(&b';')
+            && shape::starts_with(self.text, MODERN_START)
+            && ![Mark::Device, Mark::NotDesktop, Mark::WordOfDevice]
+                .into_iter()
+                .any(|mark| self.marks.has(mark))
+    }
+
+    /// Whether a desktop browser's engine is followed by a name without a version, or has one in its own comment.
+    fn has_wrong_engine(&self) -> bool {
+        let Some(engine) = self.webkit.and_then(|start| self.text.get(start..)) else { return false };
+        let Some(end) = engine.iter().position(|byte| *byte == b')') else { return false };
+        let (engine, behind) = engine.split_at_checked(end).unwrap_or_default();
+        let first = behind.get(2..).unwrap_or_default().split_inclusive(|byte| *byte == b' ').next();
+        shape::names_more_than_engine(engine)
+            || first.is_some_and(|first| {
+                first.first().is_some_and(u8::is_ascii_alphabetic)
+                    && first.last() == Some(&b' ')
+                    && !first.contains(&b'/')
+            })
+    }
+
+    /// Whether an Internet Explorer on Windows goes on behind its end: its comment or `like Gecko`, and `rv:` in the
+    /// comment.
+    fn has_more_than_explorer(&self, matcher: &Matcher) -> bool {
+        let comment = self.comment();
         let behind = self.text.get(self.form.comment.end..).and_then(|behind| behind.strip_prefix(b")"));
-        self.platform == Some(Platform::Windows)
-            && !self.marks.has(Mark::NotDesktop)
-            && shape::starts_with(self.comment(), EXPLORER)
-            && behind.is_some_and(|behind| shape::has_unknown_product(behind, &matcher.browsers))
+        let is_webkit_or_firefox = self.webkit.is_some() || self.firefox.is_some();
+        let is_desktop = self.platform == Some(Platform::Windows) && !self.marks.has(Mark::NotDesktop);
+        let Some(behind) = behind.filter(|_| is_desktop && !is_webkit_or_firefox) else { return false };
+        if shape::starts_with(comment, EXPLORER) {
+            return shape::has_unknown_product(behind, &matcher.browsers);
+        }
+        let is_last =
+            self.marks.has(Mark::Engine) && self.revision == Some(LAST_EXPLORER) && self.is_desktop();
+        let is_open =
+            || !shape::contains_ignoring_case(comment, b"WPDesktop") && !shape::ends_with_revision(comment);
+        let behind = behind.strip_prefix(b" like Gecko");
+        is_last
+            && behind.is_some_and(|behind| is_open() || shape::has_unknown_product(behind, &matcher.browsers))
     }
 
     /// Whether a desktop browser's form has what that browser never has.
@@ -315,10 +376,19 @@ impl<'t> Seen<'t> {
             });
             !self.marks.has(Mark::Gecko) || (!is_same && tail.is_empty())
         });
+        // Most people have Windows or macOS, most programs run on Linux. And since version 57 no extension can add to
+        // the user agent of Firefox.
+        let is_telling = match self.firefox {
+            Some(major) => major >= CLOSED_FIREFOX,
+            None => self.platform == Some(Platform::Linux) && !self.marks.has(Mark::Device),
+        };
         self.text.first().is_some_and(u8::is_ascii_lowercase)
             || is_chromium
             || is_firefox
-            || (self.platform == Some(Platform::Linux) && shape::ends_with_bare_name(tail, &matcher.browsers))
+            || tail.iter().any(|byte| FOREIGN_SIGNS.contains(byte))
+            || (is_telling
+                && (shape::ends_with_bare_name(tail, &matcher.browsers)
+                    || shape::has_unknown_product(tail, &matcher.browsers)))
     }
 
     /// Whether a desktop browser has more than any browser is known for.
@@ -405,5 +475,11 @@ const PLATFORM_STARTS: [&[u8]; 9] =
 const EXPLORER: &[u8] = b"(compatible; MSIE ";
 /// From here on a Chromium on a desktop has nothing but the system in its comment.
 const FIXED_COMMENT: u32 = 60;
+/// The Internet Explorer that ends with `like Gecko`.
+const LAST_EXPLORER: u32 = 11;
+/// Signs of injected code; browsers write none of them behind their version.
+const FOREIGN_SIGNS: &[u8] = b"'\"`<>{}$^|\\";
+/// The Firefox from which on extensions cannot add to its user agent.
+const CLOSED_FIREFOX: u32 = 57;
 /// From here on Gecko has Firefox's version, but from 110 to 120 that of 109.
 const SAME_REVISION: u32 = 10;

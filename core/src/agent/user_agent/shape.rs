@@ -63,6 +63,14 @@ fn first_comment(text: &[u8]) -> Range<usize> {
     start..text.len()
 }
 
+/// Whether a version stands behind a slash without a name.
+pub(super) fn has_nameless_version(text: &[u8]) -> bool {
+    memchr_iter(b'/', text).any(|slash| {
+        slash.checked_sub(1).is_none_or(|before| text.get(before) == Some(&b' '))
+            && text.get(slash + 1).is_some_and(u8::is_ascii_digit)
+    })
+}
+
 /// Whether a desktop browser's comment has a part that browsers do not have.
 pub(super) fn has_unknown_part(comment: &[u8], browsers: &Browsers) -> bool {
     let parts = comment.get(1..).unwrap_or_default().split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
@@ -84,7 +92,7 @@ pub(super) fn has_unknown_product(tail: &[u8], browsers: &Browsers) -> bool {
         }
         let version = parts.next().and_then(super::place::number_at);
         // Browsers made of Chromium often number themselves as it does.
-        is_unknown |= version.is_none_or(|major| major < CHROMIUM_NUMBERS)
+        is_unknown |= version.is_none_or(|major| !CHROMIUM_NUMBERS.contains(&major))
             && name.iter().take(2).all(u8::is_ascii_alphabetic);
     }
     is_unknown
@@ -99,6 +107,34 @@ pub(super) fn ends_with_bare_name(tail: &[u8], browsers: &Browsers) -> bool {
     };
     products(tail).last().is_some_and(is_bare)
         && !products(tail).any(|word| is_known_product(name_of(word), browsers))
+}
+
+/// Whether a product that is known of no browser has a name in the place of its version, as in `Name/Part/1.0`.
+pub(super) fn has_nested_product(tail: &[u8], browsers: &Browsers) -> bool {
+    products(tail).any(|word| {
+        let mut parts = word.split(|byte| *byte == b'/');
+        let name = parts.next().unwrap_or_default();
+        let part = parts.next().unwrap_or_default();
+        parts.next().is_some()
+            && name.first().is_some_and(u8::is_ascii_alphabetic)
+            && part.first().is_some_and(u8::is_ascii_alphabetic)
+            && !is_known_product(name, browsers)
+    })
+}
+
+/// Whether the engine's own comment, without its end, names more than engines.
+pub(super) fn names_more_than_engine(engine: &[u8]) -> bool {
+    let comment = engine.iter().position(|byte| *byte == b'(').and_then(|place| engine.get(place..));
+    let behind = comment.and_then(|comment| {
+        starts_with(comment, LIKE_GECKO).then(|| comment.get(LIKE_GECKO.len()..).unwrap_or_default())
+    });
+    behind.is_some_and(|behind| !behind.trim_ascii().is_empty() && !starts_with(behind, b", Safari"))
+}
+
+/// Whether a comment ends with the version of the engine.
+pub(super) fn ends_with_revision(comment: &[u8]) -> bool {
+    let last = comment.rsplit(|byte| *byte == b';').next().unwrap_or_default();
+    starts_with(last.trim_ascii_start(), b"rv:")
 }
 
 /// The products behind a browser's version, without comments.
@@ -198,14 +234,15 @@ fn names_android_version(comment: &[u8]) -> bool {
     })
 }
 
+const LIKE_GECKO: &[u8] = b"(KHTML, like Gecko";
 const BROWSER_STARTS: [&[u8]; 2] = [b"Mozilla/", b"Opera/"];
 const DESKTOPS: [&[u8]; 3] = [b"Windows NT", b"Macintosh", b"X11"];
 /// Names of browsers can be shorter, and signs and codes are.
 const SHORTEST_NAME: usize = 4;
 /// Android's name, and its short form in UC Browser, with what stands before their seldom letter `d`.
 const ANDROID: [(&[u8], usize); 2] = [(b"android", 2), (b"adr", 1)];
-/// Versions from here on follow Chromium's numbers.
-const CHROMIUM_NUMBERS: u32 = 60;
+/// Versions between these may follow Chromium's numbers.
+const CHROMIUM_NUMBERS: Range<u32> = 60..1000;
 /// The domains under which programs name their home most often; two letters that end versions are left out.
 const TOP_LEVEL_DOMAINS: [&str; 24] = [
     "com", "net", "org", "io", "co", "ai", "dev", "app", "info", "biz", "eu", "de", "fr", "uk", "ru", "nl",

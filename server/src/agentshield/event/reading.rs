@@ -153,7 +153,7 @@ fn timestamp(reader: &mut Reader, body: &Map<String, Value>, now: Timestamp) -> 
 }
 
 fn own_id(reader: &mut Reader, body: &Map<String, Value>) -> Option<String> {
-    let id = reader.text(body, "id", "id", MOST_OWN_ID_BYTES)?;
+    let id = reader.characters(body, "id", "id", MOST_OWN_ID_CHARACTERS)?;
     if id.is_empty() {
         reader.push(Fault::new("id", "too_short").with("min", 1));
     }
@@ -185,7 +185,7 @@ fn depth(value: &Value) -> usize {
 }
 
 const MOST_NAME_BYTES: usize = 100;
-const MOST_OWN_ID_BYTES: usize = 64;
+const MOST_OWN_ID_CHARACTERS: usize = 64;
 const MOST_ID_BYTES: usize = 256;
 const MOST_URL_BYTES: usize = 8_192;
 const MOST_METADATA_BYTES: usize = 8_192;

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::Projects;
 use crate::agentshield::body::Reader;
+use crate::agentshield::dates::{self, Moment};
 use crate::agentshield::wire::{Fault, Result};
 use crate::tenant::detection_key::Scope;
 
@@ -28,7 +29,7 @@ pub struct NewKeyBody {
     /// The project that it works for when a request names none; the first of `projects`, else the caller's, when absent.
     #[schema(nullable = false)]
     default_project: Option<String>,
-    /// When it stops being accepted, in UTC; never when absent.
+    /// When it stops being accepted, with any offset; never when absent.
     #[schema(format = DateTime, nullable = false, example = "2030-01-01T00:00:00Z")]
     expires_at: Option<String>,
     /// Whether what it makes is a test that analytics leave out; what the caller's key is when absent.
@@ -109,7 +110,10 @@ fn name(reader: &mut Reader, body: &Map<String, Value>) -> String {
 
 fn end(reader: &mut Reader, body: &Map<String, Value>, now: Timestamp) -> Option<Timestamp> {
     let text = reader.text(body, "expiresAt", "expiresAt", 64)?;
-    let end = Timestamp::parse_utc(&text);
+    let end = match dates::read(&text) {
+        Some(Moment::Point(end)) => Some(end),
+        _ => None,
+    };
     match end {
         None => reader.fault("expiresAt", "format"),
         Some(end) if end <= now => {

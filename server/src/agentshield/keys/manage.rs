@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::audit::{self, Actor};
 use crate::error::{Error, ErrorKind};
 use crate::tenant::Project;
-use crate::tenant::detection_key::{self, DetectionKey, Scope};
+use crate::tenant::detection_key::{self, DetectionKey, MOST_KEYS, Scope};
 
 /// Whoever manages keys; what he gives is never more than he has.
 #[derive(Clone, Debug)]
@@ -49,12 +49,7 @@ pub async fn make(app: &App, manager: &Manager, body: &Map<String, Value>) -> Re
     let projects = Projects::of(app, manager.rights.account_id).await?;
     let wanted = body::read(body, &projects, app.now())?;
     let new = rights::limit(wanted, &manager.rights, &projects)?;
-    let is_accepted = |key: &DetectionKey| key.valid_until.is_none_or(|until| until > app.now());
-    let keys = detection_key::list(app, manager.rights.account_id).await?;
-    if keys.into_iter().filter(is_accepted).count() >= MOST_KEYS {
-        return Err(Failure::invalid(&[Fault::new("body", "too_many").with("max", MOST_KEYS)]));
-    }
-    let (made, key) = detection_key::make(app, new).await?;
+    let (made, key) = detection_key::make(app, new).await.map_err(full)?;
     note(app, manager, "key.created", &made, json!({ "after": summary(&made) })).await?;
     Ok((made, key))
 }
@@ -102,8 +97,8 @@ pub async fn revoke(app: &App, manager: &Manager, key: &DetectionKey) -> Result<
 /// the key itself, and the former one as it is now.
 ///
 /// # Errors
-/// `INVALID_REQUEST` for another overlap than 0 to 86,400 and for a key that has ended, `FORBIDDEN` as
-/// [`may_change`], `NOT_FOUND` when the key is gone.
+/// `INVALID_REQUEST` for another overlap than 0 to 86,400, for a key that has ended and when the account has all that
+/// it may have, `FORBIDDEN` as [`may_change`], `NOT_FOUND` when the key is gone.
 pub async fn replace(
     app: &App,
     manager: &Manager,
@@ -119,7 +114,9 @@ pub async fn replace(
         return Err(Failure::invalid(&[Fault::new("expiresAt", "out_of_range")]));
     }
     let overlap = i64::from(seconds) * 1_000;
-    let (made, text, former) = detection_key::rotate(app, &key.hash, overlap).await.map_err(missing)?;
+    let (made, text, former) = detection_key::rotate(app, &key.hash, overlap).await.map_err(|error| {
+        if error.kind() == ErrorKind::NotFound { Failure::not_found("key") } else { full(error) }
+    })?;
     let details = json!({ "replaces": former.id, "overlap_seconds": seconds });
     note(app, manager, "key.rotated", &made, details).await?;
     Ok((made, text, former))
@@ -150,5 +147,9 @@ fn missing(error: Error) -> Failure {
     if error.kind() == ErrorKind::NotFound { Failure::not_found("key") } else { error.into() }
 }
 
-/// Keys of one account that are accepted.
-const MOST_KEYS: usize = 500;
+fn full(error: Error) -> Failure {
+    match error.code() {
+        "TOO_MANY" => Failure::invalid(&[Fault::new("body", "too_many").with("max", MOST_KEYS)]),
+        _ => error.into(),
+    }
+}

@@ -14,12 +14,12 @@ use crate::tenant::pixel::{self, MOST_PIXELS, Pixel, PixelSettings};
 /// # Errors
 /// `INVALID_REQUEST` when the project has all that it may have.
 pub async fn make(app: &App, project: &Project, actor: &Actor, change: &Change) -> Result<Pixel> {
-    if pixel::list(app, project.id).await?.len() >= MOST_PIXELS {
-        return Err(Failure::invalid(&[Fault::new("pixels", "too_many").with("max", MOST_PIXELS)]));
-    }
     let mut settings = PixelSettings::default();
     change.apply(&mut settings);
-    let made = pixel::create(app, project.id, settings, None).await?;
+    let made = pixel::create(app, project.id, settings, None).await.map_err(|error| match error.code() {
+        "TOO_MANY" => Failure::invalid(&[Fault::new("pixels", "too_many").with("max", MOST_PIXELS)]),
+        _ => error.into(),
+    })?;
     note(app, actor, "pixel.created", &made).await?;
     Ok(made)
 }

@@ -22,10 +22,10 @@ pub async fn make(
 ) -> Result<(Hook, String)> {
     let new = body::new_hook(app, body)?;
     let tenant = project.id.to_string();
-    if webhooks::list(app, &tenant).await?.len() >= MOST_HOOKS {
-        return Err(Failure::invalid(&[Fault::new("body", "too_many").with("max", MOST_HOOKS)]));
-    }
-    let (hook, secret) = webhooks::create(app, &tenant, new).await?;
+    let (hook, secret) = webhooks::create(app, &tenant, new).await.map_err(|error| match error.code() {
+        "TOO_MANY" => Failure::invalid(&[Fault::new("body", "too_many").with("max", MOST_HOOKS)]),
+        _ => error.into(),
+    })?;
     let details = json!({ "id": hook.id, "after": summary(&hook) });
     audit::record(app, &tenant, actor, "webhook.created", details).await?;
     Ok((hook, secret))

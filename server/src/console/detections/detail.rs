@@ -14,7 +14,7 @@ use crate::console::access::Owned;
 use crate::console::failure::{Failure, Result};
 use crate::console::{layout, words as plain};
 use crate::extract::Path;
-use crate::flows::detection::row::{Row, StoredSignal};
+use crate::flows::detection::row::{Proof, Row, StoredSignal};
 use crate::flows::detection::{STREAM, Source};
 use crate::storage::Event;
 
@@ -76,11 +76,24 @@ fn judgement(row: &Row, threshold: f64) -> Markup {
                         (words::verification_chip(row.verification))
                     }
                     p class="reason" { (words::verification(row.verification)) }
+                    (proof(&row.proof))
                 }
             }
             p class="fine" {
                 "From " (words::percent(threshold)) " on, by this project's threshold of today, a request counts as a bot's. "
                 "The policy said " (words::action_chip(row.policy_action)) "."
+            }
+        }
+    }
+}
+
+fn proof(proof: &Proof) -> Markup {
+    html! {
+        @if !proof.is_none() {
+            dl class="signals wide" {
+                @if let Some(method) = proof.method { div { dt { "Judged by" } dd { (words::proof(method)) } } }
+                @if let Some(key) = &proof.key_id { div class="long" { dt { "Key" } dd { code { (key) } } } }
+                @if let Some(origin) = &proof.signature_agent { div class="long" { dt { "Keys published at" } dd { code { (origin) } } } }
             }
         }
     }
@@ -172,5 +185,25 @@ fn request(app: &App, event: &Event, row: &Row) -> Markup {
                 @if row.test { div { dt { "Test" } dd { "figures leave it out" } } }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quivive_core::agent::VerificationMethod;
+
+    use super::*;
+
+    #[test]
+    fn a_proof_is_shown_with_its_key_and_no_proof_is_not() {
+        let shown = proof(&Proof {
+            method: Some(VerificationMethod::HttpSignature),
+            key_id: Some("poqkLGiymh_W0uP6<b>".to_owned()),
+            signature_agent: Some("https://agent.example".to_owned()),
+        });
+        for part in ["a message signature", "poqkLGiymh_W0uP6&lt;b&gt;", "https://agent.example"] {
+            assert!(shown.0.contains(part), "{part}: {}", shown.0);
+        }
+        assert_eq!(proof(&Proof::default()).0, "");
     }
 }

@@ -78,7 +78,7 @@ async fn live(State(app): State<App>, owned: Owned, uri: Uri) -> Result<Response
 /// What the address asks for; all detections, with what is wrong, when it cannot be had.
 async fn filter(app: &App, project: &Project, uri: &Uri) -> Result<(EventQuery, Faults)> {
     let mut query = Query::of(uri);
-    let read = detections::filter(&mut query, project);
+    let read = detections::of_project(project, detections::filter(&mut query));
     let read = match query.finish(read) {
         Ok(filter) => detections::bound(app, &filter).await.map(|()| filter),
         Err(failure) => Err(failure),
@@ -87,7 +87,10 @@ async fn filter(app: &App, project: &Project, uri: &Uri) -> Result<(EventQuery, 
         Ok(filter) => (filter, Faults::default()),
         Err(failure) => {
             let usual = Uri::default();
-            (detections::filter(&mut Query::of(&usual), project), Faults::of(failure)?)
+            (
+                detections::of_project(project, detections::filter(&mut Query::of(&usual))),
+                Faults::of(failure)?,
+            )
         }
     };
     let after = query_value(uri, "after").as_deref().and_then(place);

@@ -349,7 +349,8 @@ fn start(period: Period, bucket: &Bucket) -> String {
 }
 
 fn share(count: u64, all: u64) -> String {
-    let tenths = count.saturating_mul(1_000) / all.max(1);
+    let all = all.max(1);
+    let tenths = count.saturating_mul(1_000).saturating_add(all / 2) / all;
     format!("{}.{} %", tenths / 10, tenths % 10)
 }
 

@@ -1,7 +1,7 @@
 //! Plain words for what the classifier and the policy say.
 
 use maud::{Markup, html};
-use quivive_core::agent::{BotType, Group, Purpose, SubType, VerificationStatus};
+use quivive_core::agent::{BotType, Group, Purpose, SubType, VerificationMethod, VerificationStatus};
 use quivive_core::decision::Action;
 
 use crate::flows::detection::row::{TYPES, name};
@@ -60,6 +60,17 @@ pub(super) fn verification(status: VerificationStatus) -> &'static str {
         VerificationStatus::Claimed => "It claims an identity that was neither proven nor refuted.",
         VerificationStatus::Spoofed => "It claims an identity that is not its own.",
         VerificationStatus::None => "It claims no identity.",
+    }
+}
+
+/// What an identity was judged by.
+pub(super) fn proof(method: VerificationMethod) -> &'static str {
+    match method {
+        VerificationMethod::HttpSignature => "a message signature",
+        VerificationMethod::IpRange => "its operator's published addresses",
+        VerificationMethod::Fcrdns => "its host name, looked up both ways",
+        VerificationMethod::Token => "a signed token",
+        VerificationMethod::None => "nothing",
     }
 }
 

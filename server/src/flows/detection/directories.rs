@@ -4,9 +4,13 @@
 //! those of the settings, unless discovery is open. From then on it is refreshed when three quarters of its time have
 //! passed: what it says itself, within one hour and one day. Where that fails, the last good copy serves until it is
 //! a day old; then its signatures cannot be checked, which weakens a claim and refutes none.
+//!
+//! Strangers, whom only open discovery lets in, are fetched apart, so that nobody else waits for them, and forgotten
+//! when no signature needed their keys for a day or many others were needed since.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,7 +29,7 @@ use crate::app::App;
 use crate::config::VerificationConfig;
 use crate::jobs::Stop;
 use crate::outbound::GetDocument;
-use crate::storage::{self, Record};
+use crate::storage::{self, Put, Record};
 
 /// A directory as it was fetched last.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -52,10 +56,13 @@ impl Record for StoredDirectory {
 /// The directories in use, and those that wait to be fetched.
 pub struct Directories {
     in_use: ArcSwap<HashMap<String, Arc<Directory>>>,
+    /// Held by whoever replaces `in_use`.
+    changing: Mutex<()>,
     listed: HashSet<String>,
     is_open: bool,
     waiting: Mutex<Waiting>,
-    wake: Notify,
+    wake_listed: Notify,
+    wake_strangers: Notify,
     /// Strangers' directories that one visitor's requests asked for in the last minute.
     asked_by: Cache<IpAddr, Arc<Mutex<u32>>>,
 }
@@ -70,6 +77,17 @@ struct Waiting {
 struct Directory {
     stored: StoredDirectory,
     keys: KeyDirectory,
+    /// When a signature last needed one of its keys, in milliseconds.
+    used_at: AtomicI64,
+}
+
+/// What is fetched together.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Group {
+    /// Of catalogued agents and the settings.
+    Listed,
+    /// All others.
+    Strangers,
 }
 
 impl Directories {
@@ -81,10 +99,12 @@ impl Directories {
             .filter_map(|origin| KeyLocation::read(origin, LocationKind::Directory));
         Self {
             in_use: ArcSwap::default(),
+            changing: Mutex::default(),
             listed: locations.map(|location| location.url).collect(),
             is_open: config.open_discovery,
             waiting: Mutex::default(),
-            wake: Notify::new(),
+            wake_listed: Notify::new(),
+            wake_strangers: Notify::new(),
             asked_by: Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(60)).build(),
         }
     }
@@ -95,14 +115,26 @@ impl Directories {
         let directories = self.in_use.load();
         let directory = directories.get(&location.url).filter(|directory| !directory.is_too_old(now));
         let key = directory.and_then(|directory| directory.key(location.kind, &wanted.keyid, now));
-        if key.is_none() {
-            self.ask(location, visitor, now);
+        match directory.filter(|_| key.is_some()) {
+            Some(directory) => directory.used_at.store(now.milliseconds(), Ordering::Relaxed),
+            None => self.ask(location, visitor, now),
         }
         key.map(|key| FoundKey { key: key.clone(), source: None, is_registered: false })
     }
 
     fn is_allowed(&self, location: &KeyLocation) -> bool {
-        self.is_open || self.listed.contains(&location.url)
+        self.is_open || self.group(&location.url) == Group::Listed
+    }
+
+    fn group(&self, url: &str) -> Group {
+        if self.listed.contains(url) { Group::Listed } else { Group::Strangers }
+    }
+
+    fn wake(&self, group: Group) -> &Notify {
+        match group {
+            Group::Listed => &self.wake_listed,
+            Group::Strangers => &self.wake_strangers,
+        }
     }
 
     fn ask(&self, location: &KeyLocation, visitor: Option<IpAddr>, now: Timestamp) {
@@ -114,16 +146,14 @@ impl Directories {
         if is_too_early || waiting.locations.contains_key(&location.url) {
             return;
         }
-        if !self.listed.contains(&location.url) {
-            let is_full =
-                waiting.locations.len() >= MOST_WAITING || self.in_use.load().len() >= MOST_DIRECTORIES;
-            if is_full || !self.has_room(visitor) {
-                return;
-            }
+        let group = self.group(&location.url);
+        let is_full = waiting.locations.len() >= MOST_WAITING;
+        if group == Group::Strangers && (is_full || !self.has_room(visitor)) {
+            return;
         }
         waiting.locations.insert(location.url.clone(), location.clone());
         drop(waiting);
-        self.wake.notify_one();
+        self.wake(group).notify_one();
     }
 
     /// A few strangers for each visitor and minute.
@@ -139,34 +169,65 @@ impl Directories {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The directories to be fetched now: those that were asked for, and those whose time is nearly over.
-    fn due(&self, now: Timestamp) -> Vec<KeyLocation> {
+    /// The directories of a group to be fetched now: those that were asked for, and those whose time is nearly over.
+    fn due(&self, group: Group, now: Timestamp) -> Vec<KeyLocation> {
         let mut waiting = self.waiting();
-        let mut due = std::mem::take(&mut waiting.locations);
+        let mut due: HashMap<_, _> =
+            waiting.locations.extract_if(|url, _| self.group(url) == group).collect();
         // Another process may have fetched it meanwhile.
         due.retain(|url, _| self.in_use.load().get(url).is_none_or(|known| known.age(now) >= MINUTE));
-        for (url, directory) in self.in_use.load().iter() {
+        for (url, directory) in self.in_use.load().iter().filter(|(url, _)| self.group(url) == group) {
             let may_try = waiting.not_before.get(url).is_none_or(|(at, _)| *at <= now);
             if directory.is_due(now) && may_try && self.is_allowed(&directory.stored.location) {
                 due.insert(url.clone(), directory.stored.location.clone());
             }
         }
         waiting.not_before.retain(|_, (at, _)| now.milliseconds_since(*at) < DAY);
+        if waiting.not_before.len() > MOST_REMEMBERED {
+            waiting.not_before.retain(|_, (at, _)| *at > now);
+        }
         due.into_values().collect()
     }
 
+    /// Takes out strangers' directories whose keys no signature needed for a day, and of too many those that were
+    /// needed longest ago; returns where they are.
+    fn take_outdated(&self, now: Timestamp) -> Vec<String> {
+        let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut in_use = HashMap::clone(&self.in_use.load());
+        let mut strangers: Vec<(i64, String)> = in_use
+            .iter()
+            .filter(|(url, _)| self.group(url) == Group::Strangers)
+            .map(|(url, directory)| (directory.used_at.load(Ordering::Relaxed), url.clone()))
+            .collect();
+        strangers.sort_unstable_by(|left, right| right.cmp(left));
+        let is_outdated =
+            |place: usize, used_at: i64| place >= MOST_STRANGERS || now.milliseconds() - used_at >= DAY;
+        let outdated =
+            strangers.into_iter().enumerate().filter(|(place, (used_at, _))| is_outdated(*place, *used_at));
+        let outdated: Vec<String> = outdated.map(|(_, (_, url))| url).collect();
+        if !outdated.is_empty() {
+            outdated.iter().for_each(|url| drop(in_use.remove(url)));
+            self.in_use.store(Arc::new(in_use));
+        }
+        outdated
+    }
+
     fn put_to_use(&self, directories: Vec<StoredDirectory>) {
+        // Both groups may do so at once.
+        let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut in_use = HashMap::clone(&self.in_use.load());
         for stored in directories {
-            if in_use
-                .get(&stored.location.url)
-                .is_some_and(|known| known.stored.fetched_at >= stored.fetched_at)
-            {
+            let known = in_use.get(&stored.location.url);
+            if known.is_some_and(|known| known.stored.fetched_at >= stored.fetched_at) {
                 continue;
             }
+            let used_at =
+                known.map_or(stored.fetched_at.milliseconds(), |known| known.used_at.load(Ordering::Relaxed));
             match KeyDirectory::parse(stored.document.as_bytes()) {
                 Ok(keys) => {
-                    in_use.insert(stored.location.url.clone(), Arc::new(Directory { stored, keys }));
+                    let url = stored.location.url.clone();
+                    in_use
+                        .insert(url, Arc::new(Directory { stored, keys, used_at: AtomicI64::new(used_at) }));
                 }
                 Err(error) => {
                     tracing::warn!(url = stored.location.url, %error, "a stored key directory is unusable")
@@ -200,17 +261,24 @@ impl Directory {
 }
 
 /// Keeps directories at hand until the server ends.
-pub async fn run(app: App, mut stop: Stop) {
-    loop {
-        if let Err(error) = refresh(&app).await {
-            tracing::warn!(%error, "key directories could not be kept");
+pub async fn run(app: App, stop: Stop) {
+    let keep_up = |group, mut stop: Stop| {
+        let app = app.clone();
+        async move {
+            let mut is_new = true;
+            loop {
+                if let Err(error) = refresh_group(&app, group, is_new).await {
+                    tracing::warn!(%error, "key directories could not be kept");
+                }
+                is_new = tokio::select! {
+                    () = stop.requested() => return,
+                    () = app.detection.directories.wake(group).notified() => false,
+                    () = tokio::time::sleep(PAUSE) => true,
+                };
+            }
         }
-        tokio::select! {
-            () = stop.requested() => return,
-            () = app.detection.directories.wake.notified() => {}
-            () = tokio::time::sleep(PAUSE) => {}
-        }
-    }
+    };
+    tokio::join!(keep_up(Group::Listed, stop.clone()), keep_up(Group::Strangers, stop));
 }
 
 /// Takes over what is stored, and fetches what is asked for or nearly old.
@@ -218,10 +286,24 @@ pub async fn run(app: App, mut stop: Stop) {
 /// # Errors
 /// When storage does not answer.
 pub async fn refresh(app: &App) -> storage::Result<()> {
+    take_over(app).await?;
+    tokio::try_join!(refresh_group(app, Group::Listed, false), refresh_group(app, Group::Strangers, false))?;
+    Ok(())
+}
+
+/// Fetches what is due of a group, after it has taken over what is stored if it is to look for that.
+async fn refresh_group(app: &App, group: Group, takes_over: bool) -> storage::Result<()> {
+    if takes_over {
+        take_over(app).await?;
+    }
     let directories = &app.detection.directories;
-    let stored = app.storage.list::<StoredDirectory>("", None, MOST_DIRECTORIES).await?;
-    directories.put_to_use(stored.into_iter().map(|found| found.value).collect());
-    let due = directories.due(app.now());
+    if group == Group::Strangers {
+        let outdated = directories.take_outdated(app.now());
+        if !outdated.is_empty() {
+            app.storage.write(outdated.into_iter().map(Put::delete::<StoredDirectory>).collect()).await?;
+        }
+    }
+    let due = directories.due(group, app.now());
     let fetched = stream::iter(due.into_iter().map(|location| async move {
         let result = fetch(app, &location).await;
         (location, result)
@@ -231,6 +313,17 @@ pub async fn refresh(app: &App) -> storage::Result<()> {
         keep(app, &location, result).await?;
     }
     Ok(())
+}
+
+/// Puts to use what other processes, or this one before a restart, have fetched.
+async fn take_over(app: &App) -> storage::Result<()> {
+    let mut after = None;
+    loop {
+        let stored = app.storage.list::<StoredDirectory>("", after.as_deref(), READ_AT_ONCE).await?;
+        let Some(last) = stored.last() else { return Ok(()) };
+        after = Some(last.location.url.clone());
+        app.detection.directories.put_to_use(stored.into_iter().map(|found| found.value).collect());
+    }
 }
 
 async fn keep(
@@ -332,7 +425,9 @@ const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 const FETCHED_AT_ONCE: usize = 4;
-const MOST_DIRECTORIES: usize = 1_000;
+const READ_AT_ONCE: usize = 100;
+const MOST_STRANGERS: usize = 500;
+const MOST_REMEMBERED: usize = 10_000;
 const MOST_WAITING: usize = 256;
 const MOST_STRANGERS_PER_MINUTE: u32 = 10;
 

@@ -1,7 +1,7 @@
 //! Figures of a project's detections over a range: from rollups, whatever the number of rows.
 //!
 //! A range is covered by the widest slots that fit; what is left at its ends is counted from rows. Ends that are too old
-//! for that go to the nearest end of a slot that is still kept.
+//! for that, or have too many rows, go to the nearest end of a slot that is still kept.
 
 use std::collections::BTreeMap;
 
@@ -79,7 +79,7 @@ pub async fn figures(
     }
     let events = app.storage.events();
     let source = Source::new(app, project);
-    let range = source.snapped(range);
+    let range = source.without_busy_ends(app, source.snapped(range)).await?;
     let widest = if period == Period::Hour { Slot::Hour } else { Slot::Day };
     for (piece, slot) in source.cover(range, widest) {
         match slot {
@@ -103,6 +103,50 @@ pub async fn figures(
         }
     }
     Ok(sums.into_figures())
+}
+
+/// How many rows of these labels, of all when there are none, a range has: counted one by one up to 120,000, and beyond
+/// that from rollups. They leave out tests, and of people of whom only a share is kept this counts the share.
+///
+/// # Errors
+/// If storage does not answer.
+pub async fn rows(app: &App, project: &Project, range: Range, labels: &[String]) -> storage::Result<u64> {
+    let source = Source::new(app, project);
+    let events = app.storage.events();
+    let count = |Range { from, to }: Range| {
+        let (kind, project, labels) = (STREAM.to_owned(), source.project.clone(), labels.to_vec());
+        let to = Some(to);
+        events.count(EventQuery {
+            kind,
+            project,
+            labels,
+            from,
+            to,
+            limit: MOST_COUNTED,
+            ..EventQuery::default()
+        })
+    };
+    let counted = count(range).await?;
+    if counted < MOST_COUNTED as u64 {
+        return Ok(counted);
+    }
+    let kept =
+        Range { from: range.from.max(source.rows_from), to: range.to.min(source.now.plus_milliseconds(1)) };
+    let mut sum = 0.0;
+    for (piece, slot) in source.cover(kept, Slot::Day) {
+        let Some(slot) = slot else {
+            sum += share(count(piece).await?, 1.0);
+            continue;
+        };
+        for row in events.summarize(source.slots(piece, slot)).await? {
+            if labels.is_empty() || labels.contains(&row.label) {
+                let is_bot = TYPES.iter().take(BOT_TYPES).any(|(_, name)| *name == row.label);
+                sum +=
+                    share(row.count.unsigned_abs(), if is_bot { 1.0 } else { project.detection.human_rows });
+            }
+        }
+    }
+    Ok(whole(sum).max(counted))
 }
 
 /// How often each type was ever detected.
@@ -165,6 +209,35 @@ impl Source {
         let to =
             if range.to > self.now { range.to.max(ceiling(self.now, Slot::Day)) } else { snap(range.to) };
         Range { from: snap(range.from), to }
+    }
+
+    /// An end inside of a slot with more rows than one request may have read goes to the nearest end of the slot.
+    async fn without_busy_ends(&self, app: &App, range: Range) -> storage::Result<Range> {
+        let mut rounded = range;
+        for (piece, slot) in self.cover(range, Slot::Day) {
+            if slot.is_some() {
+                continue;
+            }
+            let query = EventQuery {
+                kind: STREAM.to_owned(),
+                project: self.project.clone(),
+                from: piece.from,
+                to: Some(piece.to),
+                limit: MOST_READ + 1,
+                ..EventQuery::default()
+            };
+            if app.storage.events().count(query).await? <= MOST_READ as u64 {
+                continue;
+            }
+            let slot = if piece.from >= self.fine_from { Slot::FiveMinutes } else { Slot::Hour };
+            if piece.from == range.from {
+                rounded.from = nearest(range.from, slot);
+            }
+            if piece.to == range.to {
+                rounded.to = nearest(range.to, slot);
+            }
+        }
+        Ok(rounded)
     }
 
     /// Pieces that together are the range: whole slots, or none for what is to be counted from rows.
@@ -301,6 +374,11 @@ impl Sums {
     }
 }
 
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+fn share(count: u64, share: f64) -> f64 {
+    count as f64 * share
+}
+
 fn ceiling(at: Timestamp, slot: Slot) -> Timestamp {
     let start = slot.start(at);
     if start == at { at } else { start.plus_milliseconds(slot.milliseconds()) }
@@ -325,6 +403,12 @@ const BOT_TYPES: usize = TYPES.len() - 2;
 
 /// More periods are cut off; callers refuse longer ranges.
 pub const MOST_BUCKETS: usize = 1_000;
+
+/// Rows at one end of a range that are read for figures; a project with more in five minutes will not miss the rest.
+const MOST_READ: usize = 50_000;
+
+/// Rows that are counted one by one, for a total: more than pages reach.
+const MOST_COUNTED: usize = 120_000;
 
 /// Rows that are read at once.
 const PAGE: usize = 5_000;

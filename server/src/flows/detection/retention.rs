@@ -1,8 +1,9 @@
-//! How long detections are kept: rows as each project wants, rollups as the server does, nothing of a project that
-//! is gone.
+//! How long detections and tracked events are kept: rows as each project wants, rollups as the server does, nothing of
+//! a project that is gone.
 
 use super::STREAM;
 use crate::app::App;
+use crate::flows::tracking;
 use crate::storage::{self, Slot};
 use crate::tenant::Project;
 
@@ -14,14 +15,16 @@ pub async fn sweep(app: &App) -> storage::Result<u64> {
     let events = app.storage.events();
     let before = |days: i64| app.now().plus_milliseconds(-days * DAY);
     let mut removed = 0;
-    for tenant in events.tenants(STREAM).await? {
-        removed += match app.storage.get::<Project>(&tenant).await? {
-            Some(project) => {
-                let days = days(app, project.value.detection.retention_days);
-                events.forget(STREAM, Some(&tenant), before(days)).await?
-            }
-            None => events.erase(STREAM, &tenant).await?,
-        };
+    for stream in [STREAM, tracking::STREAM] {
+        for tenant in events.tenants(stream).await? {
+            removed += match app.storage.get::<Project>(&tenant).await? {
+                Some(project) => {
+                    let days = days(app, project.value.detection.retention_days);
+                    events.forget(stream, Some(&tenant), before(days)).await?
+                }
+                None => events.erase(stream, &tenant).await?,
+            };
+        }
     }
     let months = i64::from(app.config.retention.rollups_months);
     for (slot, days) in

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use quivive_core::agent::{BotType, RequestFacts, SubType, VerificationStatus};
+use quivive_core::agent::{
+    BotType, RequestFacts, SubType, Verification, VerificationMethod, VerificationStatus,
+};
 use quivive_core::decision::Action;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -30,6 +32,9 @@ pub struct Row {
     pub agent_id: Option<String>,
     /// How far the identity was proven.
     pub verification: VerificationStatus,
+    /// What that was judged by.
+    #[serde(default, skip_serializing_if = "Proof::is_none")]
+    pub proof: Proof,
     /// The user agent, at most 1,024 bytes.
     pub user_agent: Option<String>,
     /// What is kept of the address.
@@ -53,6 +58,37 @@ pub struct Row {
     /// What was seen, by the ids of the core's signals, without where: a place can be an address.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signals: Vec<StoredSignal>,
+}
+
+/// What an identity was judged by; empty where nothing spoke for or against one, and in rows of earlier versions.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Proof {
+    /// What proved or refuted it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<VerificationMethod>,
+    /// The key id of the message signature, at most 256 bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
+    /// The origin that the header `Signature-Agent` named, at most 256 bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature_agent: Option<String>,
+}
+
+impl Proof {
+    fn of(verification: &Verification) -> Self {
+        let text = |text: &Option<String>| text.as_deref().map(|text| shortened(text, MOST_PROOF_BYTES));
+        Self {
+            method: Some(verification.method).filter(|method| *method != VerificationMethod::None),
+            key_id: text(&verification.keyid),
+            signature_agent: text(&verification.signature_agent),
+        }
+    }
+
+    /// Whether nothing is known.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A signal that a detection showed.
@@ -109,6 +145,7 @@ pub fn event(observed: Observed, visitor: Visitor, settings: &Detection) -> Even
         sub_type: classification.sub_type,
         agent_id: classification.agent.as_ref().map(|agent| agent.id.clone()),
         verification: classification.verification.status,
+        proof: Proof::of(&classification.verification),
         user_agent: user_agent(&facts).map(|text| shortened(text, MOST_USER_AGENT_BYTES)),
         ip,
         url: url.map(|url| stored_url(url, settings.keep_query)),
@@ -240,6 +277,7 @@ fn shortened(text: &str, most: usize) -> String {
 const MOST_USER_AGENT_BYTES: usize = 1_024;
 const MOST_URL_BYTES: usize = 2_048;
 const MOST_PATH_BYTES: usize = 256;
+const MOST_PROOF_BYTES: usize = 256;
 const MOST_SIGNALS: usize = 16;
 
 #[cfg(test)]

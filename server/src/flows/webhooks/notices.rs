@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use quivive_core::Timestamp;
 use quivive_core::agent::{Classification, VerificationMethod, VerificationStatus};
@@ -72,81 +73,114 @@ impl Record for KnownAgent {
 #[derive(Default)]
 pub struct Seen(Vec<Sighting>);
 
-struct Sighting {
+/// A detection that somebody may want to hear of.
+#[derive(Debug)]
+pub(super) struct Sighting {
     id: String,
     project_id: i64,
     at: Timestamp,
     classification: Classification,
-    watch: Option<Arc<Watch>>,
+    /// The body of what is stored of it: what the owner's privacy settings left is what is told.
+    row: String,
 }
 
 impl Seen {
-    /// Picks detections of projects with webhooks, and of agents that are new to this process.
-    pub async fn of(app: &App, observed: &[Observed]) -> Self {
-        let mut seen = Vec::new();
-        for observed in observed {
-            if observed.is_test {
-                continue;
-            }
-            let watch = watch(app, observed.project_id).await.unwrap_or_else(|error| {
-                error.log();
-                None
-            });
+    /// Leaves out detections of projects that are known to have no webhook and of agents that are known there. Asks
+    /// nobody: the recorder must not wait for it.
+    pub fn of(app: &App, observed: &[Observed]) -> Self {
+        let is_of_interest = |observed: &&Observed| {
+            let has_watch = !matches!(app.webhooks.watches.get(&observed.project_id), Some(None));
             let is_new = observed.classification.agent.as_ref().is_some_and(|agent| {
                 !app.webhooks.known_agents.contains_key(&(observed.project_id, agent.id.clone()))
             });
-            if watch.is_some() || is_new {
-                seen.push(Sighting {
-                    id: observed.id.clone(),
-                    project_id: observed.project_id,
-                    at: observed.facts.now,
-                    classification: observed.classification.clone(),
-                    watch,
-                });
-            }
-        }
-        Self(seen)
+            !observed.is_test && (has_watch || is_new)
+        };
+        let sighting = |observed: &Observed| Sighting {
+            id: observed.id.clone(),
+            project_id: observed.project_id,
+            at: observed.facts.now,
+            classification: observed.classification.clone(),
+            row: String::new(),
+        };
+        Self(observed.iter().filter(is_of_interest).map(sighting).collect())
     }
 
-    /// Takes what is stored of them.
-    pub fn with_rows(self, rows: &[Event]) -> Stored {
+    /// Takes what is stored of them, and drops those of which nothing is.
+    pub fn with_rows(self, rows: &[Event]) -> Self {
+        if self.0.is_empty() {
+            return self;
+        }
         let rows: HashMap<&str, &Event> = rows.iter().map(|row| (row.id.as_str(), row)).collect();
         let stored = self.0.into_iter().filter_map(|sighting| {
-            let row = serde_json::from_str(&rows.get(sighting.id.as_str())?.body).ok()?;
-            Some((sighting, row))
+            let row = rows.get(sighting.id.as_str())?.body.clone();
+            Some(Sighting { row, ..sighting })
         });
-        Stored(stored.collect())
+        Self(stored.collect())
+    }
+
+    /// Leaves them to the task that tells; call it when the rows are stored. What a project has beyond its share of
+    /// that task's queue is not told, and counted.
+    pub fn hand_over(self, app: &App) {
+        for sighting in self.0 {
+            if !app.webhooks.sightings.put(sighting.project_id, sighting) {
+                metrics::counter!("quivive_webhook_sightings_dropped_total").increment(1);
+            }
+        }
     }
 }
 
-/// Detections with their rows: what the owner's privacy settings left of them is what is told.
-pub struct Stored(Vec<(Sighting, Map<String, Value>)>);
-
-impl Stored {
-    /// Puts up notices of them; call it when the rows are stored.
-    pub async fn tell(self, app: &App) {
-        if let Err(error) = self.enqueue(app).await {
+/// Tells webhooks of detections until the recorder has ended.
+pub(super) async fn run(app: App) {
+    let queue = &app.webhooks.sightings;
+    let mut logged_at = Instant::now();
+    loop {
+        let sightings = queue.take(MOST_AT_ONCE).await;
+        if logged_at.elapsed() >= LOGGING_PAUSE {
+            logged_at = Instant::now();
+            for (project, count) in queue.lost() {
+                tracing::warn!(
+                    project,
+                    count,
+                    "webhooks were not told of detections beyond a project's share"
+                );
+            }
+        }
+        if sightings.is_empty() {
+            return;
+        }
+        if let Err(error) = tell(&app, sightings).await {
             tracing::error!(%error, "webhooks were not told of detections");
         }
     }
+}
 
-    async fn enqueue(self, app: &App) -> storage::Result<()> {
-        let mut notices = Vec::new();
-        let mut bots: HashMap<(i64, i64), (Arc<Watch>, i64)> = HashMap::new();
-        for (sighting, row) in &self.0 {
-            meet_agent(app, sighting).await?;
-            let Some(watch) = &sighting.watch else { continue };
-            notices.extend(watch.hooks.iter().flat_map(|hook| about(hook, watch, sighting, row)));
-            if sighting.classification.is_bot {
-                let minute = sighting.at.seconds().div_euclid(60);
-                bots.entry((sighting.project_id, minute)).or_insert_with(|| (watch.clone(), 0)).1 += 1;
-            }
+/// Puts up notices of detections, in several writes so that others' writes come in between.
+async fn tell(app: &App, sightings: Vec<Sighting>) -> storage::Result<()> {
+    let mut notices = Vec::new();
+    let mut bots: HashMap<(i64, i64), (Arc<Watch>, i64)> = HashMap::new();
+    for sighting in &sightings {
+        let watch = watch(app, sighting.project_id).await.unwrap_or_else(|error| {
+            error.log();
+            None
+        });
+        meet_agent(app, sighting, watch.as_deref()).await?;
+        let Some(watch) = watch else { continue };
+        let Ok(row) = serde_json::from_str(&sighting.row) else { continue };
+        notices.extend(watch.hooks.iter().flat_map(|hook| about(hook, &watch, sighting, &row)));
+        if sighting.classification.is_bot {
+            let minute = sighting.at.seconds().div_euclid(60);
+            bots.entry((sighting.project_id, minute)).or_insert_with(|| (watch, 0)).1 += 1;
         }
-        for ((_, minute), (watch, count)) in bots {
-            notices.extend(thresholds(app, &watch, minute, count).await?);
-        }
-        enqueue(app, notices, Vec::new()).await.map(|_| ())
     }
+    for ((_, minute), (watch, count)) in bots {
+        notices.extend(thresholds(app, &watch, minute, count).await?);
+    }
+    while !notices.is_empty() {
+        let rest = notices.split_off(notices.len().min(MOST_PER_WRITE));
+        enqueue(app, notices, Vec::new()).await?;
+        notices = rest;
+    }
+    Ok(())
 }
 
 /// A test of a webhook.
@@ -204,13 +238,13 @@ async fn watch(app: &App, project_id: i64) -> Result<Option<Arc<Watch>>> {
 }
 
 /// Notes the first sighting of an agent for good, together with the notices of it.
-async fn meet_agent(app: &App, sighting: &Sighting) -> storage::Result<()> {
+async fn meet_agent(app: &App, sighting: &Sighting, watch: Option<&Watch>) -> storage::Result<()> {
     let Some(agent) = &sighting.classification.agent else { return Ok(()) };
     let key = (sighting.project_id, agent.id.clone());
     if app.webhooks.known_agents.contains_key(&key) {
         return Ok(());
     }
-    let hooks = sighting.watch.iter().flat_map(|watch| watch.hooks.iter().map(move |hook| (watch, hook)));
+    let hooks = watch.iter().flat_map(|watch| watch.hooks.iter().map(move |hook| (watch, hook)));
     let notices = hooks.filter(|(_, hook)| hook.wants(AGENT_FIRST_SEEN)).map(|(watch, hook)| {
         let data = json!({
             "projectId": watch.project.public_id,
@@ -348,3 +382,9 @@ fn notice(hook: &Hook, event: &'static str, data: Value, at: Timestamp) -> Notic
     let body = json!({ "event": event, "data": data, "timestamp": at.seconds() });
     Notice { hook_id: hook.id.clone(), event, body: body.to_string() }
 }
+
+/// Detections that are told of together; each may mean several notices to each of a project's webhooks.
+const MOST_AT_ONCE: usize = 64;
+const MOST_PER_WRITE: usize = 500;
+/// How often losses are logged.
+const LOGGING_PAUSE: Duration = Duration::from_secs(10);

@@ -8,9 +8,10 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::delivery::{self, Pending, Status};
-use super::drop_deliveries;
 use super::hook::{Disabled, Hook};
 use super::notices::TEST;
+use super::queue::Due;
+use super::{drop_deliveries, owner};
 use crate::app::App;
 use crate::audit::{self, Actor};
 use crate::error::Result;
@@ -32,9 +33,9 @@ pub(super) async fn run(app: App, mut stop: Stop) {
     let mut under_way = JoinSet::new();
     loop {
         while under_way.len() < MOST_UNDER_WAY
-            && let Some((hook_id, id)) = app.webhooks.queues.next(app.now())
+            && let Some(due) = app.webhooks.queues.next(app.now())
         {
-            under_way.spawn(try_once(app.clone(), hook_id, id));
+            under_way.spawn(try_once(app.clone(), due));
         }
         tokio::select! {
             () = stop.requested() => break,
@@ -60,7 +61,8 @@ pub async fn recover(app: &App) -> storage::Result<()> {
         let mut dropped = Vec::new();
         for pending in found {
             let Pending { hook_id, id, due_at, .. } = pending.value;
-            if let Some(oldest) = app.webhooks.queues.put(&hook_id, &id, due_at) {
+            let owner = owner(app, &hook_id).await?;
+            if let Some(oldest) = app.webhooks.queues.put(&owner, &hook_id, &id, due_at) {
                 dropped.push((hook_id, oldest));
             }
         }
@@ -72,8 +74,8 @@ pub async fn recover(app: &App) -> storage::Result<()> {
 pub async fn deliver_due(app: &App) {
     let mut under_way = JoinSet::new();
     loop {
-        while let Some((hook_id, id)) = app.webhooks.queues.next(app.now()) {
-            under_way.spawn(try_once(app.clone(), hook_id, id));
+        while let Some(due) = app.webhooks.queues.next(app.now()) {
+            under_way.spawn(try_once(app.clone(), due));
         }
         if under_way.join_next().await.is_none() {
             return;
@@ -81,16 +83,14 @@ pub async fn deliver_due(app: &App) {
     }
 }
 
-async fn try_once(app: App, hook_id: String, id: String) {
-    match attempt(&app, &hook_id, &id).await {
-        Ok(None) => app.webhooks.queues.done(&hook_id, &id),
-        Ok(Some(again_at)) => {
-            app.webhooks.queues.put(&hook_id, &id, again_at);
-        }
-        Err(error) => {
-            error.log();
-            app.webhooks.queues.put(&hook_id, &id, app.now().plus_milliseconds(AFTER_A_FAULT));
-        }
+async fn try_once(app: App, Due { owner, hook_id, id }: Due) {
+    let again_at = attempt(&app, &hook_id, &id).await.unwrap_or_else(|error| {
+        error.log();
+        Some(app.now().plus_milliseconds(AFTER_A_FAULT))
+    });
+    match again_at {
+        Some(at) => drop(app.webhooks.queues.put(&owner, &hook_id, &id, at)),
+        None => app.webhooks.queues.done(&owner, &hook_id, &id),
     }
 }
 

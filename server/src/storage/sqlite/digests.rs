@@ -1,6 +1,6 @@
 //! The statements of tallies and sets: a write adds a segment, and many segments become one.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::super::rollups::{Digest, Place};
 use super::super::{Result, SummaryQuery};
@@ -13,16 +13,13 @@ pub(super) const TALLIES: &str = "";
 pub(super) fn add<T: Digest>(connection: &Connection, place: Place<'_>, name: &str, mut added: T) -> Sql<()> {
     let Place { kind, project, slot, at } = place;
     let (width, at) = (slot.milliseconds(), at.milliseconds());
-    let last: Option<i64> = connection
+    let (mut segment, bytes): (i64, i64) = connection
         .prepare_cached(
-            "SELECT segment FROM digests
-             WHERE kind = ?1 AND project = ?2 AND width = ?3 AND name = ?4 AND at = ?5
-             ORDER BY segment DESC LIMIT 1",
+            "SELECT COALESCE(MAX(segment) + 1, 0), COALESCE(SUM(LENGTH(body)), 0) FROM digests
+             WHERE kind = ?1 AND project = ?2 AND width = ?3 AND name = ?4 AND at = ?5",
         )?
-        .query_row(params![kind, project, width, name, at], |row| row.get(0))
-        .optional()?;
-    let mut segment = last.map_or(0, |last| last + 1);
-    if segment >= MOST_SEGMENTS {
+        .query_row(params![kind, project, width, name, at], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if segment >= MOST_SEGMENTS || bytes >= MOST_BYTES {
         let mut known = connection.prepare_cached(
             "SELECT body FROM digests
              WHERE kind = ?1 AND project = ?2 AND width = ?3 AND name = ?4 AND at = ?5 ORDER BY segment",
@@ -74,3 +71,57 @@ pub(super) fn read<T: Digest>(connection: &Connection, name: &str, query: &Summa
 
 /// Segments of one slot: so many parts a read puts together at most, and every so many writes the whole is rewritten.
 const MOST_SEGMENTS: i64 = 8;
+
+/// Bytes of a slot from which the next write makes one segment of all: a flood of made-up paths fills each segment.
+const MOST_BYTES: i64 = 262_144;
+
+#[cfg(test)]
+mod tests {
+    use quivive_core::Timestamp;
+
+    use super::super::super::tallies::Tallies;
+    use super::super::super::{Event, Events, Slot, SummaryQuery};
+    use super::super::{Sqlite, Sync};
+
+    #[tokio::test]
+    async fn a_flood_of_made_up_paths_fills_no_slot_and_hides_no_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("t.db");
+        let sqlite = Sqlite::open(&file, Sync::Normal, 1).unwrap();
+        let day = |number: i64| Timestamp::from_milliseconds(number * 86_400_000);
+        let (days, batches, flood, honest) = (3, 12, 600, 40);
+        for batch in 0..days * batches {
+            let event = |number: i64| {
+                let path =
+                    if number < honest { "/checkout".to_owned() } else { format!("/{batch}-{number:0>240}") };
+                Event {
+                    kind: "k".to_owned(),
+                    project: "p".to_owned(),
+                    id: format!("{batch}/{number}"),
+                    at: day(batch / batches),
+                    tallies: vec![("path", path)],
+                    ..Event::default()
+                }
+            };
+            sqlite.append((0..honest + flood).map(event).collect()).await.unwrap();
+        }
+        let largest: i64 = rusqlite::Connection::open(&file)
+            .unwrap()
+            .query_row(
+                "SELECT MAX(bytes) FROM (SELECT SUM(LENGTH(body)) AS bytes FROM digests GROUP BY width, at)",
+                [],
+                |row| row.get(0),
+            )
+            .unwrap();
+        assert!(largest < 400_000, "a slot holds {largest} bytes");
+        let (kind, project) = ("k".to_owned(), "p".to_owned());
+        let query = SummaryQuery { kind, project, slot: Slot::Day, from: day(0), to: day(days) };
+        let found: Tallies = sqlite.tallies(query).await.unwrap();
+        let count = u64::try_from(days * batches * honest).unwrap();
+        let total = u64::try_from(days * batches * (honest + flood)).unwrap();
+        let (path, counted) = found.top("path")[0];
+        assert_eq!(path, "/checkout");
+        assert!((count - total / 501..=count).contains(&counted.count), "{counted:?} of {count}");
+        assert!(found.dimension("path").unwrap().values.len() <= 2_000);
+    }
+}

@@ -27,6 +27,13 @@ pub(super) fn put(connection: &Connection, changes: &[Put], now: Timestamp) -> S
         let holds = match change.condition {
             Condition::Any => true,
             Condition::Absent => version.is_none(),
+            Condition::AbsentOf(most) if version.is_none() => {
+                if !has_room(connection, change, most, now)? {
+                    return Ok(Err(Error::Full));
+                }
+                true
+            }
+            Condition::AbsentOf(_) => false,
             Condition::Version(expected) => version == Some(expected),
         };
         if !holds {
@@ -182,6 +189,19 @@ fn live_version(connection: &Connection, change: &Put, now: Timestamp) -> Sql<Op
         )?
         .query_row(params![change.kind, change.id, now.milliseconds()], |row| row.get(0))
         .optional()
+}
+
+/// Whether the parent of a row that is to be written has fewer than so many.
+fn has_room(connection: &Connection, change: &Put, most: usize, now: Timestamp) -> Sql<bool> {
+    let parent = change.content.as_ref().map_or("", |content| content.parent.as_str());
+    let found: i64 = connection
+        .prepare_cached(
+            "SELECT COUNT(*) FROM (
+                 SELECT 1 FROM records INDEXED BY records_by_parent
+                 WHERE kind = ?1 AND parent = ?2 AND (expires_at IS NULL OR expires_at > ?3) LIMIT ?4)",
+        )?
+        .query_row(params![change.kind, parent, now.milliseconds(), at_most(most)], |row| row.get(0))?;
+    Ok(found < at_most(most))
 }
 
 fn read_row(columns: &Columns<'_>) -> Sql<Row> {

@@ -249,6 +249,29 @@ async fn a_visitor_who_asks_not_to_be_tracked_is_only_counted() {
 }
 
 #[tokio::test]
+async fn events_are_kept_as_long_as_their_project_says() {
+    let site = Site::with(|config| config.retention.detections_days = 2).await;
+    let pixel = pixel(&site).await;
+    let keep = async |days: u32| {
+        directory::change_project(&site.server.app, site.project, |project| {
+            project.detection.retention_days = Some(days);
+        })
+        .await
+        .unwrap();
+        jobs::remove_expired(&site.server.app).await.unwrap();
+        stored(&site).await.len()
+    };
+    post(&site, PATH, &[("x-pixel-id", &*pixel)], &batch(&[numbered(1)])).await;
+    site.server.advance(5 * 86_400_000);
+    assert_eq!(keep(7).await, 1, "longer than the server's own two days");
+    assert_eq!(keep(4).await, 0);
+    post(&site, PATH, &[("x-pixel-id", &*pixel)], &batch(&[numbered(2)])).await;
+    directory::delete_project(&site.server.app, site.project).await.unwrap();
+    jobs::remove_expired(&site.server.app).await.unwrap();
+    assert_eq!(stored(&site).await.len(), 0, "nothing of a project that is gone");
+}
+
+#[tokio::test]
 async fn events_of_the_past_are_forgotten_with_the_detections() {
     let site = Site::with(|config| config.retention.detections_days = 2).await;
     let pixel = pixel(&site).await;

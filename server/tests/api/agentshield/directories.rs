@@ -281,3 +281,110 @@ async fn settings_are_checked() {
     let environment = [("QUIVIVE_AGENTSHIELD__HONEYPOT_PATHS".to_owned(), long)].into_iter();
     assert!(load(&Overrides::default(), environment).is_err());
 }
+
+#[tokio::test]
+async fn strangers_that_nobody_needs_are_forgotten() {
+    let directory = Directory::start().await;
+    let (stranger, idle) = (Agent::new(1, &directory.origin), Agent::new(2, "https://idle.example"));
+    directory.publish(&[stranger.key()]);
+    let site = Site::with(|config| {
+        directory.settings(config);
+        config.verification.signature_agents = Vec::new();
+        config.verification.open_discovery = true;
+    })
+    .await;
+    let kept = async || {
+        let stored = site.server.app.storage.list::<StoredDirectory>("", None, 100).await.unwrap();
+        stored.iter().map(|found| found.location.url.clone()).collect::<Vec<_>>()
+    };
+    idle.publish(&site).await;
+    outcome(&site, &signed(&site, &stranger)).await;
+    refresh(&site).await;
+    assert_eq!(kept().await.len(), 2);
+    for _ in 0..3 {
+        site.server.advance(10 * HOUR);
+        assert_eq!(outcome(&site, &signed(&site, &stranger)).await, verified());
+        refresh(&site).await;
+    }
+    assert_eq!(kept().await.len(), 1, "only the one that signs: {:?}", kept().await);
+    site.server.advance(25 * HOUR);
+    refresh(&site).await;
+    assert_eq!(kept().await, Vec::<String>::new());
+    assert_eq!(outcome(&site, &signed(&site, &stranger)).await, claimed());
+    refresh(&site).await;
+    assert_eq!(outcome(&site, &signed(&site, &stranger)).await, verified(), "it may come again");
+}
+
+#[tokio::test]
+async fn of_too_many_strangers_those_stay_that_were_needed_last() {
+    let directory = Directory::start().await;
+    let site = Site::with(|config| {
+        directory.settings(config);
+        config.verification.open_discovery = true;
+    })
+    .await;
+    let listed = Agent::new(1, &directory.origin);
+    directory.publish(&[listed.key()]);
+    outcome(&site, &signed(&site, &listed)).await;
+    let needed = Agent::new(2, "https://needed.example");
+    needed.publish(&site).await;
+    for number in 0..600 {
+        site.server.advance(10);
+        let stranger = Agent::new(3, &format!("https://agent-{number}.example"));
+        let app = &site.server.app;
+        let location = quivive_core::signature::KeyLocation::read(
+            &stranger.origin,
+            quivive_core::signature::LocationKind::Directory,
+        );
+        let stored = StoredDirectory {
+            location: location.unwrap(),
+            document: json!({ "keys": [stranger.key()] }).to_string(),
+            fetched_at: app.now(),
+            lifetime_ms: 24 * HOUR,
+            trusted: [stranger.thumbprint().to_owned()].into(),
+        };
+        app.storage.put(&stored).await.unwrap();
+    }
+    site.server.advance(10);
+    assert_eq!(outcome(&site, &signed(&site, &needed)).await, verified());
+    refresh(&site).await;
+    let stored = site.server.app.storage.list::<StoredDirectory>("", None, 1_000).await.unwrap();
+    assert_eq!(stored.len(), 501, "five hundred strangers and the listed one");
+    for (agent, expected) in [
+        (&needed, verified()),
+        (&listed, verified()),
+        (&Agent::new(3, "https://agent-599.example"), verified()),
+        (&Agent::new(3, "https://agent-0.example"), claimed()),
+    ] {
+        assert_eq!(outcome(&site, &signed(&site, agent)).await, expected, "{}", agent.origin);
+    }
+}
+
+/// Strangers' hosts that accept a connection and say nothing take three seconds each.
+#[tokio::test]
+async fn a_listed_directory_waits_for_no_strangers() {
+    let directory = Directory::start().await;
+    let listed = Agent::new(1, &directory.origin);
+    directory.publish(&[listed.key()]);
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let site = Site::with(|config| {
+        directory.settings(config);
+        config.verification.open_discovery = true;
+        config.limits.unauthenticated_per_second = 0;
+    })
+    .await;
+    for number in 0..10 {
+        directory.name(&format!("agent-{number}.strangers.example"));
+        let stranger = Agent::new(2, &format!("https://agent-{number}.strangers.example:{port}"));
+        assert_eq!(outcome(&site, &signed(&site, &stranger)).await, claimed());
+    }
+    jobs::start(&site.server.app);
+    // The strangers' turn has begun.
+    let _held = silent.accept().await.unwrap();
+    let began = std::time::Instant::now();
+    while outcome(&site, &signed(&site, &listed)).await != verified() {
+        assert!(began.elapsed() < Duration::from_secs(2), "it waited for strangers");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

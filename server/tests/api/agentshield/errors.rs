@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use quivive_core::Timestamp;
 use quivive_server::tenant::detection_key::{self, NewKey, Scope};
 use quivive_server::tenant::directory::{self, NewAccount, NewProject};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::site::{KEY, Site, assert_error};
 use crate::support::START;
@@ -86,6 +86,74 @@ async fn scope_and_project_are_demanded() {
         let answer = ask(KEY, id).await;
         assert_error(&answer, 404, "NOT_FOUND");
         assert_eq!(answer.json["error"]["details"], json!({ "resource": "project" }));
+    }
+}
+
+/// The path and its query are looked at first, then whether the key may ask, then the body.
+#[tokio::test]
+async fn a_bad_query_is_told_before_the_caller_is_judged_and_a_bad_body_after() {
+    let site = Site::start().await;
+    let (_, foreign) = site.stranger().await;
+    let key = site.key(NewKey { scopes: Some(vec![Scope::Ingest]), ..site.new_key() }).await;
+    let own = site.public_id(site.project).await;
+    for rest in [
+        "",
+        "/detections",
+        "/detections/det_1",
+        "/detections.ndjson",
+        "/analytics?period=day",
+        "/agents",
+        "?x",
+    ] {
+        let separator = if rest.contains('?') { '&' } else { '?' };
+        let bad = match rest {
+            "/analytics?period=day" | "/agents" => "startDate=never",
+            _ => "include=nothing",
+        };
+        for project in [&own, &foreign, "proj_unknown"] {
+            let path = format!("/api/v1/projects/{project}{rest}");
+            let asked = site.call(&key, "GET", &format!("{path}{separator}{bad}"), Value::Null).await;
+            assert_error(&asked, 400, "INVALID_REQUEST");
+            assert_error(&site.call(&key, "GET", &path, Value::Null).await, 403, "FORBIDDEN");
+        }
+    }
+    assert_error(
+        &site.call(&key, "GET", "/api/v1/projects?page=0", Value::Null).await,
+        400,
+        "INVALID_REQUEST",
+    );
+    assert_error(&site.call(&key, "POST", "/api/v1/detect", json!({ "ip": 7 })).await, 403, "FORBIDDEN");
+}
+
+#[tokio::test]
+async fn a_project_that_is_not_in_use_takes_nothing() {
+    let site = Site::start().await;
+    let app = &site.server.app;
+    let event = json!({ "event": "click", "url": "https://example.org/" });
+    let calls = [
+        ("GET", "/api/v1/detect", Value::Null),
+        ("POST", "/api/v1/detect", json!({ "userAgent": "curl/8.5.0" })),
+        ("POST", "/api/v1/enforce", json!({ "userAgent": "curl/8.5.0" })),
+        ("POST", "/__detect/enforce", json!({ "userAgent": "curl/8.5.0" })),
+        ("POST", "/api/v1/event", event.clone()),
+        ("POST", "/api/v1/batch", json!({ "events": [event] })),
+    ];
+    for is_active in [false, true] {
+        directory::change_project(app, site.project, |project| project.is_active = is_active).await.unwrap();
+        for (method, path, body) in &calls {
+            let answer = site.call(KEY, method, path, body.clone()).await;
+            if is_active {
+                assert_eq!(answer.status, 200, "{path}");
+            } else {
+                assert_eq!(
+                    (answer.status.as_u16(), &answer.json["error"]["code"]),
+                    (403, &json!("FORBIDDEN")),
+                    "{path}"
+                );
+            }
+        }
+        // What was recorded stays readable.
+        assert_eq!(site.read("/detections").await.status, 200);
     }
 }
 

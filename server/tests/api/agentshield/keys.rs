@@ -2,7 +2,7 @@
 
 use quivive_core::Timestamp;
 use quivive_server::audit;
-use quivive_server::tenant::detection_key::{self, NewKey, Scope, uses};
+use quivive_server::tenant::detection_key::{self, DetectionKey, NewKey, Scope, uses};
 use quivive_server::tenant::directory;
 use serde_json::{Value, json};
 
@@ -80,7 +80,7 @@ async fn a_key_may_be_for_tests_for_some_projects_and_for_a_time() {
     let (_, blog) = site.further_project("Blog").await;
     let shop = site.public_id(site.project).await;
     let body = json!({
-        "scopes": ["detect", "read", "detect"], "projects": [blog], "expiresAt": "2026-02-15T13:00:00Z", "test": true
+        "scopes": ["detect", "read", "detect"], "projects": [blog], "expiresAt": "2026-02-15T14:30:00+01:30", "test": true
     });
     let made = site.call(&writer, "POST", KEYS, body).await;
     assert_eq!(made.status, 201, "{}", made.json);
@@ -132,6 +132,9 @@ async fn bad_bodies_name_the_fault() {
             "unknown_value",
         ),
         (json!({ "expiresAt": "tomorrow" }), "expiresAt", "format"),
+        (json!({ "expiresAt": "2030-01-01" }), "expiresAt", "format"),
+        (json!({ "expiresAt": "2030-01-01T00:00:00" }), "expiresAt", "format"),
+        (json!({ "expiresAt": "2026-02-15T14:00:00+02:00" }), "expiresAt", "out_of_range"),
         (json!({ "expiresAt": 1 }), "expiresAt", "type"),
         (json!({ "expiresAt": "2026-02-15T12:00:00Z" }), "expiresAt", "out_of_range"),
         (json!({ "test": "no" }), "test", "type"),
@@ -371,4 +374,67 @@ async fn a_key_whose_project_was_deleted_asks_for_another() {
     assert!(!listed.to_string().contains(&blog_id));
     let left = listed["keys"].as_array().unwrap().iter().find(|key| key["start"] == both[..12]).unwrap();
     assert_eq!((&left["projects"], &left["defaultProject"]), (&json!([shop]), &Value::Null));
+}
+
+/// The rows of the account's keys, those that ended included.
+async fn kept(site: &Site) -> Vec<DetectionKey> {
+    let found = site.server.app.storage.list::<DetectionKey>(&site.account.to_string(), None, 2_000).await;
+    found.unwrap().into_iter().map(|key| key.value).collect()
+}
+
+#[tokio::test]
+async fn keys_that_ended_are_not_kept_without_end() {
+    let site = Site::start().await;
+    let writer = site.writer().await;
+    let made = site.call(&writer, "POST", KEYS, json!({})).await.json;
+    let (mut id, mut former) = (text(&made, "id").to_owned(), Vec::new());
+    let mut key = text(&made, "key").to_owned();
+    for _ in 0..60 {
+        let next = site.call(&writer, "POST", &format!("{KEYS}/{id}/rotate"), Value::Null).await;
+        assert_eq!(next.status, 201, "{}", next.json);
+        id = text(&next.json, "id").to_owned();
+        former.push(std::mem::replace(&mut key, text(&next.json, "key").to_owned()));
+    }
+    for _ in 0..30 {
+        let made = site.call(&writer, "POST", KEYS, json!({})).await.json;
+        let path = format!("{KEYS}/{}", text(&made, "id"));
+        assert_eq!(site.call(&writer, "DELETE", &path, Value::Null).await.status, 204);
+    }
+    // The three that hold, twenty that ended and the one that ended after the last was made.
+    assert_eq!(kept(&site).await.len(), 3 + detection_key::MOST_ENDED + 1);
+    assert_eq!(detect(&site, &key).await.status, 200, "what holds is never forgotten");
+    for key in [KEY, &writer] {
+        assert_ne!(detect(&site, key).await.json["error"]["details"]["reason"], "invalid");
+    }
+    let forgotten = detect(&site, &former[0]).await;
+    assert_error(&forgotten, 401, "UNAUTHORIZED");
+    assert_eq!(forgotten.json["error"]["details"], json!({ "reason": "invalid" }));
+    let listed = site.call(&writer, "GET", KEYS, Value::Null).await.json;
+    assert!(listed["keys"].as_array().unwrap().len() <= 3 + detection_key::MOST_ENDED);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn keys_made_and_replaced_at_once_are_never_more_than_there_may_be() {
+    let site = Site::start().await;
+    let writer = site.writer().await;
+    let mut other = None;
+    while kept(&site).await.len() < detection_key::MOST_KEYS - 10 {
+        other = Some(site.key(site.new_key()).await);
+    }
+    let other = other.unwrap();
+    let listed = detection_key::list(&site.server.app, site.account).await.unwrap();
+    let id = &listed.iter().find(|key| other.starts_with(&key.start)).unwrap().id;
+    let rotate = format!("{KEYS}/{id}/rotate");
+    let body = json!({ "overlapSeconds": 3_600 });
+    let made = futures::future::join_all((0..25).map(|_| site.call(&writer, "POST", KEYS, json!({}))));
+    let replaced =
+        futures::future::join_all((0..5).map(|_| site.call(&writer, "POST", &rotate, body.clone())));
+    let (made, replaced) = futures::future::join(made, replaced).await;
+    let answers: Vec<Answer> = made.into_iter().chain(replaced).collect();
+    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 10);
+    let refused = answers.iter().find(|answer| answer.status != 201).unwrap();
+    assert_error(refused, 400, "INVALID_REQUEST");
+    let expected = json!({ "field": "body", "reason": "too_many", "max": detection_key::MOST_KEYS });
+    assert_eq!(refused.json["error"]["details"], expected);
+    assert_eq!(kept(&site).await.len(), detection_key::MOST_KEYS);
 }

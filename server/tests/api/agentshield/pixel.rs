@@ -179,6 +179,7 @@ async fn a_full_window_limits_the_report_and_not_the_image() {
     let answer = look(&site, &query, &[]).await;
     assert_image(&answer, "limited");
     assert_eq!((answer.header("x-ratelimit-remaining"), answer.header("x-ratelimit-limit")), ("0", "10"));
+    site.server.advance(1_000);
     for _ in 0..10 {
         assert_image(&look(&site, "?id=px_unknown", &[]).await, "unknown");
     }

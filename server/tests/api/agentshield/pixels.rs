@@ -163,6 +163,14 @@ async fn a_project_has_at_most_a_hundred_pixels() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn pixels_made_at_once_are_never_more_than_a_hundred() {
+    let owner = Owner::start().await;
+    let answers = futures::future::join_all((0..130).map(|_| owner.create(json!({})))).await;
+    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 100);
+    assert_eq!(answers.iter().filter(|answer| answer.status == 400).count(), 30);
+}
+
 #[tokio::test]
 async fn a_key_needs_the_scope() {
     let owner = Owner::start().await;

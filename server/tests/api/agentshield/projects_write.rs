@@ -93,6 +93,7 @@ async fn a_change_touches_what_it_names() {
     let project = directory::project(app, site.project).await.unwrap();
     assert_eq!((project.detection.retention_days, project.is_active), (None, false));
     assert_eq!(site.call(&writer, "PATCH", &path, json!({})).await.status, 200);
+    assert_eq!(site.call(&writer, "PATCH", &path, json!({ "status": "active" })).await.status, 200);
     // The threshold is obeyed by the next call.
     let ask =
         async || site.detect(&json!({ "userAgent": "MyCoolBot/1.0 (+https://example.org/bot)" })).await.json;

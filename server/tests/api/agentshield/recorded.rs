@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use quivive_core::Timestamp;
 use quivive_core::agent::{BotType, SubType, VerificationStatus};
 use quivive_core::decision::Action;
-use quivive_server::flows::detection::row::{Row, TYPES, type_name};
+use quivive_server::flows::detection::row::{Proof, Row, TYPES, type_name};
 use quivive_server::flows::detection::{STREAM, Source};
 use quivive_server::storage::{Event, Keep};
 use serde_json::{Map, Value, json};
@@ -74,6 +74,7 @@ impl Seen {
             sub_type: self.sub_type,
             agent_id: self.agent.map(str::to_owned),
             verification: self.verification,
+            proof: Proof::default(),
             user_agent: Some(format!("Visitor/{number}")),
             ip: Some("203.0.113.7".to_owned()),
             url: Some(self.url.to_owned()),

@@ -1,11 +1,13 @@
 //! Signed requests: the vectors of signatures, labels, nonces, and what was not supplied.
 
 use quivive_core::signature::SigningPlan;
+use quivive_server::jobs;
 use quivive_server::tenant::directory::{self, NewProject};
 use serde_json::{Value, json};
 
 use super::signer::{Agent, claimed, outcome, spoofed, verified};
 use super::site::{KEY, Site};
+use super::tracked::detections;
 use super::vectors::{Expected, assert_vector};
 
 const UNDECLARED: Expected = (true, 0.90, "ai_agent", Some("undeclared_agent"), "000");
@@ -50,6 +52,22 @@ async fn vectors_22_to_26_of_signatures() {
     let mut without = signed.clone();
     without.as_object_mut().unwrap().remove("url");
     assert_vector(&site, 26, &without, UNDECLARED).await;
+}
+
+#[tokio::test]
+async fn what_proved_an_identity_is_kept_with_the_detection() {
+    let site = Site::start().await;
+    jobs::start(&site.server.app);
+    let agent = chat_gpt();
+    agent.publish(&site).await;
+    assert_eq!(outcome(&site, &agent.request(&Agent::plan(site.server.app.now()))).await, verified());
+    let row = detections(&site, 1).await.remove(0);
+    let expected = json!({
+        "method": "http_signature", "keyId": agent.thumbprint(), "signatureAgent": "https://chatgpt.com",
+    });
+    assert_eq!(row["proof"], expected);
+    site.detect(&json!({ "userAgent": "curl/8.5.0" })).await;
+    assert!(detections(&site, 2).await.iter().any(|row| row["proof"].is_null()), "nothing where nothing is");
 }
 
 /// Any label will do, and the older bare form of the agent's header.

@@ -128,6 +128,11 @@ impl Directory {
         config.verification.signature_agents = vec![self.origin.clone()];
     }
 
+    /// Gives this machine another name.
+    pub fn name(&self, host: &str) {
+        self.dns.set(host, RecordType::A, Reply::Records(vec![data("127.0.0.1")]));
+    }
+
     pub fn answer(&self, answer: &str) {
         *self.answer.lock().unwrap() = answer.to_owned();
     }

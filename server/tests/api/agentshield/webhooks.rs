@@ -235,6 +235,16 @@ async fn bad_bodies_name_the_fault() {
     assert_eq!(answer.json["error"]["details"], json!({ "field": "body", "reason": "too_many", "max": 20 }));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn webhooks_made_at_once_are_never_more_than_twenty() {
+    let owner = Owner::start().await;
+    let body = json!({ "url": PUBLIC, "events": ["webhook.test"] });
+    let answers = futures::future::join_all((0..40).map(|_| owner.call("POST", "", body.clone()))).await;
+    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 20);
+    let listed = owner.call("GET", "", Value::Null).await;
+    assert_eq!(listed.json["webhooks"].as_array().unwrap().len(), 20);
+}
+
 #[tokio::test]
 async fn urls_that_lead_inside_or_are_open_are_refused() {
     let owner = Owner::of(Site::start().await).await;

@@ -53,6 +53,11 @@ impl Moody {
         self.mood.store(if is_slow { SLOW } else { WELL }, Ordering::SeqCst);
     }
 
+    /// Every write of records takes [`SLOW_WRITE`].
+    pub fn has_slow_writes(&self, has_slow: bool) {
+        self.mood.store(if has_slow { SLOW_WRITES } else { WELL }, Ordering::SeqCst);
+    }
+
     /// Everything but streams of events works.
     pub fn has_no_events(&self, has_none: bool) {
         self.mood.store(if has_none { NO_EVENTS } else { WELL }, Ordering::SeqCst);

@@ -1,0 +1,5 @@
+import { initialize } from "./native.js";
+
+await initialize();
+
+export * from "./index.js";

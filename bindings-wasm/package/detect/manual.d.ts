@@ -1,0 +1,2 @@
+export * from "./index.js";
+export { initialize, initializeSync } from "../manual.js";

@@ -1,0 +1,2 @@
+export { initialize, initializeSync } from "./native.js";
+export * from "./index.js";

@@ -1,0 +1,152 @@
+//! What one tenant does, however much of it, takes nothing from another one.
+
+use std::time::{Duration, Instant};
+
+use quivive_core::agent::RequestFacts;
+use quivive_core::decision::Action;
+use quivive_server::config::Config;
+use quivive_server::flows::detection::{self, Observed, Source};
+use quivive_server::flows::webhooks::{self, Dialect, Filter, NewHook, Notice, Payload};
+use quivive_server::jobs;
+use quivive_server::storage::EventQuery;
+use quivive_server::tenant::directory::{self, NewAccount, NewProject};
+
+use super::receiver::Receiver;
+use super::site::Site;
+use crate::botect::faults::Moody;
+use crate::support::Server;
+
+/// A project of an account of its own.
+async fn neighbour(site: &Site) -> i64 {
+    let app = &site.server.app;
+    let account_id = directory::create_account(app, NewAccount::default()).await.unwrap().id;
+    let project = NewProject { account_id, name: "Next door".to_owned(), ..NewProject::default() };
+    directory::create_project(app, project).await.unwrap().id
+}
+
+/// Puts up a detection as the routes do.
+fn observe(site: &Site, project_id: i64, user_agent: &str) {
+    let app = &site.server.app;
+    let user_agent = Some(user_agent.to_owned());
+    let facts = RequestFacts { user_agent, now: app.now(), ..RequestFacts::default() };
+    let classification = app.detection.classify(&facts).classification;
+    app.detection.record(Observed {
+        id: detection::new_id(app),
+        project_id,
+        is_test: false,
+        source: Source::Api,
+        action: Action::Allow,
+        rule_id: None,
+        facts,
+        session_id: None,
+        classification,
+    });
+}
+
+async fn recorded(site: &Site, project: i64) -> u64 {
+    let query = EventQuery {
+        kind: detection::STREAM.to_owned(),
+        project: project.to_string(),
+        limit: usize::MAX,
+        ..EventQuery::default()
+    };
+    site.server.app.storage.events().count(query).await.unwrap()
+}
+
+/// How long it takes until so many detections are recorded.
+async fn until_recorded(site: &Site, project: i64, count: u64) -> Duration {
+    let began = Instant::now();
+    while recorded(site, project).await < count {
+        assert!(began.elapsed() < Duration::from_secs(60), "{count} detections were not recorded");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    began.elapsed()
+}
+
+fn permit_this_machine(config: &mut Config) {
+    config.webhooks.allow_insecure_webhooks = true;
+    config.webhooks.ports = Vec::new();
+    config.outbound.allow_private = vec!["127.0.0.1/32".parse().unwrap()];
+}
+
+async fn hook(site: &Site, project: i64, receiver: &Receiver) -> String {
+    let new = NewHook {
+        dialect: Dialect::Agentshield,
+        url: receiver.url(),
+        events: vec!["detection.created".to_owned()],
+        filter: Filter::default(),
+        payload: Payload::Minimal,
+        bots_per_minute: None,
+        is_enabled: true,
+    };
+    webhooks::create(&site.server.app, &project.to_string(), new).await.unwrap().0.id
+}
+
+async fn notify(site: &Site, hook_id: &str, count: usize) {
+    let notice = Notice { hook_id: hook_id.to_owned(), event: "detection.created", body: "{}".to_owned() };
+    webhooks::enqueue(&site.server.app, vec![notice; count], Vec::new()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_in_one_project_loses_none_of_anothers_detections() {
+    let site = Site::start().await;
+    let other = neighbour(&site).await;
+    for _ in 0..20_000 {
+        observe(&site, site.project, "curl/8.5.0");
+    }
+    for _ in 0..500 {
+        observe(&site, other, "curl/8.5.0");
+    }
+    jobs::start(&site.server.app);
+    until_recorded(&site, other, 500).await;
+    assert!(recorded(&site, site.project).await < 5_000, "and they do not wait for the whole flood");
+    // A quarter of 65,536 places.
+    until_recorded(&site, site.project, 16_384).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn telling_webhooks_holds_up_no_record() {
+    let database = Moody::new();
+    let site = Site::on(Server::on(database.clone(), permit_this_machine).await, "enterprise").await;
+    let other = neighbour(&site).await;
+    let receiver = Receiver::start().await;
+    hook(&site, site.project, &receiver).await;
+    observe(&site, site.project, "curl/8.5.0");
+    jobs::start(&site.server.app);
+    receiver.until(1).await;
+    database.has_slow_writes(true);
+    let agents =
+        ["GPTBot/1.2", "ClaudeBot/1.0", "CCBot/2.0", "Bytespider", "Amazonbot/0.1", "PerplexityBot/1.0"];
+    for agent in agents {
+        for name in [agent.to_owned(), format!("Mozilla/5.0 (compatible; {agent})")] {
+            observe(&site, site.project, &name);
+        }
+    }
+    until_recorded(&site, site.project, 13).await;
+    observe(&site, other, "curl/8.5.0");
+    let waited = until_recorded(&site, other, 1).await;
+    assert!(waited < Duration::from_millis(900), "it waited {waited:?} for another tenant's webhooks");
+    receiver.until(13).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dead_receivers_of_one_account_leave_room_for_others_deliveries() {
+    let site = Site::with(permit_this_machine).await;
+    let other = neighbour(&site).await;
+    let (dead, quick) = (Receiver::slow(Duration::from_secs(8)).await, Receiver::start().await);
+    for number in 0..4 {
+        let (project, _) = site.further_project(&format!("Project {number}")).await;
+        for _ in 0..17 {
+            let id = hook(&site, project, &dead).await;
+            notify(&site, &id, 4).await;
+        }
+    }
+    jobs::start(&site.server.app);
+    dead.until(8).await;
+    let id = hook(&site, other, &quick).await;
+    let began = Instant::now();
+    notify(&site, &id, 20).await;
+    quick.until(20).await;
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    assert_eq!(dead.count(), 8, "an account's share of the tries at once");
+}
