@@ -92,11 +92,20 @@ impl<'t> Seen<'t> {
         }
     }
 
+    #[inline]
     pub fn add(&mut self, pattern: Pattern, place: Place<'_>, agents: &[Agent]) {
-        let length = place.end - place.start;
         match pattern {
             Pattern::Mark(mark) => self.mark(mark, place),
             Pattern::Platform(platform) => self.platform(platform),
+            _ => self.add_name(pattern, place, agents),
+        }
+    }
+
+    /// Apart from marks, which are most of what is found and need next to nothing.
+    #[inline(never)]
+    fn add_name(&mut self, pattern: Pattern, place: Place<'_>, agents: &[Agent]) {
+        let length = place.end - place.start;
+        match pattern {
             Pattern::Agent(agent) if self.is_name(place) && self.fits(agents.get(agent)) => {
                 keep_longest(&mut self.agent, agent, length);
             }
@@ -114,7 +123,7 @@ impl<'t> Seen<'t> {
                 self.has_contact |=
                     !is_mail || (place.is_mail_address() && !self.form.is_in_slot(place.start));
             }
-            Pattern::Agent(_) | Pattern::Tool(_) | Pattern::Word(..) => {}
+            _ => {}
         }
     }
 
