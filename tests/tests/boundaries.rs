@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
-const CORE_DEPENDENCIES: [&str; 23] = [
+const CORE_DEPENDENCIES: [&str; 24] = [
     "aes-gcm",
     "aho-corasick",
     "aws-lc-rs",
@@ -15,6 +15,7 @@ const CORE_DEPENDENCIES: [&str; 23] = [
     "hkdf",
     "hmac",
     "icu_normalizer",
+    "memchr",
     "miniz_oxide",
     "p256",
     "p384",

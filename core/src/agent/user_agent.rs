@@ -1,9 +1,10 @@
-//! What a user agent says by itself: one pass of an Aho-Corasick automaton, no regular expressions.
+//! What a user agent says by itself: one pass, no regular expressions.
 //!
 //! Names come first: catalogued agents and tools. What has no known name is told by its words and by its grammar:
 //! browsers, devices and people's apps are made of few parts, programs write other things in their places. In the
 //! comment that an Android device fills with its model, words do not count and catalogue tokens only with a version.
 
+mod finder;
 mod patterns;
 mod place;
 mod seen;

@@ -1,9 +1,6 @@
 //! The tokens, words and marks of a rule set, compiled into one automaton.
 
-use aho_corasick::automaton::Automaton as _;
-use aho_corasick::{Anchored, MatchKind};
-
-use super::place::Place;
+use super::finder::Finder;
 use super::seen::Seen;
 use super::shape::Form;
 use super::{Platform, Tool, UserAgentClass};
@@ -14,9 +11,7 @@ use crate::{Error, Result};
 /// A rule set's tokens, words and marks, compiled.
 #[derive(Debug)]
 pub(in crate::agent) struct Matcher {
-    automaton: Automaton,
-    start: aho_corasick::automaton::StateID,
-    patterns: Vec<(Pattern, usize)>,
+    patterns: Finder<Pattern>,
     pub(super) kinds: Vec<(BotType, SubType)>,
     /// The place of the kind that tells a bot but not what it does.
     pub(super) general_kind: usize,
@@ -81,12 +76,8 @@ pub(super) enum Mark {
 impl Matcher {
     /// Compiles the patterns; also returns the tools, to which matches refer by place.
     pub fn new(rules: &mut RuleSet) -> Result<(Self, Vec<Tool>)> {
-        let mut texts: Vec<String> = Vec::new();
-        let mut patterns = Vec::new();
-        let mut add = |text: &str, pattern: Pattern| {
-            texts.push(text.to_ascii_lowercase());
-            patterns.push((pattern, text.len()));
-        };
+        let mut patterns: Vec<(String, Pattern)> = Vec::new();
+        let mut add = |text: &str, pattern: Pattern| patterns.push((text.to_owned(), pattern));
         for (place, agent) in rules.agents.iter().enumerate() {
             agent.tokens.iter().for_each(|token| add(token, Pattern::Agent(place)));
         }
@@ -113,14 +104,9 @@ impl Matcher {
         rules.browsers.devices.iter().for_each(|name| add(name, Pattern::Mark(Mark::Device)));
         MARKS.iter().for_each(|(text, mark)| add(text, Pattern::Mark(*mark)));
         PLATFORMS.iter().for_each(|(text, platform)| add(text, Pattern::Platform(*platform)));
-        let invalid = |error: &dyn std::fmt::Display| {
-            Error::invalid_input(format!("tokens cannot be compiled: {error}"))
-        };
         if words.kinds.len() > MAXIMUM_KINDS {
-            return Err(invalid(&format!("more than {MAXIMUM_KINDS} kinds of words")));
+            return Err(Error::invalid_input(format!("more than {MAXIMUM_KINDS} kinds of words")));
         }
-        let automaton = compile(&texts).map_err(|error| invalid(&error))?;
-        let start = automaton.start_state(Anchored::No).map_err(|error| invalid(&error))?;
         let tools = rules
             .tools
             .iter()
@@ -135,7 +121,7 @@ impl Matcher {
         let general_kind =
             kinds.iter().position(|(_, sub_type)| *sub_type == SubType::Other).unwrap_or(kinds.len());
         let browsers = std::mem::take(&mut rules.browsers);
-        Ok((Self { automaton, start, patterns, kinds, general_kind, browsers }, tools))
+        Ok((Self { patterns: Finder::new(&patterns, &PHRASES)?, kinds, general_kind, browsers }, tools))
     }
 
     /// Says what a user agent is; looks at its first 2,048 bytes.
@@ -148,40 +134,31 @@ impl Matcher {
         let all = user_agent.trim_ascii().as_bytes();
         let text = all.get(..LOOKED_AT).unwrap_or(all);
         let mut seen = Seen::new(text, Form::of(text));
-        let mut state = self.start;
-        for (last, byte) in text.iter().enumerate() {
-            state = self.automaton.next_state(Anchored::No, state, *byte);
-            if self.automaton.is_special(state) && self.automaton.is_match(state) {
-                for index in 0..self.automaton.match_len(state) {
-                    let id = self.automaton.match_pattern(state, index).as_usize();
-                    let Some((pattern, length)) = self.patterns.get(id) else { continue };
-                    let end = last + 1;
-                    seen.add(*pattern, Place { text, start: end.saturating_sub(*length), end }, agents);
-                }
-            }
-        }
+        self.patterns.find(text, |pattern, place| seen.add(pattern, place, agents));
         let is_unreadable = all.len() > LOOKED_AT || seen.form.has_control;
         seen.into_class(self, agents, tools, is_unreadable)
     }
 }
 
-/// Tables of a few megabytes for speed.
-#[cfg(not(target_family = "wasm"))]
-type Automaton = aho_corasick::dfa::DFA;
-/// A small automaton: in a page or at the edge size counts.
-#[cfg(target_family = "wasm")]
-type Automaton = aho_corasick::nfa::contiguous::NFA;
-
-fn compile(texts: &[String]) -> std::result::Result<Automaton, aho_corasick::BuildError> {
-    Automaton::builder()
-        .ascii_case_insensitive(true)
-        .match_kind(MatchKind::Standard)
-        .prefilter(false)
-        .build(texts)
-}
-
 const LOOKED_AT: usize = 2048;
 const MAXIMUM_KINDS: usize = 32;
+
+/// What stands in the user agents of most browsers, and at the start of many others.
+const PHRASES: [&str; 13] = [
+    "Mozilla/5.0 (",
+    "AppleWebKit/537.36 (KHTML, like Gecko",
+    "AppleWebKit/605.1.15 (KHTML, like Gecko",
+    "Safari/537.36",
+    "Safari/604.1",
+    "Windows NT 10.0; Win64; x64",
+    "Macintosh; Intel Mac OS X 10_15_7",
+    "iPhone; CPU iPhone OS 1",
+    "Mac OS X",
+    "Linux; Android 1",
+    "Mobile/15E148",
+    "Mobile Safari/537.36",
+    "compatible; ",
+];
 
 const MARKS: [(&str, Mark); 29] = [
     ("mozilla/", Mark::Mozilla),

@@ -1,5 +1,7 @@
 //! What one pass over a user agent has found, and what follows from it.
 
+use std::cell::OnceCell;
+
 use super::patterns::{Mark, Matcher, Pattern, Strength};
 use super::place::Place;
 use super::shape::{self, Form};
@@ -40,6 +42,8 @@ pub(super) struct Seen<'t> {
     /// The version of Gecko.
     revision: Option<u32>,
     platform: Option<Platform>,
+    /// Two rules ask for it.
+    unknown_part: OnceCell<bool>,
 }
 
 /// Kinds of words, one bit each.
@@ -84,6 +88,7 @@ impl<'t> Seen<'t> {
             firefox: None,
             revision: None,
             platform: None,
+            unknown_part: OnceCell::new(),
         }
     }
 
@@ -195,7 +200,7 @@ impl<'t> Seen<'t> {
         self.take_pending();
         let is_window_of_app = self.marks.has(Mark::InApp)
             || (self.platform == Some(Platform::Ios) && !self.marks.has(Mark::Safari));
-        let has_start = has_browser_start(self.text);
+        let has_start = self.form.has_browser_start;
         let is_named_browser = self.marks.has(Mark::Browser);
         let has_engine =
             [Mark::Engine, Mark::WebKit, Mark::Gecko, Mark::Chromium, Mark::Firefox, Mark::Safari]
@@ -277,7 +282,7 @@ impl<'t> Seen<'t> {
             || self.has_more_than_explorer(matcher)
             || (is_plain && self.is_other_compatible(matcher))
             || self.has_foreign_start()
-            || (has_browser_start(self.text) && has_host())
+            || (self.form.has_browser_start && has_host())
     }
 
     /// Whether the form of a browser is broken off or begins with something else than its platform.
@@ -297,10 +302,10 @@ impl<'t> Seen<'t> {
             Some(Platform::Android | Platform::ChromeOs | Platform::Ios) => false,
         };
         let names_other = || {
-            DESKTOP_PARTS.iter().any(|part| shape::contains_ignoring_case(comment, part))
-                && !PLATFORM_STARTS.iter().any(|start| shape::starts_with(comment, start))
+            !PLATFORM_STARTS.iter().any(|start| shape::starts_with(comment, start))
+                && DESKTOP_PARTS.iter().any(|part| shape::contains_ignoring_case(comment, part))
         };
-        (is_cut && self.text.len() < SHORTEST_CUT && has_browser_start(self.text))
+        (is_cut && self.text.len() < SHORTEST_CUT && self.form.has_browser_start)
             || (is_modern && ((is_desktop && !comment.is_empty() && !has_platform()) || names_other()))
     }
 
@@ -361,8 +366,7 @@ impl<'t> Seen<'t> {
     fn has_wrong_form(&self, matcher: &Matcher) -> bool {
         let tail = self.tail();
         let is_chromium = self.chromium.is_some_and(|major| {
-            let has_unknown_part = || shape::has_unknown_part(self.comment(), &matcher.browsers);
-            self.has_short_version || (major >= FIXED_COMMENT && has_unknown_part())
+            self.has_short_version || (major >= FIXED_COMMENT && self.has_unknown_part(matcher))
         });
         let is_firefox = self.firefox.is_some_and(|major| {
             let is_same = self.revision.is_some_and(|revision| {
@@ -389,12 +393,15 @@ impl<'t> Seen<'t> {
 
     /// Whether a desktop browser has more than any browser is known for.
     fn has_unknown_product(&self, matcher: &Matcher) -> bool {
-        let browsers = &matcher.browsers;
         self.browser_end > 0
             && self.is_desktop()
             && !self.marks.has(Mark::NotDesktop)
-            && (shape::has_unknown_part(self.comment(), browsers)
-                || shape::has_unknown_product(self.tail(), browsers))
+            && (self.has_unknown_part(matcher) || shape::has_unknown_product(self.tail(), &matcher.browsers))
+    }
+
+    fn has_unknown_part(&self, matcher: &Matcher) -> bool {
+        let is_unknown = || shape::has_unknown_part(self.comment(), &matcher.browsers);
+        *self.unknown_part.get_or_init(is_unknown)
     }
 
     fn comment(&self) -> &[u8] {
@@ -409,7 +416,7 @@ impl<'t> Seen<'t> {
     }
 
     fn is_desktop(&self) -> bool {
-        !self.form.is_slot && DESKTOPS.iter().any(|start| shape::starts_with(self.comment(), start))
+        self.form.is_desktop
     }
 
     fn is_other_compatible(&self, matcher: &Matcher) -> bool {
@@ -423,7 +430,7 @@ impl<'t> Seen<'t> {
         let before = self.inner_start.and_then(|start| self.text.get(..start)).map(<[u8]>::trim_ascii);
         before.is_some_and(|before| {
             let is_list = matches!(before.last(), Some(b',' | b':' | b'"' | b'\''));
-            let is_name = !before.contains(&b'(') && !has_browser_start(before);
+            let is_name = !before.contains(&b'(') && !shape::has_browser_start(before);
             let is_personal = matches!(self.platform, Some(Platform::Windows | Platform::MacOs));
             is_list || (is_name && is_personal && self.is_desktop())
         })
@@ -455,14 +462,9 @@ fn keep_longest(best: &mut Option<(usize, usize)>, place: usize, length: usize) 
     }
 }
 
-fn has_browser_start(text: &[u8]) -> bool {
-    BROWSER_STARTS.iter().any(|start| shape::starts_with(text, start))
-}
-
 const SHORTEST: usize = 10;
 /// The length from which a word counts at the end of a compound that is written small.
 const LONG_WORD: usize = 6;
-const BROWSER_STARTS: [&[u8]; 2] = [b"Mozilla/", b"Opera/"];
 const MODERN_START: &[u8] = b"Mozilla/5";
 /// Longer texts may have been cut by what stands between.
 const SHORTEST_CUT: usize = 128;
@@ -481,4 +483,3 @@ const FOREIGN_SIGNS: &[u8] = b"'\"`<>{}$^|\\";
 const CLOSED_FIREFOX: u32 = 57;
 /// From here on Gecko has Firefox's version, but from 110 to 120 that of 109.
 const SAME_REVISION: u32 = 10;
-const DESKTOPS: [&[u8]; 3] = [b"(Windows NT", b"(Macintosh", b"(X11"];

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use memchr::{memchr, memchr_iter, memchr2_iter};
+
 use crate::agent::catalogue::Browsers;
 
 /// The parts of a user agent that are found by its signs alone.
@@ -11,6 +13,10 @@ pub(super) struct Form {
     pub comment: Range<usize>,
     /// Whether a device puts its model there: it names an Android version.
     pub is_slot: bool,
+    /// Whether it is the comment of a browser on a desktop.
+    pub is_desktop: bool,
+    /// Whether the text begins as most browsers do.
+    pub has_browser_start: bool,
     /// Whether there is a `product/version`.
     pub has_product: bool,
     /// Whether a version stands behind a slash without a name.
@@ -21,36 +27,28 @@ pub(super) struct Form {
 
 impl Form {
     pub fn of(text: &[u8]) -> Self {
-        let mut form = Self { comment: text.len()..text.len(), ..Self::default() };
-        let mut depth = 0_usize;
-        let mut before = b' ';
-        for (place, &byte) in text.iter().enumerate() {
-            match byte {
-                b'(' => {
-                    if form.comment.start == text.len() {
-                        form.comment.start = place;
-                    }
-                    depth += 1;
-                }
-                b')' => {
-                    if depth == 1 && form.comment.end == text.len() {
-                        form.comment.end = place;
-                    }
-                    depth = depth.saturating_sub(1);
-                }
-                b'/' if before.is_ascii_alphanumeric() && !form.has_product => {
-                    form.has_product = text.get(place + 1).is_some_and(u8::is_ascii_alphanumeric);
-                }
-                b'/' if before == b' ' => {
-                    form.has_nameless_version |= text.get(place + 1).is_some_and(u8::is_ascii_digit);
-                }
-                0..=31 | 127 => form.has_control = true,
-                _ => {}
-            }
-            before = byte;
+        let comment = first_comment(text);
+        let has_product = |slash: usize| {
+            let sides = [slash.checked_sub(1), Some(slash + 1)];
+            let is_side = |side: &Option<usize>| side.and_then(|place| text.get(place));
+            sides.iter().all(|side| is_side(side).is_some_and(u8::is_ascii_alphanumeric))
+        };
+        let is_nameless = |slash: usize| {
+            let is_start = slash.checked_sub(1).is_none_or(|before| text.get(before) == Some(&b' '));
+            is_start && text.get(slash + 1).is_some_and(u8::is_ascii_digit)
+        };
+        let inside = text.get(comment.clone()).unwrap_or_default();
+        let is_slot = names_android_version(inside);
+        Self {
+            is_slot,
+            is_desktop: !is_slot && DESKTOPS.iter().any(|start| starts_with(inside, start)),
+            has_browser_start: has_browser_start(text),
+            comment,
+            has_product: memchr_iter(b'/', text).any(has_product),
+            has_nameless_version: memchr_iter(b'/', text).any(is_nameless),
+            // Without an early end, so that many bytes are looked at together.
+            has_control: text.iter().fold(0, |found, byte| found | u8::from(byte.is_ascii_control())) > 0,
         }
-        form.is_slot = text.get(form.comment.clone()).is_some_and(names_android_version);
-        form
     }
 
     /// Whether a place is in the comment that a device fills with its model.
@@ -59,12 +57,25 @@ impl Form {
     }
 }
 
+/// From the first opening parenthesis to the closing one that belongs to it, or to the end.
+fn first_comment(text: &[u8]) -> Range<usize> {
+    let Some(start) = memchr(b'(', text) else { return text.len()..text.len() };
+    let mut depth = 0_usize;
+    for place in memchr2_iter(b'(', b')', text).skip_while(|place| *place < start) {
+        depth = if text.get(place) == Some(&b'(') { depth + 1 } else { depth - 1 };
+        if depth == 0 {
+            return start..place;
+        }
+    }
+    start..text.len()
+}
+
 /// Whether a desktop browser's comment has a part that browsers do not have.
 pub(super) fn has_unknown_part(comment: &[u8], browsers: &Browsers) -> bool {
     let parts = comment.get(1..).unwrap_or_default().split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
     parts.into_iter().any(|part| {
-        let has_letters = part.iter().any(u8::is_ascii_alphabetic);
-        has_letters && !is_language(part) && !starts_with_any(part, &browsers.parts) && !names_build(part)
+        let has_letters = || part.iter().any(u8::is_ascii_alphabetic);
+        !starts_with_any(part, &browsers.parts) && has_letters() && !is_language(part) && !names_build(part)
     })
 }
 
@@ -152,6 +163,11 @@ pub(super) fn is_compatible_browser(behind: &[u8], browsers: &Browsers) -> bool 
 
 /// Whether a host's name stands in the text, such as `example.com` but not `com.example`.
 pub(super) fn names_host(text: &[u8]) -> bool {
+    // Most texts have no name behind a dot.
+    let is_name = |dot: usize| text.get(dot + 1).is_some_and(u8::is_ascii_alphabetic);
+    if !memchr_iter(b'.', text).any(is_name) {
+        return false;
+    }
     let mut words = text.split(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')));
     words.any(|word| {
         let Some(dot) = word.iter().rposition(|byte| *byte == b'.') else { return false };
@@ -167,7 +183,15 @@ pub(super) fn names_host(text: &[u8]) -> bool {
 }
 
 pub(super) fn starts_with(text: &[u8], start: &[u8]) -> bool {
-    text.get(..start.len()).is_some_and(|part| part.eq_ignore_ascii_case(start))
+    // The first byte tells most texts apart, and most others are written as usual.
+    let [first, first_of_start] = [text, start].map(<[u8]>::first);
+    first.map(u8::to_ascii_lowercase) == first_of_start.map(u8::to_ascii_lowercase)
+        && text.get(..start.len()).is_some_and(|part| part == start || part.eq_ignore_ascii_case(start))
+}
+
+/// Whether a text begins as most browsers do.
+pub(super) fn has_browser_start(text: &[u8]) -> bool {
+    BROWSER_STARTS.iter().any(|start| starts_with(text, start))
 }
 
 pub(super) fn contains_ignoring_case(text: &[u8], part: &[u8]) -> bool {
@@ -192,7 +216,7 @@ fn names_build(part: &[u8]) -> bool {
 }
 
 fn names_android_version(comment: &[u8]) -> bool {
-    comment.iter().enumerate().filter(|(_, byte)| byte.eq_ignore_ascii_case(&b'a')).any(|(place, _)| {
+    memchr2_iter(b'A', b'a', comment).any(|place| {
         let part = comment.get(place..).unwrap_or_default();
         let Some(name) = ANDROID.iter().find(|name| starts_with(part, name)) else { return false };
         match part.get(name.len()..).unwrap_or_default() {
@@ -203,6 +227,8 @@ fn names_android_version(comment: &[u8]) -> bool {
 }
 
 const LIKE_GECKO: &[u8] = b"(KHTML, like Gecko";
+const BROWSER_STARTS: [&[u8]; 2] = [b"Mozilla/", b"Opera/"];
+const DESKTOPS: [&[u8]; 3] = [b"(Windows NT", b"(Macintosh", b"(X11"];
 /// Names of browsers can be shorter, and signs and codes are.
 const SHORTEST_NAME: usize = 4;
 /// Android's name, and its short form in UC Browser.
