@@ -5,8 +5,9 @@ use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
-const CORE_DEPENDENCIES: [&str; 23] = [
+const CORE_DEPENDENCIES: [&str; 24] = [
     "aes-gcm",
+    "aho-corasick",
     "aws-lc-rs",
     "base64ct",
     "ed25519-dalek",

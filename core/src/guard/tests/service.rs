@@ -1,0 +1,70 @@
+//! A service behind the guard: the policy that it gives, and what it is told of a request.
+
+use super::*;
+
+#[test]
+fn a_policy_that_comes_later_counts_with_the_shortcuts_of_the_options() {
+    let guard = guard(json!({
+        "policy": {"enabled": false},
+        "skip_paths": ["/health"],
+        "blocked_agents": ["Bingbot"],
+    }));
+    assert!(check(&guard, &crawler("/")).passes);
+    guard.set_policy(&json!({"blockThreshold": 80, "updatedAt": null, "somethingElse": true})).unwrap();
+    assert_eq!(guard.policy().thresholds.confidence_threshold, 0.8);
+    assert!(!check(&guard, &crawler("/")).passes);
+    assert!(check(&guard, &crawler("/health")).passes);
+    let denied = check(&guard, &ask("/", &[("User-Agent", "Mozilla/5.0 (compatible; bingbot/2.0)")]));
+    assert_eq!(denied.decision.match_type, MatchType::DenyList);
+}
+
+#[test]
+fn a_policy_that_cannot_be_used_changes_nothing() {
+    let guard = guard(json!({"on_agent_detected": "block"}));
+    for (policy, field) in [
+        (json!([]), "policy"),
+        (json!({"defaultAction": "shout"}), "defaultAction"),
+        (json!({"defaultAction": "redirect"}), "redirectUrl"),
+        (json!({"rules": [{"id": "r", "action": "block", "conditions": 7}]}), "rules[0].conditions"),
+        (json!({"redirectUrl": "javascript:alert(1)"}), "redirect_url"),
+    ] {
+        let error = guard.set_policy(&policy).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{policy}");
+        assert_eq!(error.details()["field"], field, "{error}");
+        assert!(!check(&guard, &crawler("/")).passes);
+    }
+}
+
+#[test]
+fn a_service_is_told_what_it_needs_and_no_secret() {
+    let guard = guard(json!({"skip_paths": ["/health"], "client_ip": {"trusted_proxies": ["192.0.2.0/24"]}}));
+    let request = ask(
+        "/prices?page=2",
+        &[
+            ("User-Agent", CRAWLER),
+            ("X-Forwarded-For", "198.51.100.4"),
+            ("Accept", "text/html"),
+            ("Accept", "*/*"),
+            ("Cookie", "a=b"),
+            ("X-Api-Key", "k"),
+            ("X-Session-Id", "s"),
+            ("Authorization", "Bearer t"),
+        ],
+    );
+    let told = guard.enquiry(&request.incoming().unwrap()).unwrap();
+    let headers = json!({
+        "accept": "text/html, */*",
+        "host": "shop.example",
+        "user-agent": CRAWLER,
+        "x-forwarded-for": "198.51.100.4",
+    });
+    let ip = "198.51.100.4";
+    let expected =
+        json!({"userAgent": CRAWLER, "ip": ip, "headers": headers, "url": "/prices?page=2", "method": "GET"});
+    assert_eq!(serde_json::to_value(told).unwrap(), expected);
+    let lines: Vec<_> = (0..300).map(|number| (format!("x-{number}"), "v".to_owned())).collect();
+    let long = GuardRequest { target: "/é".repeat(4_000), headers: lines, peer: None, ..browser("/") };
+    let told = guard.enquiry(&long.incoming().unwrap()).unwrap();
+    assert_eq!((told.headers.len(), told.url.chars().count(), told.ip), (100, 2_000, None));
+    assert_eq!(guard.enquiry(&browser("/health").incoming().unwrap()), None);
+}
