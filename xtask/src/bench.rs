@@ -50,7 +50,7 @@ pub fn core(context: &Context) -> Result<Outcome, Failure> {
     Ok(Outcome::Ran(Counts::ONE))
 }
 
-/// In Python: token verification beside PyJWT, classification beside the faster of two crawler detectors.
+/// In Python: token verification beside PyJWT, classification beside two detectors of crawlers.
 pub fn python(context: &Context) -> Result<Outcome, Failure> {
     let wheel = python::build_with(context, "release")?;
     let folder = context.target.join("python-bench");
@@ -168,16 +168,15 @@ pub fn load(context: &Context) -> Result<Outcome, Failure> {
     Ok(Outcome::Ran(counts))
 }
 
+/// Microseconds per user agent, ours with type, identity and evidence, the others with a yes or no.
 fn print_classification(language: &str, line: &str) -> Result<(), Failure> {
     let result: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
-    let other = result["other"].as_str().unwrap_or_default();
-    println!(
-        "{language}, one user agent: quivive {:.2} µs with type, identity and evidence, {other} {:.2} µs; \
-         {other} : quivive = {:.2}",
-        number(&result, "quivive_us"),
-        number(&result, "other_us"),
-        number(&result, "ratio")
-    );
+    let ours = number(&result, "quivive");
+    println!("{language}, one user agent: quivive {ours:.2} µs with type, identity and evidence");
+    for (name, time) in result.as_object().into_iter().flatten().filter(|(name, _)| *name != "quivive") {
+        let time = time.as_f64().unwrap_or_default();
+        println!("  {name} {time:.2} µs; {name} : quivive = {:.2}", time / ours);
+    }
     Ok(())
 }
 
