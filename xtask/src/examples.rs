@@ -134,13 +134,10 @@ impl Guarded {
         command: &mut Command,
         read_url: impl FnOnce(&mut Child) -> Result<String, String>,
     ) -> Result<Self, String> {
-        let named = |error: String| format!("{}: {error}", command.get_program().display());
-        let process = command.spawn().map_err(|error| error.to_string());
-        let mut guarded = match process {
-            Ok(process) => Self { process, url: String::new() },
-            Err(error) => return Err(named(error)),
-        };
-        guarded.url = read_url(&mut guarded.process).map_err(named)?;
+        let program = command.get_program().display().to_string();
+        let process = command.spawn().map_err(|error| format!("{program}: {error}"))?;
+        let mut guarded = Self { process, url: String::new() };
+        guarded.url = read_url(&mut guarded.process).map_err(|error| format!("{program}: {error}"))?;
         Ok(guarded)
     }
 }
