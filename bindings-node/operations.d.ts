@@ -587,6 +587,33 @@ export interface NaturalQuestion {
   category: Category;
 }
 /**
+ * What a detection service is told about a request, within its limits: the body of AgentShield's `POST /api/v1/detect`.
+ */
+export interface GuardEnquiry {
+  /**
+   * The headers by lower-case name, without those whose name says that they hold a secret.
+   */
+  headers: {
+    [k: string]: string;
+  };
+  /**
+   * The client's address, behind trusted proxies.
+   */
+  ip?: string | null;
+  /**
+   * The method.
+   */
+  method: string;
+  /**
+   * Path and query.
+   */
+  url: string;
+  /**
+   * The user agent.
+   */
+  userAgent: string;
+}
+/**
  * All questions answered right and in time.
  */
 export interface ReasoningPassed {

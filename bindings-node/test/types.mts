@@ -54,6 +54,11 @@ const guardOptions: guardedExpress.AdapterOptions = {
   clientIp: { trustedProxies: ["10.0.0.0/8"] },
   policy: { require: "signed" },
   keyDirectories: ["https://agent.example"],
+  mode: "hybrid",
+  apiUrl: "https://quivive.example",
+  fetchPolicy: { projectId: "proj_1", cacheTtlSeconds: 60 },
+  fallbackPolicy: { fail_open: false },
+  timeout: 100,
   onBlock: ({ client_ip, decision }) => `${client_ip} ${decision.action}`,
   onError: ({ message }) => message,
 };

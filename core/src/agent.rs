@@ -75,7 +75,7 @@ impl Classifier {
     /// Compiles the built-in rule set.
     #[expect(clippy::expect_used, reason = "the built-in rule set is read by every test")]
     pub fn new() -> Self {
-        Self::from_rules(built_in::agents().as_ref()).expect("the built-in rule set is valid")
+        Self::from_rules(&built_in::agents()).expect("the built-in rule set is valid")
     }
 
     /// Compiles another rule set, a JSON document of the form of the built-in one.

@@ -149,11 +149,10 @@ impl Guarded {
         command: &mut Command,
         read_url: impl FnOnce(&mut Child) -> Result<String, String>,
     ) -> Result<Self, String> {
-        let process = command.spawn();
-        let named = |error: String| format!("{}: {error}", command.get_program().display());
-        let process = process.map_err(|error| named(error.to_string()))?;
+        let program = command.get_program().display().to_string();
+        let process = command.spawn().map_err(|error| format!("{program}: {error}"))?;
         let mut guarded = Self { process, url: String::new() };
-        guarded.url = read_url(&mut guarded.process).map_err(named)?;
+        guarded.url = read_url(&mut guarded.process).map_err(|error| format!("{program}: {error}"))?;
         Ok(guarded)
     }
 }

@@ -217,8 +217,8 @@ class Guard:
                 raise
             # The service said what cannot be: as if it had said nothing.
             self._fail(error)
-            rest = cast(GuardRequest, {name: part for name, part in request.items() if name != "detection"})
-            return self._native.check(**{**rest, "unavailable": True})
+            unheard: GuardRequest = {**request, "detection": None, "unavailable": True}
+            return self._native.check(**unheard)
 
     def _tell(self, outcome: GuardOutcome) -> None:
         seen = outcome["classification"]

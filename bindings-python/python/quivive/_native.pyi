@@ -31,6 +31,7 @@ from .types import (
     GeneratedChallenge,
     GeneratedHybrid,
     GeneratedReasoning,
+    GuardEnquiry,
     GuardOptions,
     GuardOutcome,
     GuardRequest,
@@ -282,6 +283,10 @@ class DetectionGuard:
         """What is to be done with a request; `now` is the present when it is left out."""
     def set_directory(self, **fetched: Unpack[FetchedDirectory]) -> None:
         """Take the keys that an agent publishes."""
+    def set_policy(self, policy: object) -> None:
+        """Take a policy in AgentShield's notation in the place of the one that counts."""
+    def enquiry(self, **request: Unpack[GuardRequest]) -> GuardEnquiry | None:
+        """What a detection service is told that is asked about a request; None where the guard does not look."""
     def set_feeds(self, **table: Unpack[RangeTable]) -> None:
         """Take the address ranges that operators publish."""
     def wanted_directories(self, **request: Unpack[GuardRequest]) -> list[KeyLocation]:

@@ -101,6 +101,33 @@ class InlineSolution(TypedDict):
     """
 
 
+class GuardEnquiry(TypedDict):
+    """
+    What a detection service is told about a request, within its limits: the body of AgentShield's `POST /api/v1/detect`.
+    """
+
+    headers: dict[str, str]
+    """
+    The headers by lower-case name, without those whose name says that they hold a secret.
+    """
+    ip: NotRequired[str | None]
+    """
+    The client's address, behind trusted proxies.
+    """
+    method: str
+    """
+    The method.
+    """
+    url: str
+    """
+    Path and query.
+    """
+    userAgent: str
+    """
+    The user agent.
+    """
+
+
 class ExpectedAnswer(TypedDict):
     """
     The right answer to one question.

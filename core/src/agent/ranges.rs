@@ -33,7 +33,7 @@ impl RangeTable {
     /// The snapshot that is built in.
     #[expect(clippy::expect_used, reason = "the built-in snapshot is read by a test")]
     pub fn built_in() -> Self {
-        Self::parse(built_in::ranges().as_ref()).expect("the built-in snapshot is valid")
+        Self::parse(&built_in::ranges()).expect("the built-in snapshot is valid")
     }
 
     /// Reads a table and checks its ranges as [`published_ranges`] does.
