@@ -2,6 +2,8 @@
 
 use std::cell::OnceCell;
 
+use memchr::memchr;
+
 use super::patterns::{Mark, Pattern, Strength, Vocabulary};
 use super::place::Place;
 use super::shape::{self, Form};
@@ -340,7 +342,7 @@ impl<'t> Seen<'t> {
     /// Whether a desktop browser's engine is followed by a name without a version, or has one in its own comment.
     fn has_wrong_engine(&self) -> bool {
         let Some(engine) = self.webkit.and_then(|start| self.text.get(start..)) else { return false };
-        let Some(end) = engine.iter().position(|byte| *byte == b')') else { return false };
+        let Some(end) = memchr(b')', engine) else { return false };
         let (engine, behind) = engine.split_at_checked(end).unwrap_or_default();
         let first = behind.get(2..).unwrap_or_default().split_inclusive(|byte| *byte == b' ').next();
         shape::names_more_than_engine(engine)
