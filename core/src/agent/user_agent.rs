@@ -5,6 +5,7 @@
 //! comment that an Android device fills with its model, words do not count and catalogue tokens only with a version.
 
 mod finder;
+mod matcher;
 mod patterns;
 mod place;
 mod seen;
@@ -13,7 +14,7 @@ mod shape;
 use super::catalogue::Agent;
 use super::{BotType, SubType};
 
-pub(super) use patterns::Matcher;
+pub(super) use matcher::Matcher;
 
 /// What a user agent says by itself.
 #[derive(Clone, Copy, Debug)]

@@ -1,22 +1,8 @@
-//! The tokens, words and marks of a rule set, compiled into one automaton.
+//! The tokens, words and marks of a rule set, and what each stands for.
 
-use super::finder::Finder;
-use super::seen::Seen;
-use super::shape::Form;
-use super::{Platform, Tool, UserAgentClass};
-use crate::agent::catalogue::{Agent, Browsers, RuleSet, WordKind};
+use super::Platform;
+use crate::agent::catalogue::{Browsers, RuleSet, WordKind};
 use crate::agent::{BotType, SubType};
-use crate::{Error, Result};
-
-/// A rule set's tokens, words and marks, compiled.
-#[derive(Debug)]
-pub(in crate::agent) struct Matcher {
-    patterns: Finder<Pattern>,
-    pub(super) kinds: Vec<(BotType, SubType)>,
-    /// The place of the kind that tells a bot but not what it does.
-    pub(super) general_kind: usize,
-    pub(super) browsers: Browsers,
-}
 
 /// What a pattern stands for.
 #[derive(Clone, Copy, Debug)]
@@ -73,78 +59,52 @@ pub(super) enum Mark {
     WordOfDevice,
 }
 
-impl Matcher {
-    /// Compiles the patterns; also returns the tools, to which matches refer by place.
-    pub fn new(rules: &mut RuleSet) -> Result<(Self, Vec<Tool>)> {
-        let mut patterns: Vec<(String, Pattern)> = Vec::new();
-        let mut add = |text: &str, pattern: Pattern| patterns.push((text.to_owned(), pattern));
-        for (place, agent) in rules.agents.iter().enumerate() {
-            agent.tokens.iter().for_each(|token| add(token, Pattern::Agent(place)));
-        }
-        for (place, tool) in rules.tools.iter().enumerate() {
-            tool.tokens.iter().for_each(|token| add(token, Pattern::Tool(place)));
-        }
-        let words = &rules.words;
-        for (place, kind) in words.kinds.iter().enumerate() {
-            let WordKind { words, weak, joined, hints, .. } = kind;
-            let lists = [
-                (words, Strength::Strong),
-                (weak, Strength::Weak),
-                (joined, Strength::Joined),
-                (hints, Strength::Hint),
-            ];
-            for (list, strength) in lists {
-                list.iter().for_each(|word| add(word, Pattern::Word(place, strength)));
-            }
-        }
-        words.ai.iter().for_each(|word| add(word, Pattern::Ai));
-        words.excluded.iter().for_each(|word| add(word, Pattern::ExcludedWord));
-        words.contacts.iter().for_each(|text| add(text, Pattern::Contact));
-        rules.browsers.starts.iter().for_each(|name| add(name, Pattern::Mark(Mark::Browser)));
-        rules.browsers.devices.iter().for_each(|name| add(name, Pattern::Mark(Mark::Device)));
-        MARKS.iter().for_each(|(text, mark)| add(text, Pattern::Mark(*mark)));
-        PLATFORMS.iter().for_each(|(text, platform)| add(text, Pattern::Platform(*platform)));
-        if words.kinds.len() > MAXIMUM_KINDS {
-            return Err(Error::invalid_input(format!("more than {MAXIMUM_KINDS} kinds of words")));
-        }
-        let tools = rules
-            .tools
-            .iter()
-            .map(|entry| Tool {
-                name: entry.name.clone(),
-                sub_type: entry.sub_type,
-                confidence: entry.confidence,
-                without_browser: entry.without_browser,
-            })
-            .collect();
-        let kinds: Vec<_> = words.kinds.iter().map(|kind| (kind.bot_type, kind.sub_type)).collect();
-        let general_kind =
-            kinds.iter().position(|(_, sub_type)| *sub_type == SubType::Other).unwrap_or(kinds.len());
-        let browsers = std::mem::take(&mut rules.browsers);
-        Ok((Self { patterns: Finder::new(&patterns, &PHRASES)?, kinds, general_kind, browsers }, tools))
-    }
-
-    /// Says what a user agent is; looks at its first 2,048 bytes.
-    pub fn class_of<'a>(
-        &self,
-        user_agent: &str,
-        agents: &'a [Agent],
-        tools: &'a [Tool],
-    ) -> UserAgentClass<'a> {
-        let all = user_agent.trim_ascii().as_bytes();
-        let text = all.get(..LOOKED_AT).unwrap_or(all);
-        let mut seen = Seen::new(text, Form::of(text));
-        self.patterns.find(text, |pattern, place| seen.add(pattern, place, agents));
-        let is_unreadable = all.len() > LOOKED_AT || seen.form.has_control;
-        seen.into_class(self, agents, tools, is_unreadable)
-    }
+/// What the rules need besides what was found.
+#[derive(Debug)]
+pub(super) struct Vocabulary {
+    /// The kinds of words.
+    pub kinds: Vec<(BotType, SubType)>,
+    /// The place of the kind that tells a bot but not what it does.
+    pub general_kind: usize,
+    /// What browsers are made of.
+    pub browsers: Browsers,
 }
 
-const LOOKED_AT: usize = 2048;
-const MAXIMUM_KINDS: usize = 32;
+/// All texts of a rule set; agents, tools and kinds of words are named by their place.
+pub(super) fn patterns_of(rules: &RuleSet) -> Vec<(String, Pattern)> {
+    let mut patterns = Vec::new();
+    let mut add = |text: &str, pattern: Pattern| patterns.push((text.to_owned(), pattern));
+    for (place, agent) in rules.agents.iter().enumerate() {
+        agent.tokens.iter().for_each(|token| add(token, Pattern::Agent(place)));
+    }
+    for (place, tool) in rules.tools.iter().enumerate() {
+        tool.tokens.iter().for_each(|token| add(token, Pattern::Tool(place)));
+    }
+    let words = &rules.words;
+    for (place, kind) in words.kinds.iter().enumerate() {
+        let WordKind { words, weak, joined, hints, .. } = kind;
+        let lists = [
+            (words, Strength::Strong),
+            (weak, Strength::Weak),
+            (joined, Strength::Joined),
+            (hints, Strength::Hint),
+        ];
+        for (list, strength) in lists {
+            list.iter().for_each(|word| add(word, Pattern::Word(place, strength)));
+        }
+    }
+    words.ai.iter().for_each(|word| add(word, Pattern::Ai));
+    words.excluded.iter().for_each(|word| add(word, Pattern::ExcludedWord));
+    words.contacts.iter().for_each(|text| add(text, Pattern::Contact));
+    rules.browsers.starts.iter().for_each(|name| add(name, Pattern::Mark(Mark::Browser)));
+    rules.browsers.devices.iter().for_each(|name| add(name, Pattern::Mark(Mark::Device)));
+    MARKS.iter().for_each(|(text, mark)| add(text, Pattern::Mark(*mark)));
+    PLATFORMS.iter().for_each(|(text, platform)| add(text, Pattern::Platform(*platform)));
+    patterns
+}
 
 /// What most user agents begin with, and what often stands in them; of those that begin alike the first counts.
-const PHRASES: [&str; 20] = [
+pub(super) const PHRASES: [&str; 20] = [
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/1",
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:1",
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/1",

@@ -2,7 +2,9 @@
 
 use std::cell::OnceCell;
 
-use super::patterns::{Mark, Matcher, Pattern, Strength};
+use memchr::memchr;
+
+use super::patterns::{Mark, Pattern, Strength, Vocabulary};
 use super::place::Place;
 use super::shape::{self, Form};
 use super::{BrowserShape, Platform, Tool, UserAgentClass};
@@ -201,7 +203,7 @@ impl<'t> Seen<'t> {
 
     pub fn into_class<'a>(
         mut self,
-        matcher: &Matcher,
+        vocabulary: &Vocabulary,
         agents: &'a [Agent],
         tools: &'a [Tool],
         is_unreadable: bool,
@@ -234,10 +236,10 @@ impl<'t> Seen<'t> {
             agent,
             tool,
             has_bot_word: !is_known && (words | self.words_of_address != 0 || self.has_contact),
-            is_program: !is_known && !is_named_browser && self.is_program(has_start, has_engine, matcher),
-            has_foreign_part: !is_known && is_open && self.has_foreign_part(matcher),
-            has_unknown_product: !is_known && is_open && self.has_unknown_product(matcher),
-            kind: self.kind(words, matcher),
+            is_program: !is_known && !is_named_browser && self.is_program(has_start, has_engine, vocabulary),
+            has_foreign_part: !is_known && is_open && self.has_foreign_part(vocabulary),
+            has_unknown_product: !is_known && is_open && self.has_unknown_product(vocabulary),
+            kind: self.kind(words, vocabulary),
             is_empty: self.text.is_empty(),
             is_malformed: !self.text.is_empty() && (is_unreadable || (is_odd && self.platform.is_none())),
             browser: BrowserShape {
@@ -250,7 +252,7 @@ impl<'t> Seen<'t> {
     }
 
     /// Whether nothing in it belongs to a browser, a device or an app of people.
-    fn is_program(&self, has_start: bool, has_engine: bool, matcher: &Matcher) -> bool {
+    fn is_program(&self, has_start: bool, has_engine: bool, vocabulary: &Vocabulary) -> bool {
         let is_compatible = !has_start && self.compatible_end.is_some();
         let is_browser = has_engine && !is_compatible;
         if is_browser || self.marks.has(Mark::Device) || !self.text.iter().any(u8::is_ascii_alphabetic) {
@@ -263,13 +265,13 @@ impl<'t> Seen<'t> {
         let is_modern = shape::starts_with(self.text, MODERN_START);
         let is_desktop = || self.is_desktop() && !self.marks.has(Mark::Revision);
         match self.compatible_end {
-            Some(_) => self.is_other_compatible(matcher),
+            Some(_) => self.is_other_compatible(vocabulary),
             None => is_modern && (!self.marks.has(Mark::WordOfDevice) || is_desktop()),
         }
     }
 
     /// Whether something in a browser's form is what programs write.
-    fn has_foreign_part(&self, matcher: &Matcher) -> bool {
+    fn has_foreign_part(&self, vocabulary: &Vocabulary) -> bool {
         let is_plain = !self.marks.has(Mark::NotDesktop) && !self.marks.has(Mark::Device);
         let has_host = || {
             let is_desktop =
@@ -284,12 +286,12 @@ impl<'t> Seen<'t> {
             || self.has_broken_form()
             || self.has_host_before_engine()
             || self.names_no_platform()
-            || (is_desktop && self.has_wrong_form(matcher))
+            || (is_desktop && self.has_wrong_form(vocabulary))
             || (is_desktop && self.has_wrong_engine())
             || ((is_desktop || self.platform == Some(Platform::Ios))
-                && shape::has_nested_product(self.tail(), &matcher.browsers))
-            || self.has_more_than_explorer(matcher)
-            || (is_plain && self.is_other_compatible(matcher))
+                && shape::has_nested_product(self.tail(), &vocabulary.browsers))
+            || self.has_more_than_explorer(vocabulary)
+            || (is_plain && self.is_other_compatible(vocabulary))
             || self.has_foreign_start()
             || (self.form.has_browser_start && has_host())
     }
@@ -340,7 +342,7 @@ impl<'t> Seen<'t> {
     /// Whether a desktop browser's engine is followed by a name without a version, or has one in its own comment.
     fn has_wrong_engine(&self) -> bool {
         let Some(engine) = self.webkit.and_then(|start| self.text.get(start..)) else { return false };
-        let Some(end) = engine.iter().position(|byte| *byte == b')') else { return false };
+        let Some(end) = memchr(b')', engine) else { return false };
         let (engine, behind) = engine.split_at_checked(end).unwrap_or_default();
         let first = behind.get(2..).unwrap_or_default().split_inclusive(|byte| *byte == b' ').next();
         shape::names_more_than_engine(engine)
@@ -353,14 +355,14 @@ impl<'t> Seen<'t> {
 
     /// Whether an Internet Explorer on Windows goes on behind its end: its comment or `like Gecko`, and `rv:` in the
     /// comment.
-    fn has_more_than_explorer(&self, matcher: &Matcher) -> bool {
+    fn has_more_than_explorer(&self, vocabulary: &Vocabulary) -> bool {
         let comment = self.comment();
         let behind = self.text.get(self.form.comment.end..).and_then(|behind| behind.strip_prefix(b")"));
         let is_webkit_or_firefox = self.webkit.is_some() || self.firefox.is_some();
         let is_desktop = self.platform == Some(Platform::Windows) && !self.marks.has(Mark::NotDesktop);
         let Some(behind) = behind.filter(|_| is_desktop && !is_webkit_or_firefox) else { return false };
         if shape::starts_with(comment, EXPLORER) {
-            return shape::has_unknown_product(behind, &matcher.browsers);
+            return shape::has_unknown_product(behind, &vocabulary.browsers);
         }
         let is_last =
             self.marks.has(Mark::Engine) && self.revision == Some(LAST_EXPLORER) && self.is_desktop();
@@ -368,14 +370,15 @@ impl<'t> Seen<'t> {
             || !shape::contains_ignoring_case(comment, b"WPDesktop") && !shape::ends_with_revision(comment);
         let behind = behind.strip_prefix(b" like Gecko");
         is_last
-            && behind.is_some_and(|behind| is_open() || shape::has_unknown_product(behind, &matcher.browsers))
+            && behind
+                .is_some_and(|behind| is_open() || shape::has_unknown_product(behind, &vocabulary.browsers))
     }
 
     /// Whether a desktop browser's form has what that browser never has.
-    fn has_wrong_form(&self, matcher: &Matcher) -> bool {
+    fn has_wrong_form(&self, vocabulary: &Vocabulary) -> bool {
         let tail = self.tail();
         let is_chromium = self.chromium.is_some_and(|major| {
-            self.has_short_version || (major >= FIXED_COMMENT && self.has_unknown_part(matcher))
+            self.has_short_version || (major >= FIXED_COMMENT && self.has_unknown_part(vocabulary))
         });
         let is_firefox = self.firefox.is_some_and(|major| {
             let is_same = self.revision.is_some_and(|revision| {
@@ -396,20 +399,21 @@ impl<'t> Seen<'t> {
             || is_firefox
             || tail.iter().any(|byte| FOREIGN_SIGNS.contains(byte))
             || (is_telling
-                && (shape::ends_with_bare_name(tail, &matcher.browsers)
-                    || shape::has_unknown_product(tail, &matcher.browsers)))
+                && (shape::ends_with_bare_name(tail, &vocabulary.browsers)
+                    || shape::has_unknown_product(tail, &vocabulary.browsers)))
     }
 
     /// Whether a desktop browser has more than any browser is known for.
-    fn has_unknown_product(&self, matcher: &Matcher) -> bool {
+    fn has_unknown_product(&self, vocabulary: &Vocabulary) -> bool {
         self.browser_end > 0
             && self.is_desktop()
             && !self.marks.has(Mark::NotDesktop)
-            && (self.has_unknown_part(matcher) || shape::has_unknown_product(self.tail(), &matcher.browsers))
+            && (self.has_unknown_part(vocabulary)
+                || shape::has_unknown_product(self.tail(), &vocabulary.browsers))
     }
 
-    fn has_unknown_part(&self, matcher: &Matcher) -> bool {
-        let is_unknown = || shape::has_unknown_part(self.comment(), &matcher.browsers);
+    fn has_unknown_part(&self, vocabulary: &Vocabulary) -> bool {
+        let is_unknown = || shape::has_unknown_part(self.comment(), &vocabulary.browsers);
         *self.unknown_part.get_or_init(is_unknown)
     }
 
@@ -428,10 +432,10 @@ impl<'t> Seen<'t> {
         self.form.is_desktop
     }
 
-    fn is_other_compatible(&self, matcher: &Matcher) -> bool {
+    fn is_other_compatible(&self, vocabulary: &Vocabulary) -> bool {
         self.compatible_end
             .and_then(|end| self.text.get(end..))
-            .is_some_and(|behind| !shape::is_compatible_browser(behind, &matcher.browsers))
+            .is_some_and(|behind| !shape::is_compatible_browser(behind, &vocabulary.browsers))
     }
 
     /// Whether a whole browser's user agent stands behind a name or a sign.
@@ -446,14 +450,14 @@ impl<'t> Seen<'t> {
     }
 
     /// What the words say of a bot.
-    fn kind(&self, words: Kinds, matcher: &Matcher) -> (BotType, SubType) {
+    fn kind(&self, words: Kinds, vocabulary: &Vocabulary) -> (BotType, SubType) {
         let first = |kinds: Kinds| kinds.trailing_zeros() as usize;
         let own = first(words | self.hints);
         // Words of no special kind leave it to the address.
         let of_address = first(self.words_of_address);
-        let is_general = own >= matcher.general_kind && of_address < matcher.general_kind;
+        let is_general = own >= vocabulary.general_kind && of_address < vocabulary.general_kind;
         let place = if is_general { of_address } else { own };
-        match matcher.kinds.get(place).copied() {
+        match vocabulary.kinds.get(place).copied() {
             Some((BotType::Crawler, _)) if self.has_ai_word => (BotType::Crawler, SubType::AiTraining),
             _ if self.has_ai_word => (BotType::AiAgent, SubType::UserFetch),
             Some(kind) => kind,

@@ -184,9 +184,9 @@ pub(super) fn names_host(text: &[u8]) -> bool {
 }
 
 pub(super) fn starts_with(text: &[u8], start: &[u8]) -> bool {
-    // The first byte tells most texts apart, and most others are written as usual.
-    let [first, first_of_start] = [text, start].map(<[u8]>::first);
-    first.map(u8::to_ascii_lowercase) == first_of_start.map(u8::to_ascii_lowercase)
+    let [Some(first), Some(wanted)] = [text.first(), start.first()] else { return start.is_empty() };
+    // The first byte, apart from its case, tells most texts apart, and most others are written as usual.
+    (first ^ wanted) & !LETTER_CASE == 0
         && text.get(..start.len()).is_some_and(|part| part == start || part.eq_ignore_ascii_case(start))
 }
 
@@ -235,6 +235,8 @@ fn names_android_version(comment: &[u8]) -> bool {
 }
 
 const LIKE_GECKO: &[u8] = b"(KHTML, like Gecko";
+/// The bit by which capital and small letters differ.
+const LETTER_CASE: u8 = 0x20;
 const BROWSER_STARTS: [&[u8]; 2] = [b"Mozilla/", b"Opera/"];
 const DESKTOPS: [&[u8]; 3] = [b"Windows NT", b"Macintosh", b"X11"];
 /// Names of browsers can be shorter, and signs and codes are.
