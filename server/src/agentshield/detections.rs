@@ -20,7 +20,7 @@ use super::wire::{ErrorBody, Failure, Fault, Result};
 use crate::app::App;
 use crate::flows::detection::STREAM;
 use crate::flows::detection::figures::{self, Range};
-use crate::flows::detection::row::{Row, TYPES, name};
+use crate::flows::detection::row::{Proof, Row, TYPES, name};
 use crate::storage::{Event, EventQuery};
 use crate::tenant::Project;
 
@@ -246,7 +246,12 @@ pub fn item(app: &App, event: Event, include: &Include) -> Option<DetectionItem>
     let extended = include.extended(&[
         ("class", &|| json!({ "subType": row.sub_type, "source": row.source, "method": row.method })),
         ("agent", &agent),
-        ("verification", &|| json!({ "status": row.verification })),
+        ("verification", &|| match &row.proof {
+            proof if proof.is_none() => json!({ "status": row.verification }),
+            Proof { method, key_id, signature_agent } => json!({
+                "status": row.verification, "method": method, "keyid": key_id, "signatureAgent": signature_agent,
+            }),
+        }),
         ("policy", &|| json!({ "action": row.policy_action })),
     ]);
     Some(DetectionItem {

@@ -10,10 +10,13 @@ mod migrations;
 mod operations;
 mod threads;
 
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use async_trait::async_trait;
 use quivive_core::Timestamp;
+use tokio::sync::Semaphore;
 
 use self::threads::{Reader, Writer};
 use super::distinct::Distinct;
@@ -45,6 +48,22 @@ struct Readers {
     quick: Reader,
     /// For what may read many.
     thorough: Reader,
+    /// Tenants that read much at this moment: each does one such thing at a time, so that others come in between.
+    turns: Mutex<HashMap<String, Weak<Semaphore>>>,
+}
+
+impl Readers {
+    /// The turn of a tenant.
+    fn turn(&self, tenant: &str) -> Arc<Semaphore> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turn) = turns.get(tenant).and_then(Weak::upgrade) {
+            return turn;
+        }
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        let turn = Arc::new(Semaphore::new(1));
+        turns.insert(tenant.to_owned(), Arc::downgrade(&turn));
+        turn
+    }
 }
 
 impl Sqlite {
@@ -57,7 +76,8 @@ impl Sqlite {
         let mut first = connect()?;
         migrations::run(&mut first)?;
         let reader = |threads| Reader::start((0..threads).map(|_| connect()).collect::<Result<Vec<_>>>()?);
-        let readers = Readers { quick: reader(read_threads.max(1))?, thorough: reader(THOROUGH_THREADS)? };
+        let (quick, thorough) = (reader(read_threads.max(1))?, reader(THOROUGH_THREADS)?);
+        let readers = Readers { quick, thorough, turns: Mutex::default() };
         Ok(Self { writer: Writer::start(first)?, readers: Some(readers) })
     }
 
@@ -83,10 +103,16 @@ impl Sqlite {
 
     async fn read_much<T: Send + 'static>(
         &self,
+        tenant: &str,
         work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T> {
         match &self.readers {
-            Some(readers) => readers.thorough.run(work).await,
+            Some(readers) => {
+                let turn = readers.turn(tenant);
+                // It is never closed.
+                let _one_at_a_time = turn.acquire().await;
+                readers.thorough.run(work).await
+            }
             None => self.read(work).await,
         }
     }
@@ -208,7 +234,8 @@ impl Events for Sqlite {
 
     async fn scan(&self, query: EventQuery) -> Result<Vec<Event>> {
         if query.reads_much() {
-            return self.read_much(move |connection| events::scan(connection, &query)).await;
+            let tenant = query.project.clone();
+            return self.read_much(&tenant, move |connection| events::scan(connection, &query)).await;
         }
         self.read(move |connection| events::scan(connection, &query)).await
     }
@@ -219,25 +246,29 @@ impl Events for Sqlite {
     }
 
     async fn count(&self, query: EventQuery) -> Result<u64> {
-        self.read_much(move |connection| events::count(connection, &query)).await
+        let tenant = query.project.clone();
+        self.read_much(&tenant, move |connection| events::count(connection, &query)).await
     }
 
     async fn summarize(&self, query: SummaryQuery) -> Result<Vec<Summary>> {
-        self.read_much(move |connection| events::summarize(connection, &query)).await
+        let tenant = query.project.clone();
+        self.read_much(&tenant, move |connection| events::summarize(connection, &query)).await
     }
 
     async fn tallies(&self, query: SummaryQuery) -> Result<Tallies> {
-        self.read_much(move |connection| digests::read(connection, digests::TALLIES, &query)).await?
+        let tenant = query.project.clone();
+        self.read_much(&tenant, move |connection| digests::read(connection, digests::TALLIES, &query)).await?
     }
 
     async fn distinct(&self, set: &str, query: SummaryQuery) -> Result<Distinct> {
         let set = set.to_owned();
-        self.read_much(move |connection| digests::read(connection, &set, &query)).await?
+        let tenant = query.project.clone();
+        self.read_much(&tenant, move |connection| digests::read(connection, &set, &query)).await?
     }
 
     async fn tenants(&self, kind: &str) -> Result<Vec<String>> {
         let kind = kind.to_owned();
-        self.read_much(move |connection| events::tenants(connection, &kind)).await
+        self.read_much("", move |connection| events::tenants(connection, &kind)).await
     }
 
     async fn forget(&self, kind: &str, project: Option<&str>, before: Timestamp) -> Result<u64> {
@@ -280,49 +311,65 @@ const MOST_QUICK_ROWS: usize = 500;
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 
-    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-    async fn figures_that_take_long_hold_up_no_look_up() {
-        let folder = tempfile::tempdir().unwrap();
-        let sqlite = Arc::new(Sqlite::open(&folder.path().join("t.db"), Sync::Normal, 1).unwrap());
-        let event = |number: u32| Event {
+    const READS: usize = 60;
+
+    /// A database whose tenant `p` reads much, many times at once; how many of these reads are done.
+    async fn crowded(folder: &Path) -> (Arc<Sqlite>, Arc<AtomicUsize>) {
+        let sqlite = Arc::new(Sqlite::open(&folder.join("t.db"), Sync::Normal, 1).unwrap());
+        let event = |project: &str, number: u32| Event {
             kind: "k".to_owned(),
-            project: "p".to_owned(),
+            project: project.to_owned(),
             id: number.to_string(),
             body: r#"{"agentId":"a"}"#.to_owned(),
             ..Event::default()
         };
-        sqlite.append((0..50_000).map(event).collect()).await.unwrap();
+        sqlite.append((0..50_000).map(|number| event("p", number)).collect()).await.unwrap();
+        sqlite.append((0..10).map(|number| event("q", number)).collect()).await.unwrap();
         let (begun, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        for _ in 0..60 {
+        for _ in 0..READS {
             let (sqlite, begun, done) = (sqlite.clone(), begun.clone(), done.clone());
             tokio::spawn(async move {
                 begun.fetch_add(1, Ordering::SeqCst);
                 let members = vec![("agentId", "nobody".to_owned())];
-                let (kind, project) = ("k".to_owned(), "p".to_owned());
-                let query = EventQuery { kind, project, members, limit: 10, ..EventQuery::default() };
+                let query = EventQuery { members, ..all("p") };
                 sqlite.scan(query.clone()).await.unwrap();
                 sqlite.count(query).await.unwrap();
                 done.fetch_add(1, Ordering::SeqCst);
             });
         }
-        while begun.load(Ordering::SeqCst) < 60 {
+        while begun.load(Ordering::SeqCst) < READS {
             tokio::task::yield_now().await;
         }
+        (sqlite, done)
+    }
+
+    fn all(project: &str) -> EventQuery {
+        let (kind, project) = ("k".to_owned(), project.to_owned());
+        EventQuery { kind, project, limit: 10, ..EventQuery::default() }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn figures_that_take_long_hold_up_no_look_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let (sqlite, done) = crowded(folder.path()).await;
         for _ in 0..20 {
             assert_eq!(sqlite.get("thing", "x", Timestamp::default()).await.unwrap(), None);
-            let few = EventQuery {
-                kind: "k".to_owned(),
-                project: "p".to_owned(),
-                limit: 10,
-                ..EventQuery::default()
-            };
-            assert_eq!(sqlite.scan(few).await.unwrap().len(), 10);
+            assert_eq!(sqlite.scan(all("p")).await.unwrap().len(), 10);
         }
-        assert!(done.load(Ordering::SeqCst) < 30, "look-ups waited for figures");
+        assert!(done.load(Ordering::SeqCst) < READS / 2, "look-ups waited for figures");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn figures_of_one_tenant_hold_up_none_of_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let (sqlite, done) = crowded(folder.path()).await;
+        for _ in 0..20 {
+            assert_eq!(sqlite.count(all("q")).await.unwrap(), 10);
+        }
+        assert!(done.load(Ordering::SeqCst) < READS / 2, "figures waited for another tenant's");
     }
 }

@@ -267,7 +267,11 @@ pub async fn run(app: App, stop: Stop) {
         async move {
             let mut is_new = true;
             loop {
-                if let Err(error) = refresh_group(&app, group, is_new).await {
+                let refreshed = tokio::select! {
+                    () = stop.requested() => return,
+                    refreshed = refresh_group(&app, group, is_new) => refreshed,
+                };
+                if let Err(error) = refreshed {
                     tracing::warn!(%error, "key directories could not be kept");
                 }
                 is_new = tokio::select! {

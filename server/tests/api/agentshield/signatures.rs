@@ -66,6 +66,17 @@ async fn what_proved_an_identity_is_kept_with_the_detection() {
         "method": "http_signature", "keyId": agent.thumbprint(), "signatureAgent": "https://chatgpt.com",
     });
     assert_eq!(row["proof"], expected);
+    let key = site.writer().await;
+    let path =
+        format!("/api/v1/projects/{}/detections?include=verification", site.public_id(site.project).await);
+    let listed = site.call(&key, "GET", &path, Value::Null).await.json;
+    assert_eq!(
+        listed["detections"][0]["extended"]["verification"],
+        json!({
+            "status": "verified", "method": "http_signature", "keyid": agent.thumbprint(),
+            "signatureAgent": "https://chatgpt.com",
+        })
+    );
     site.detect(&json!({ "userAgent": "curl/8.5.0" })).await;
     assert!(detections(&site, 2).await.iter().any(|row| row["proof"].is_null()), "nothing where nothing is");
 }
