@@ -10,6 +10,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 #[cfg(feature = "compact")]
+#[expect(clippy::disallowed_methods, reason = "a build script reads and writes files")]
 mod compact {
     use std::{env, error::Error, fs, path::PathBuf};
 

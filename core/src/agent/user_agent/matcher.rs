@@ -20,7 +20,7 @@ impl Matcher {
     /// Compiles the patterns; also returns the tools, to which matches refer by place.
     ///
     /// # Errors
-    /// `INVALID_INPUT` for more than 32 kinds of words, `LIMIT_EXCEEDED` for too many tokens and words.
+    /// `INVALID_INPUT` for more than 32 kinds of words, or more tokens and words than an automaton can hold.
     pub fn new(rules: &mut RuleSet) -> Result<(Self, Vec<Tool>)> {
         let words = &rules.words;
         if words.kinds.len() > MAXIMUM_KINDS {
