@@ -587,33 +587,6 @@ export interface NaturalQuestion {
   category: Category;
 }
 /**
- * What a detection service is told about a request, within its limits: the body of AgentShield's `POST /api/v1/detect`.
- */
-export interface GuardEnquiry {
-  /**
-   * The headers by lower-case name, without those whose name says that they hold a secret.
-   */
-  headers: {
-    [k: string]: string;
-  };
-  /**
-   * The client's address, behind trusted proxies.
-   */
-  ip?: string | null;
-  /**
-   * The method.
-   */
-  method: string;
-  /**
-   * Path and query.
-   */
-  url: string;
-  /**
-   * The user agent.
-   */
-  userAgent: string;
-}
-/**
  * All questions answered right and in time.
  */
 export interface ReasoningPassed {
@@ -2316,6 +2289,33 @@ export interface PagePathHash {
    * 64 lower-case hexadecimal digits.
    */
   path_hash: string;
+}
+/**
+ * What a detection service is told about a request, within its limits: the body of AgentShield's `POST /api/v1/detect`.
+ */
+export interface GuardEnquiry {
+  /**
+   * The user agent.
+   */
+  userAgent: string;
+  /**
+   * The client's address, behind trusted proxies.
+   */
+  ip?: string | null;
+  /**
+   * The headers by lower-case name, without those whose name says that they hold a secret.
+   */
+  headers: {
+    [k: string]: string;
+  };
+  /**
+   * Path and query.
+   */
+  url: string;
+  /**
+   * The method.
+   */
+  method: string;
 }
 /**
  * Where a signer publishes its keys.

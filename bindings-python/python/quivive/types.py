@@ -101,33 +101,6 @@ class InlineSolution(TypedDict):
     """
 
 
-class GuardEnquiry(TypedDict):
-    """
-    What a detection service is told about a request, within its limits: the body of AgentShield's `POST /api/v1/detect`.
-    """
-
-    headers: dict[str, str]
-    """
-    The headers by lower-case name, without those whose name says that they hold a secret.
-    """
-    ip: NotRequired[str | None]
-    """
-    The client's address, behind trusted proxies.
-    """
-    method: str
-    """
-    The method.
-    """
-    url: str
-    """
-    Path and query.
-    """
-    userAgent: str
-    """
-    The user agent.
-    """
-
-
 class ExpectedAnswer(TypedDict):
     """
     The right answer to one question.
@@ -1051,6 +1024,33 @@ class PagePathHash(TypedDict):
     path_hash: str
     """
     64 lower-case hexadecimal digits.
+    """
+
+
+class GuardEnquiry(TypedDict):
+    """
+    What a detection service is told about a request, within its limits: the body of AgentShield's `POST /api/v1/detect`.
+    """
+
+    userAgent: str
+    """
+    The user agent.
+    """
+    ip: NotRequired[str | None]
+    """
+    The client's address, behind trusted proxies.
+    """
+    headers: dict[str, str]
+    """
+    The headers by lower-case name, without those whose name says that they hold a secret.
+    """
+    url: str
+    """
+    Path and query.
+    """
+    method: str
+    """
+    The method.
     """
 
 
