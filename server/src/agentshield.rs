@@ -91,7 +91,10 @@ pub async fn skin(State(app): State<App>, request: Request, next: Next) -> Respo
 
 async fn pass(app: &App, mut request: Request, next: Next) -> (Response, Standing) {
     let ip = request.extensions().get::<ClientIp>().copied();
-    let caller = limits::looked_up(app, ip, auth::identify(app, request.headers())).await;
+    let caller = {
+        let is_known = auth::is_known(app, request.headers());
+        limits::looked_up(app, ip, is_known, auth::identify(app, request.headers())).await
+    };
     let payer = Payer::of(caller.as_deref().map_err(|denied| *denied), ip);
     let standing = limits::admit(app, payer).await;
     let response = match standing.refusal(app) {

@@ -18,6 +18,8 @@ use crate::tenant::{Project, directory};
 pub enum Denied {
     /// No key, or one that is not accepted: `missing`, `invalid`, `expired`, `revoked`.
     Key(&'static str),
+    /// Its address named too many wrong keys, and this one was not accepted lately: it was not looked up.
+    Busy,
     /// The key could not be looked up.
     Unavailable,
 }
@@ -26,6 +28,7 @@ impl From<Denied> for Failure {
     fn from(denied: Denied) -> Self {
         match denied {
             Denied::Key(reason) => Self::unauthorized(reason),
+            Denied::Busy => Self(Error::rate_limited("too many wrong API keys").retry_after(1)),
             Denied::Unavailable => Self(Error::unavailable("a key could not be looked up")),
         }
     }
@@ -51,6 +54,11 @@ pub async fn identify(app: &App, headers: &HeaderMap) -> std::result::Result<Arc
     }
     app.callers.uses.note(&holder.key.hash, app.now());
     Ok(holder)
+}
+
+/// Whether the key of a request was accepted lately.
+pub fn is_known(app: &App, headers: &HeaderMap) -> bool {
+    key(headers, app.config.agentshield.auth_aliases).is_some_and(|key| app.callers.is_known(key))
 }
 
 /// Whether a request brings an API key, accepted or not.

@@ -95,7 +95,8 @@ async fn admit(app: &App, place: Place, request: Request, next: Next) -> (Respon
     let identified = if is_visit {
         identify(app, place, &parts, body).await
     } else {
-        Ok((limits::looked_up(app, ip, by_head(app, place, &parts)).await, body))
+        let is_known = is_key && auth::is_known(app, &parts.headers);
+        Ok((limits::looked_up(app, ip, is_known, by_head(app, place, &parts)).await, body))
     };
 
     let known = identified.as_ref().ok().map(|(sender, _)| sender);

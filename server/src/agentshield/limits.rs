@@ -64,7 +64,7 @@ impl<'a> Payer<'a> {
     /// Of a caller who is not known.
     pub fn unknown(denied: Denied, ip: Option<ClientIp>) -> Self {
         match denied {
-            Denied::Key(_) => Self::Address(address(ip)),
+            Denied::Key(_) | Denied::Busy => Self::Address(address(ip)),
             Denied::Unavailable => Self::Nobody,
         }
     }
@@ -87,23 +87,25 @@ pub async fn refused_visitor(app: &App, ip: Option<ClientIp>) -> Option<(Failure
     Some((standing.refusal(app)?, standing))
 }
 
-/// Looks a key up, unless its address named as many wrong ones in this second as it may: one more is taken for wrong.
+/// Looks a key up, unless it was not found lately and its address named as many wrong ones in this second as it may:
+/// whoever shares the address of one who guesses is not locked out.
 ///
 /// # Errors
-/// What the look-up says.
+/// What the look-up says, or `Busy`.
 pub async fn looked_up<T>(
     app: &App,
     ip: Option<ClientIp>,
+    is_known: bool,
     look_up: impl Future<Output = std::result::Result<T, Denied>>,
 ) -> std::result::Result<T, Denied> {
     let limit = i64::from(app.config.limits.unauthenticated_per_second);
-    if limit == 0 {
+    if limit == 0 || is_known {
         return look_up.await;
     }
     let key = format!("agentshield/wrong_keys/{}", household(address(ip)));
     let (windows, window) = (app.storage.windows(), Window::of(SECOND, limit, app.now(), 0));
     if windows.read(&key, window.start()).await.is_ok_and(|wrong| wrong >= limit) {
-        return Err(Denied::Key("invalid"));
+        return Err(Denied::Busy);
     }
     let found = look_up.await;
     if matches!(found, Err(Denied::Key(reason)) if reason != "missing")

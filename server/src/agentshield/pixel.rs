@@ -85,6 +85,7 @@ async fn read(
         }),
         Err(Denied::Key("missing")) => Outcome::Invalid,
         Err(Denied::Key(_)) => Outcome::Unknown,
+        Err(Denied::Busy) => Outcome::Limited,
         Err(Denied::Unavailable) => Outcome::Error,
     };
     image(outcome)

@@ -108,9 +108,12 @@ impl Sqlite {
     ) -> Result<T> {
         match &self.readers {
             Some(readers) => {
-                let turn = readers.turn(tenant);
-                // It is never closed.
-                let _one_at_a_time = turn.acquire().await;
+                // It is never closed. A caller that goes away leaves its work behind, so the turn ends with the work.
+                let one_at_a_time = readers.turn(tenant).acquire_owned().await;
+                let work = move |connection: &rusqlite::Connection| {
+                    let _until_done = one_at_a_time;
+                    work(connection)
+                };
                 readers.thorough.run(work).await
             }
             None => self.read(work).await,

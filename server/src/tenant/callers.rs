@@ -28,6 +28,8 @@ pub struct Callers {
     site_keys: Remembered<Site>,
     private_keys: Remembered<Site>,
     detection_keys: Remembered<KeyHolder>,
+    /// Hashes of keys for request detection that were found lately.
+    known_keys: Cache<String, ()>,
     /// When keys for request detection were used last.
     pub uses: Uses,
     pixels: Remembered<PixelHolder>,
@@ -40,6 +42,7 @@ impl Default for Callers {
             site_keys: Remembered::new(changes.clone()),
             private_keys: Remembered::new(changes.clone()),
             detection_keys: Remembered::new(changes.clone()),
+            known_keys: Cache::builder().max_capacity(CAPACITY).time_to_live(KNOWN_LIFETIME).build(),
             uses: Uses::default(),
             pixels: Remembered::new(changes.clone()),
             changes,
@@ -76,7 +79,16 @@ impl Callers {
     /// When storage does not answer.
     pub async fn by_detection_key(&self, app: &App, key: &str) -> Result<Option<Arc<KeyHolder>>> {
         let hash = credentials::hash(key);
-        self.detection_keys.find(&hash, detection_key::holder(app, &hash)).await
+        let found = self.detection_keys.find(&hash, detection_key::holder(app, &hash)).await?;
+        if found.is_some() {
+            self.known_keys.insert(hash, ());
+        }
+        Ok(found)
+    }
+
+    /// Whether a key for request detection was found in the last minutes.
+    pub fn is_known(&self, key: &str) -> bool {
+        self.known_keys.contains_key(&credentials::hash(key))
     }
 
     /// A pixel by its id, whether it takes events or not.
@@ -118,6 +130,9 @@ impl<T: Send + Sync + 'static> Remembered<T> {
 }
 
 const CAPACITY: u64 = 10_000;
+
+/// How long it is remembered that a key exists.
+const KNOWN_LIFETIME: Duration = Duration::from_secs(600);
 
 /// Bounds how long another process (a second node, the admin command) can have changed a tenant unseen.
 const LIFETIME: Duration = Duration::from_secs(1);

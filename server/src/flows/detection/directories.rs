@@ -60,6 +60,8 @@ pub struct Directories {
     changing: Mutex<()>,
     listed: HashSet<String>,
     is_open: bool,
+    /// A forgotten directory would come back with all its keys believed.
+    forgets: bool,
     waiting: Mutex<Waiting>,
     wake_listed: Notify,
     wake_strangers: Notify,
@@ -102,6 +104,7 @@ impl Directories {
             changing: Mutex::default(),
             listed: locations.map(|location| location.url).collect(),
             is_open: config.open_discovery,
+            forgets: !config.strict_pins,
             waiting: Mutex::default(),
             wake_listed: Notify::new(),
             wake_strangers: Notify::new(),
@@ -147,13 +150,20 @@ impl Directories {
             return;
         }
         let group = self.group(&location.url);
-        let is_full = waiting.locations.len() >= MOST_WAITING;
-        if group == Group::Strangers && (is_full || !self.has_room(visitor)) {
+        let is_full = || waiting.locations.len() >= MOST_WAITING || self.is_full(&location.url);
+        if group == Group::Strangers && (is_full() || !self.has_room(visitor)) {
             return;
         }
         waiting.locations.insert(location.url.clone(), location.clone());
         drop(waiting);
         self.wake(group).notify_one();
+    }
+
+    /// Whether there is no room for one more stranger's directory.
+    fn is_full(&self, url: &str) -> bool {
+        let in_use = self.in_use.load();
+        let strangers = || in_use.keys().filter(|url| self.group(url) == Group::Strangers).count();
+        !self.forgets && !in_use.contains_key(url) && strangers() >= MOST_STRANGERS
     }
 
     /// A few strangers for each visitor and minute.
@@ -192,6 +202,9 @@ impl Directories {
     /// Takes out strangers' directories whose keys no signature needed for a day, and of too many those that were
     /// needed longest ago; returns where they are.
     fn take_outdated(&self, now: Timestamp) -> Vec<String> {
+        if !self.forgets {
+            return Vec::new();
+        }
         let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut in_use = HashMap::clone(&self.in_use.load());
         let mut strangers: Vec<(i64, String)> = in_use

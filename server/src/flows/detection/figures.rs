@@ -211,7 +211,8 @@ impl Source {
         Range { from: snap(range.from), to }
     }
 
-    /// An end inside of a slot with more rows than one request may have read goes to the nearest end of the slot.
+    /// An end inside of a slot with more rows than one request may have read goes to the nearest end of the slot; a
+    /// range that would be empty by that goes to the ends around it.
     async fn without_busy_ends(&self, app: &App, range: Range) -> storage::Result<Range> {
         let mut rounded = range;
         for (piece, slot) in self.cover(range, Slot::Day) {
@@ -235,6 +236,9 @@ impl Source {
             }
             if piece.to == range.to {
                 rounded.to = nearest(range.to, slot);
+            }
+            if rounded.from >= rounded.to {
+                rounded = Range { from: slot.start(range.from), to: ceiling(range.to, slot) };
             }
         }
         Ok(rounded)

@@ -88,9 +88,11 @@ async fn try_once(app: App, Due { owner, hook_id, id }: Due) {
         error.log();
         Some(app.now().plus_milliseconds(AFTER_A_FAULT))
     });
-    match again_at {
-        Some(at) => drop(app.webhooks.queues.put(&owner, &hook_id, &id, at)),
-        None => app.webhooks.queues.done(&owner, &hook_id, &id),
+    let Some(at) = again_at else { return app.webhooks.queues.done(&owner, &hook_id, &id) };
+    if let Some(oldest) = app.webhooks.queues.put(&owner, &hook_id, &id, at)
+        && let Err(error) = drop_deliveries(&app, &[(hook_id, oldest)]).await
+    {
+        tracing::error!(%error, "a delivery for which there is no room could not be dropped");
     }
 }
 

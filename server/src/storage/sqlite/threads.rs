@@ -139,7 +139,9 @@ impl Reader {
         let (answer, answered) = oneshot::channel();
         let job: Read = Box::new(move |connection| {
             // A caller that went away does not need its answer.
-            let _ = answer.send(work(connection).map_err(unavailable));
+            if !answer.is_closed() {
+                let _ = answer.send(work(connection).map_err(unavailable));
+            }
         });
         let jobs = self.jobs.as_ref().ok_or_else(closed)?;
         jobs.send(job).map_err(|_| closed())?;

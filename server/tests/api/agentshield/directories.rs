@@ -315,6 +315,30 @@ async fn strangers_that_nobody_needs_are_forgotten() {
     assert_eq!(outcome(&site, &signed(&site, &stranger)).await, verified(), "it may come again");
 }
 
+/// Who controls a signer's directory for a while must not get his key believed by waiting until the signer is unknown.
+#[tokio::test]
+async fn strangers_are_not_forgotten_where_pins_are_strict() {
+    let directory = Directory::start().await;
+    let (stranger, intruder) = (Agent::new(1, &directory.origin), Agent::new(2, &directory.origin));
+    directory.publish(&[stranger.key()]);
+    let site = Site::with(|config| {
+        directory.settings(config);
+        config.verification.signature_agents = Vec::new();
+        config.verification.open_discovery = true;
+        config.verification.strict_pins = true;
+    })
+    .await;
+    outcome(&site, &signed(&site, &stranger)).await;
+    refresh(&site).await;
+    assert_eq!(outcome(&site, &signed(&site, &stranger)).await, verified());
+    directory.publish(&[intruder.key()]);
+    site.server.advance(50 * HOUR);
+    refresh(&site).await;
+    assert_eq!(outcome(&site, &signed(&site, &intruder)).await, claimed());
+    refresh(&site).await;
+    assert_eq!(outcome(&site, &signed(&site, &intruder)).await, claimed());
+}
+
 #[tokio::test]
 async fn of_too_many_strangers_those_stay_that_were_needed_last() {
     let directory = Directory::start().await;

@@ -73,6 +73,8 @@ async fn a_range_that_cuts_a_very_full_slot_goes_to_its_nearest_end() {
     assert_eq!(detections("2026-02-14T10:02:00Z", end).await, 150_100, "nearer to the slot's start");
     assert_eq!(detections("2026-02-14T10:03:00Z", end).await, 100, "nearer to its end");
     assert_eq!(detections("2026-02-14T10:04:50Z", end).await, 5_100, "few enough to be counted");
+    let inside = detections("2026-02-14T10:00:10Z", "2026-02-14T10:02:10Z").await;
+    assert_eq!(inside, 150_000, "both ends inside of one slot: the slot, and not nothing");
     assert_eq!(detections(slot, "2026-02-14T10:30:50.5Z").await, 150_051, "an end in a quiet slot is exact");
 }
 

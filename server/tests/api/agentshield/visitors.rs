@@ -153,6 +153,8 @@ async fn who_names_wrong_keys_makes_no_more_look_ups() {
         let key = format!("as_live_guess{number}");
         site.bare("GET", path, &[("x-agentshield-key", &key)]).await
     };
+    let accepted = site.key(NewKey { project_id: site.project, ..NewKey::default() }).await;
+    assert_eq!(site.bare("GET", "/api/v1/detect", &[("x-agentshield-key", &accepted)]).await.status, 200);
     for number in 0..10 {
         assert_error(&guess(number, "/api/v1/detect").await, 401, "UNAUTHORIZED");
     }
@@ -167,6 +169,8 @@ async fn who_names_wrong_keys_makes_no_more_look_ups() {
         assert_error(&answer, 429, "RATE_LIMIT_EXCEEDED");
     }
     assert_eq!(database.asked(), Vec::<String>::new(), "no key was looked up");
+    let answer = site.bare("GET", "/api/v1/detect", &[("x-agentshield-key", &accepted)]).await;
+    assert_eq!(answer.status, 200, "a key that is known is not locked out by its neighbour's guesses");
     site.server.advance(1_000);
     assert_eq!(site.bare("GET", "/api/v1/detect", &[("x-agentshield-key", KEY)]).await.status, 200);
 }
