@@ -1,8 +1,10 @@
 //! The task that sends what is due.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use quivive_core::Timestamp;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -84,10 +86,19 @@ pub async fn deliver_due(app: &App) {
 }
 
 async fn try_once(app: App, Due { owner, hook_id, id }: Due) {
-    let again_at = attempt(&app, &hook_id, &id).await.unwrap_or_else(|error| {
-        error.log();
-        Some(app.now().plus_milliseconds(AFTER_A_FAULT))
-    });
+    let after_a_fault = || Some(app.now().plus_milliseconds(AFTER_A_FAULT));
+    // Whatever happens, the delivery gives its place back.
+    let again_at = match AssertUnwindSafe(attempt(&app, &hook_id, &id)).catch_unwind().await {
+        Ok(Ok(again_at)) => again_at,
+        Ok(Err(error)) => {
+            error.log();
+            after_a_fault()
+        }
+        Err(_) => {
+            tracing::error!(webhook = hook_id, delivery = id, "a delivery panicked");
+            after_a_fault()
+        }
+    };
     let Some(at) = again_at else { return app.webhooks.queues.done(&owner, &hook_id, &id) };
     if let Some(oldest) = app.webhooks.queues.put(&owner, &hook_id, &id, at)
         && let Err(error) = drop_deliveries(&app, &[(hook_id, oldest)]).await
