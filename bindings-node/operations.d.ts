@@ -3636,9 +3636,10 @@ export interface GuardOptions {
    */
   most_visitors?: number;
   /**
-   * Whether a request passes when the service that the guard asks cannot be reached.
+   * Whether a request passes when the service that the guard asks cannot be reached; a `policy` wins. Unless set, it
+   * does, but not where the policy demands a token or a signature.
    */
-  fail_open?: boolean;
+  fail_open?: boolean | null;
   /**
    * Another rule set than the built-in one.
    */

@@ -4108,9 +4108,10 @@ class GuardOptions(TypedDict):
     """
     How many visitors are counted at most; about 400 bytes each. The longest unseen are forgotten.
     """
-    fail_open: NotRequired[bool]
+    fail_open: NotRequired[bool | None]
     """
-    Whether a request passes when the service that the guard asks cannot be reached.
+    Whether a request passes when the service that the guard asks cannot be reached; a `policy` wins. Unless set, it
+    does, but not where the policy demands a token or a signature.
     """
     rules: NotRequired[Any]
     """
