@@ -2313,9 +2313,9 @@ export interface GuardEnquiry {
    */
   url: string;
   /**
-   * The method.
+   * The method, if it is one that the service knows: of 1 to 16 letters.
    */
-  method: string;
+  method?: string | null;
 }
 /**
  * Where a signer publishes its keys.

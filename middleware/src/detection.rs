@@ -228,7 +228,7 @@ impl DetectAgents {
         if let Some(service) = self.service.as_ref().filter(|service| !service.is_remote())
             && detected.classification.is_some()
         {
-            service.report(request, &detected, self.hooks.clone());
+            service.report(request, &self.guard, self.hooks.clone());
         }
         detected
     }

@@ -1048,9 +1048,9 @@ class GuardEnquiry(TypedDict):
     """
     Path and query.
     """
-    method: str
+    method: NotRequired[str | None]
     """
-    The method.
+    The method, if it is one that the service knows: of 1 to 16 letters.
     """
 
 

@@ -201,7 +201,9 @@ impl Incoming<'_> {
     pub fn user_agent(&self) -> String {
         let value = self.all("user-agent").next().unwrap_or_default();
         let beginning = value.get(..LONGEST_USER_AGENT).unwrap_or(value);
-        String::from_utf8_lossy(beginning).into_owned()
+        let mut text = String::from_utf8_lossy(beginning).into_owned();
+        text.truncate(text.floor_char_boundary(LONGEST_USER_AGENT));
+        text
     }
 }
 

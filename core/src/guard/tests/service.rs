@@ -68,3 +68,23 @@ fn a_service_is_told_what_it_needs_and_no_secret() {
     assert_eq!((told.headers.len(), told.url.chars().count(), told.ip), (100, 2_000, None));
     assert_eq!(guard.enquiry(&browser("/health").incoming().unwrap()), None);
 }
+
+#[test]
+fn what_a_service_is_told_stays_within_its_limits() {
+    let guard = guard(json!({}));
+    for filling in ["a", "\"", "\u{1}", "\u{ff}", "\u{4e2d}"] {
+        let mut request = ask("/", &[("User-Agent", &filling.repeat(9_000))]);
+        request.target = format!("/{}", filling.repeat(9_000));
+        request.method = "VERSIONCONTROLLED".to_owned();
+        for number in 0..100 {
+            request = with(request, &format!("X-{number}"), &filling.repeat(number * 40));
+        }
+        let told = guard.enquiry(&request.incoming().unwrap()).unwrap();
+        assert!(told.user_agent.len() <= 4_096 && told.method.is_none() && !told.headers.is_empty());
+        assert!(serde_json::to_vec(&told).unwrap().len() <= 65_536, "{filling}");
+    }
+    for method in ["VERSION-CONTROL", ""] {
+        let request = GuardRequest { method: method.to_owned(), ..browser("/") };
+        assert_eq!(guard.enquiry(&request.incoming().unwrap()).unwrap().method, None, "{method}");
+    }
+}
