@@ -2303,13 +2303,14 @@ export interface GuardEnquiry {
    */
   ip?: string | null;
   /**
-   * The headers by lower-case name, without those whose name says that they hold a secret.
+   * The headers by lower-case name, without those whose name says that they hold a secret; of addresses in them,
+   * origin and path.
    */
   headers: {
     [k: string]: string;
   };
   /**
-   * Path and query.
+   * The path; a query may hold secrets.
    */
   url: string;
   /**

@@ -105,7 +105,7 @@ def until(condition, seconds=5.0):
 
 def test_the_services_figure_decides(service, guarded):
     guard = guarded(mode="remote", on_agent_detected="block", project_id="proj_1")
-    course = guard.check(request())
+    course = guard.check(request("/prices?token=t"))
     assert course.response["status"] == 403
     assert course.outcome["classification"]["bot_type"] == "ai_agent"
     path, headers, body = service.told[0]

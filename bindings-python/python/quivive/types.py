@@ -1042,11 +1042,12 @@ class GuardEnquiry(TypedDict):
     """
     headers: dict[str, str]
     """
-    The headers by lower-case name, without those whose name says that they hold a secret.
+    The headers by lower-case name, without those whose name says that they hold a secret; of addresses in them,
+    origin and path.
     """
     url: str
     """
-    Path and query.
+    The path; a query may hold secrets.
     """
     method: NotRequired[str | None]
     """
