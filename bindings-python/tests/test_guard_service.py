@@ -238,6 +238,17 @@ def test_a_fetched_policy_says_whether_a_silent_service_closes_the_site(service,
     until(lambda: (guard.check(request()).response or {}).get("status") == 503)
 
 
+def test_what_cannot_be_begun_keeps_no_place_and_is_tried_again(service, guarded):
+    guard = guarded(mode="remote", fail_open=False, fetch_policy=True, project_id="proj_7")
+    until(lambda: service.policies and guard._policies._due < float("inf"))
+    guard._service._threads.shutdown()
+    guard._policies._due = 0.0
+    for _ in range(120):
+        assert guard.check(request()).response["status"] == 503
+    assert time.monotonic() < guard._policies._due < float("inf")
+    assert guard._service._room.acquire(blocking=False)
+
+
 def test_the_environment_names_service_key_and_project(service, monkeypatch):
     monkeypatch.setenv("QUIVIVE_URL", service.url + "/api/v1/")
     monkeypatch.setenv("CHECKPOINT_API_KEY", "as_old")
