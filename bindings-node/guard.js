@@ -43,7 +43,10 @@ class Guard {
       throw invalid("mode is local, remote or hybrid");
     }
     const plan = fetchPolicy === false ? undefined : policyPlan(fetchPolicy, { projectId });
-    if (plan !== undefined && fallbackPolicy !== undefined) {
+    if (fallbackPolicy !== undefined) {
+      if (plan === undefined) {
+        throw invalid("fallbackPolicy needs fetchPolicy");
+      }
       given.policy = fallbackPolicy;
     }
     this.#hooks = { detection: hook(onDetection), block: hook(onBlock), result: hook(onResult), error: hook(onError) };

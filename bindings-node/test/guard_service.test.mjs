@@ -181,6 +181,7 @@ test("options that cannot be used are refused at the start", () => {
   const at = { apiUrl: "https://api.example", apiKey: "k" };
   for (const [options, message] of [
     [{ mode: "far" }, /mode is/],
+    [{ fallbackPolicy: { enabled: false } }, /fetchPolicy/],
     [{ mode: "remote", apiKey: "k" }, /apiUrl/],
     [{ mode: "remote", apiUrl: "https://api.example" }, /apiKey/],
     [{ mode: "remote", apiKey: "k", apiUrl: "http://api.example" }, /https/],

@@ -278,6 +278,7 @@ def test_a_forked_process_asks_by_connections_of_its_own(service, guarded):
     ("options", "field"),
     [
         ({"mode": "far"}, "mode"),
+        ({"fallback_policy": {"enabled": False}}, "fallback_policy"),
         ({"mode": "remote", "api_key": "k"}, "api_url"),
         ({"mode": "remote", "api_url": "https://api.example"}, "api_key"),
         ({"mode": "remote", "api_key": "k", "api_url": "http://api.example"}, "api_url"),

@@ -101,7 +101,9 @@ class Guard:
         fetches_policy = given.pop("fetch_policy", False)
         self._plan = None if fetches_policy is False else policy_plan(self._at_service, fetches_policy)
         fallback = given.pop("fallback_policy", None)
-        if self._plan and fallback is not None:
+        if fallback is not None:
+            if self._plan is None:
+                raise InvalidInput("INVALID_INPUT", "fallback_policy needs fetch_policy", {"field": "fallback_policy"})
             given["policy"] = fallback
         self._options = _with_secret(given, os.environ.get("AGENTSHIELD_SECRET"))
         self._open: bool | None = given.get("fail_open", given.get("failOpen"))
