@@ -53,7 +53,7 @@ class HostOptions(TypedDict, total=False):
     """Whether the policy of the project counts, which is fetched from the service and renewed every 300 seconds, off
     the request; one that cannot be renewed goes on counting."""
     fallback_policy: Policy
-    """The policy that counts until one is fetched; by default `policy`."""
+    """The policy that counts until one is fetched; by default `policy`. Only with `fetch_policy`."""
     on_detection: Callable[[GuardOutcome], object]
     """Is told of every bot that is detected."""
     on_block: Callable[[GuardOutcome], object]
