@@ -52,7 +52,7 @@ export type AdapterOptions = Spelt<OwnOptions> & {
    * said otherwise, off the request; one that cannot be renewed goes on counting.
    */
   fetchPolicy?: boolean | { projectId?: string; cacheTtlSeconds?: number };
-  /** The policy that counts until one is fetched; by default `policy`. */
+  /** The policy that counts until one is fetched; by default `policy`. Only with `fetchPolicy`. */
   fallbackPolicy?: Policy;
   /** Is told of every bot that is detected. */
   onDetection?: (outcome: GuardOutcome) => unknown;

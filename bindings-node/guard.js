@@ -27,6 +27,7 @@ class Guard {
   #service;
   #policies;
   #hooks;
+  #open;
   #failsOpen;
   #waitsForKeys;
   #patience;
@@ -42,12 +43,15 @@ class Guard {
       throw invalid("mode is local, remote or hybrid");
     }
     const plan = fetchPolicy === false ? undefined : policyPlan(fetchPolicy, { projectId });
-    if (plan !== undefined && fallbackPolicy !== undefined) {
+    if (fallbackPolicy !== undefined) {
+      if (plan === undefined) {
+        throw invalid("fallbackPolicy needs fetchPolicy");
+      }
       given.policy = fallbackPolicy;
     }
     this.#hooks = { detection: hook(onDetection), block: hook(onBlock), result: hook(onResult), error: hook(onError) };
-    this.#failsOpen = (given.fail_open ?? given.failOpen ?? true) !== false;
-    this.#heed(given.policy?.require, given.policy?.timeout_ms);
+    this.#open = given.fail_open ?? given.failOpen;
+    this.#heed(given.policy?.require, given.policy?.timeout_ms, given.policy?.fail_open);
     this.#native = new DetectionGuard(withExpressions(withSecret(given, process.env.AGENTSHIELD_SECRET)));
     if (keyDirectories !== false) {
       this.#directories = new KeyDirectories(this.#native, keyDirectories, (error) => this.fail(error));
@@ -111,13 +115,14 @@ class Guard {
 
   #takePolicy(policy) {
     this.#native.setPolicy(policy);
-    this.#heed(policy.require, policy.timeoutMs);
+    this.#heed(policy.require, policy.timeoutMs, policy.failOpen);
   }
 
-  /** Notes what a policy says about waiting for keys. */
-  #heed(require, timeout) {
+  /** Notes what a policy says about waiting for keys, and about failures of the guard itself. */
+  #heed(require, timeout, failOpen) {
     this.#waitsForKeys = require === "signed";
     this.#patience = timeout ?? PATIENCE;
+    this.#failsOpen = failOpen ?? this.#open ?? (require !== "agent" && require !== "signed");
   }
 
   #wantedKeys(request) {

@@ -2303,19 +2303,20 @@ export interface GuardEnquiry {
    */
   ip?: string | null;
   /**
-   * The headers by lower-case name, without those whose name says that they hold a secret.
+   * The headers by lower-case name, without those whose name says that they hold a secret; of addresses in them,
+   * origin and path.
    */
   headers: {
     [k: string]: string;
   };
   /**
-   * Path and query.
+   * The path; a query may hold secrets.
    */
   url: string;
   /**
-   * The method.
+   * The method, if it is one that the service knows: of 1 to 16 letters.
    */
-  method: string;
+  method?: string | null;
 }
 /**
  * Where a signer publishes its keys.
@@ -3636,9 +3637,10 @@ export interface GuardOptions {
    */
   most_visitors?: number;
   /**
-   * Whether a request passes when the service that the guard asks cannot be reached.
+   * Whether a request passes when the service that the guard asks cannot be reached; a `policy` wins. Unless set, it
+   * does, but not where the policy demands a token or a signature.
    */
-  fail_open?: boolean;
+  fail_open?: boolean | null;
   /**
    * Another rule set than the built-in one.
    */

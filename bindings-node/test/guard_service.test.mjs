@@ -69,7 +69,7 @@ for (const kind of Object.keys(SITES)) {
     const [{ path, headers: sent, body }] = service.told;
     assert.equal(path, "/api/v1/detect");
     assert.deepEqual([sent["x-agentshield-key"], sent["x-agentshield-project"]], ["as_test", "proj_1"]);
-    assert.deepEqual([body.userAgent, body.ip, body.method, body.url], ["curl/8", "127.0.0.1", "GET", "/prices?page=2"]);
+    assert.deepEqual([body.userAgent, body.ip, body.method, body.url], ["curl/8", "127.0.0.1", "GET", "/prices"]);
     assert.ok(!("cookie" in body.headers));
     service.answer = PERSON;
     assert.equal((await site("/", { headers: [["User-Agent", GPTBOT]] })).status, 200);
@@ -181,6 +181,7 @@ test("options that cannot be used are refused at the start", () => {
   const at = { apiUrl: "https://api.example", apiKey: "k" };
   for (const [options, message] of [
     [{ mode: "far" }, /mode is/],
+    [{ fallbackPolicy: { enabled: false } }, /fetchPolicy/],
     [{ mode: "remote", apiKey: "k" }, /apiUrl/],
     [{ mode: "remote", apiUrl: "https://api.example" }, /apiKey/],
     [{ mode: "remote", apiKey: "k", apiUrl: "http://api.example" }, /https/],

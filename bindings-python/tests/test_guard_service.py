@@ -105,7 +105,7 @@ def until(condition, seconds=5.0):
 
 def test_the_services_figure_decides(service, guarded):
     guard = guarded(mode="remote", on_agent_detected="block", project_id="proj_1")
-    course = guard.check(request())
+    course = guard.check(request("/prices?token=t"))
     assert course.response["status"] == 403
     assert course.outcome["classification"]["bot_type"] == "ai_agent"
     path, headers, body = service.told[0]
@@ -238,6 +238,17 @@ def test_a_fetched_policy_says_whether_a_silent_service_closes_the_site(service,
     until(lambda: (guard.check(request()).response or {}).get("status") == 503)
 
 
+def test_what_cannot_be_begun_keeps_no_place_and_is_tried_again(service, guarded):
+    guard = guarded(mode="remote", fail_open=False, fetch_policy=True, project_id="proj_7")
+    until(lambda: service.policies and guard._policies._due < float("inf"))
+    guard._service._threads.shutdown()
+    guard._policies._due = 0.0
+    for _ in range(120):
+        assert guard.check(request()).response["status"] == 503
+    assert time.monotonic() < guard._policies._due < float("inf")
+    assert guard._service._room.acquire(blocking=False)
+
+
 def test_the_environment_names_service_key_and_project(service, monkeypatch):
     monkeypatch.setenv("QUIVIVE_URL", service.url + "/api/v1/")
     monkeypatch.setenv("CHECKPOINT_API_KEY", "as_old")
@@ -267,6 +278,7 @@ def test_a_forked_process_asks_by_connections_of_its_own(service, guarded):
     ("options", "field"),
     [
         ({"mode": "far"}, "mode"),
+        ({"fallback_policy": {"enabled": False}}, "fallback_policy"),
         ({"mode": "remote", "api_key": "k"}, "api_url"),
         ({"mode": "remote", "api_url": "https://api.example"}, "api_key"),
         ({"mode": "remote", "api_key": "k", "api_url": "http://api.example"}, "api_url"),

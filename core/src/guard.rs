@@ -34,7 +34,7 @@ mod signatures;
 mod tests;
 mod visitors;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -519,13 +519,9 @@ fn claimed_marks(request: &Incoming<'_>) -> Vec<String> {
         let name = name.to_ascii_lowercase().replace('_', "-");
         name.strip_prefix("x-agentshield-").is_some_and(|rest| rest != "key")
     };
-    let mut names: Vec<String> = Vec::new();
-    for (name, _) in request.headers.iter().filter(|(name, _)| is_mark(name)) {
-        if !names.iter().any(|known| known == name) {
-            names.push(name.clone().into_owned());
-        }
-    }
-    names
+    let mut known = BTreeSet::new();
+    let names = request.headers.iter().map(|(name, _)| &**name);
+    names.filter(|name| is_mark(name) && known.insert(*name)).map(str::to_owned).collect()
 }
 
 /// The age beyond which no feed is asked, 30 days in milliseconds.

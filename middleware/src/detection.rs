@@ -110,7 +110,8 @@ impl DetectAgents {
     }
 
     /// Mode `remote`: each request waits for what the service says about it, 250 ms unless the client says otherwise.
-    /// When it does not answer, the request passes, or is refused where `fail_open` is false.
+    /// When it does not answer, the request passes, or is refused where `fail_open` is false, or where it is not set
+    /// and the policy demands a proof.
     #[must_use]
     pub fn remote(self, service: AgentShield) -> Self {
         Self { service: Some(Service::remote(service)), ..self }
@@ -228,7 +229,7 @@ impl DetectAgents {
         if let Some(service) = self.service.as_ref().filter(|service| !service.is_remote())
             && detected.classification.is_some()
         {
-            service.report(request, &detected, self.hooks.clone());
+            service.report(request, &self.guard, self.hooks.clone());
         }
         detected
     }

@@ -53,7 +53,7 @@ class HostOptions(TypedDict, total=False):
     """Whether the policy of the project counts, which is fetched from the service and renewed every 300 seconds, off
     the request; one that cannot be renewed goes on counting."""
     fallback_policy: Policy
-    """The policy that counts until one is fetched; by default `policy`."""
+    """The policy that counts until one is fetched; by default `policy`. Only with `fetch_policy`."""
     on_detection: Callable[[GuardOutcome], object]
     """Is told of every bot that is detected."""
     on_block: Callable[[GuardOutcome], object]
@@ -101,10 +101,12 @@ class Guard:
         fetches_policy = given.pop("fetch_policy", False)
         self._plan = None if fetches_policy is False else policy_plan(self._at_service, fetches_policy)
         fallback = given.pop("fallback_policy", None)
-        if self._plan and fallback is not None:
+        if fallback is not None:
+            if self._plan is None:
+                raise InvalidInput("INVALID_INPUT", "fallback_policy needs fetch_policy", {"field": "fallback_policy"})
             given["policy"] = fallback
         self._options = _with_secret(given, os.environ.get("AGENTSHIELD_SECRET"))
-        self._fails_open = given.get("fail_open", given.get("failOpen", True)) is not False
+        self._open: bool | None = given.get("fail_open", given.get("failOpen"))
         self._start()
         if self._native.has_own_key:
             _LOG.warning("no encryption key for the session cookie: a random one serves until this process ends")
@@ -122,7 +124,7 @@ class Guard:
 
     def _start(self) -> None:
         self._native = DetectionGuard(**self._options)
-        self._heed(self._options.get("policy") or {}, "timeout_ms")
+        self._heed(self._options.get("policy") or {}, "timeout_ms", "fail_open")
         hooks = {name: Hook(function) for name, function in self._hooks.items() if function is not None}
         self._on_detection, self._on_block = hooks.get("on_detection"), hooks.get("on_block")
         self._on_result, self._on_error = hooks.get("on_result"), hooks.get("on_error")
@@ -138,12 +140,15 @@ class Guard:
 
     def _take_policy(self, policy: dict[str, Any]) -> None:
         self._native.set_policy(policy)
-        self._heed(policy, "timeoutMs")
+        self._heed(policy, "timeoutMs", "failOpen")
 
-    def _heed(self, policy: Mapping[str, Any], timeout: str) -> None:
-        """Notes what a policy says about waiting for keys."""
-        self._waits_for_keys = policy.get("require") == "signed"
+    def _heed(self, policy: Mapping[str, Any], timeout: str, fail_open: str) -> None:
+        """Notes what a policy says about waiting for keys, and about failures of the guard itself."""
+        require = policy.get("require")
+        self._waits_for_keys = require == "signed"
         self._patience = (policy.get(timeout) or _PATIENCE_MS) / 1_000
+        chosen = (policy.get(fail_open), self._open, require not in ("agent", "signed"))
+        self._fails_open = next(choice for choice in chosen if choice is not None)
 
     def _begin(self, request: GuardRequest) -> Callable[[], GuardRequest] | None:
         """Starts what a request needs; gives what waits for it, with the request as it is then."""

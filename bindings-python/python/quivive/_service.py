@@ -54,10 +54,12 @@ class Service:
     def ask(self, enquiry: GuardEnquiry) -> Future[RemoteDetection]:
         """Ask what a request looks like; fails at once where too many wait already."""
         if not self._room.acquire(blocking=False):
-            refused: Future[RemoteDetection] = Future()
-            refused.set_exception(ConnectionFailed("too many requests wait for the service"))
-            return refused
-        asked = self._threads.submit(self.detect, enquiry)
+            return _refused(ConnectionFailed("too many requests wait for the service"))
+        try:
+            asked = self._threads.submit(self.detect, enquiry)
+        except RuntimeError as problem:
+            self._room.release()
+            return _refused(problem)
         asked.add_done_callback(lambda _: self._room.release())
         return asked
 
@@ -124,7 +126,13 @@ class PolicySource:
             if time.monotonic() < self._due:
                 return
             self._due = float("inf")
-        self._service.fetch_policy(self._project, self._tag).add_done_callback(self._end)
+        try:
+            fetched = self._service.fetch_policy(self._project, self._tag)
+        except RuntimeError as problem:
+            self._due = time.monotonic() + min(self._seconds, _PAUSE)
+            self._fail(problem)
+            return
+        fetched.add_done_callback(self._end)
 
     def _end(self, fetched: Future[tuple[dict[str, Any], str | None] | None]) -> None:
         pause = min(self._seconds, _PAUSE)
@@ -138,6 +146,12 @@ class PolicySource:
         except Exception as error:
             self._fail(error)
         self._due = time.monotonic() + pause
+
+
+def _refused(problem: Exception) -> Future[RemoteDetection]:
+    refused: Future[RemoteDetection] = Future()
+    refused.set_exception(problem)
+    return refused
 
 
 def service_of(options: Mapping[str, Any]) -> Service:

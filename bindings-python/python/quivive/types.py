@@ -1042,15 +1042,16 @@ class GuardEnquiry(TypedDict):
     """
     headers: dict[str, str]
     """
-    The headers by lower-case name, without those whose name says that they hold a secret.
+    The headers by lower-case name, without those whose name says that they hold a secret; of addresses in them,
+    origin and path.
     """
     url: str
     """
-    Path and query.
+    The path; a query may hold secrets.
     """
-    method: str
+    method: NotRequired[str | None]
     """
-    The method.
+    The method, if it is one that the service knows: of 1 to 16 letters.
     """
 
 
@@ -4108,9 +4109,10 @@ class GuardOptions(TypedDict):
     """
     How many visitors are counted at most; about 400 bytes each. The longest unseen are forgotten.
     """
-    fail_open: NotRequired[bool]
+    fail_open: NotRequired[bool | None]
     """
-    Whether a request passes when the service that the guard asks cannot be reached.
+    Whether a request passes when the service that the guard asks cannot be reached; a `policy` wins. Unless set, it
+    does, but not where the policy demands a token or a signature.
     """
     rules: NotRequired[Any]
     """

@@ -27,7 +27,7 @@ pub(super) struct Answers {
     redirect_url: Option<String>,
     tells_reason: bool,
     challenge_url: Option<String>,
-    /// The names of this site, in lower case.
+    /// The names of this site.
     authorities: Vec<String>,
 }
 
@@ -60,7 +60,7 @@ impl Answers {
             redirect_url: policy.redirect_url.clone(),
             tells_reason: options.redirect_reason,
             challenge_url: options.challenge_url.clone(),
-            authorities: options.authorities.iter().map(|name| name.to_ascii_lowercase()).collect(),
+            authorities: options.authorities.clone(),
         })
     }
 
@@ -176,8 +176,9 @@ impl Answers {
 
     /// Whether an address is a page of this site: a path, or one with a name of the site.
     fn is_own(&self, address: &str) -> bool {
-        let host = address.split_once("://").map(|(_, behind)| uri::split_authority(behind).0);
-        host.is_none_or(|host| self.authorities.contains(&host.to_ascii_lowercase()))
+        let Some((scheme, host)) = host_of(address) else { return true };
+        let host = uri::authority(Some(scheme), host);
+        host.is_some() && self.authorities.iter().any(|own| uri::authority(Some(scheme), own) == host)
     }
 
     fn message_of<'a>(&'a self, decision: &'a Decision) -> &'a str {
@@ -304,9 +305,17 @@ fn with_reason(address: &str, reason: Reason) -> String {
 
 /// Whether an address is the page that is being asked for, if the host that the request names is this site.
 fn names_page(address: &str, request: &Incoming<'_>) -> bool {
-    let host = address.split_once("://").map(|(_, behind)| uri::split_authority(behind).0);
-    let names_host = host.is_none_or(|host| request.host().as_deref() == Some(&*host.to_ascii_lowercase()));
+    let names_host = host_of(address).is_none_or(|(scheme, host)| {
+        let host = uri::authority(Some(scheme), host);
+        host.is_some() && request.host().and_then(|asked| uri::authority(Some(scheme), &asked)) == host
+    });
     names_host && uri::path_and_query(address).0.split('#').next() == Some(request.path())
+}
+
+/// Scheme and authority of an address; nothing for a path.
+fn host_of(address: &str) -> Option<(&str, &str)> {
+    let (scheme, behind) = address.split_once("://").filter(|_| !address.starts_with('/'))?;
+    Some((scheme, uri::split_authority(behind).0))
 }
 
 /// A path or an http address, of characters that a header and a page can hold.

@@ -85,9 +85,10 @@ pub struct GuardOptions {
     /// How many visitors are counted at most; about 400 bytes each. The longest unseen are forgotten.
     #[serde(alias = "mostVisitors")]
     pub most_visitors: u32,
-    /// Whether a request passes when the service that the guard asks cannot be reached.
+    /// Whether a request passes when the service that the guard asks cannot be reached; a `policy` wins. Unless set, it
+    /// does, but not where the policy demands a token or a signature.
     #[serde(alias = "failOpen")]
-    pub fail_open: bool,
+    pub fail_open: Option<bool>,
     /// Another rule set than the built-in one.
     pub rules: Option<Value>,
 }
@@ -118,7 +119,7 @@ impl Default for GuardOptions {
             authorities: Vec::new(),
             count_requests: true,
             most_visitors: 20_000,
-            fail_open: true,
+            fail_open: None,
             rules: None,
         }
     }
@@ -152,7 +153,7 @@ impl GuardOptions {
         policy.deny_list.extend(entries(&self.blocked_agents, &self.blocked_ips));
         policy.redirect_url = policy.redirect_url.or_else(|| self.redirect_url.clone());
         policy.rewrite_url = policy.rewrite_url.or_else(|| self.rewrite_url.clone());
-        policy.fail_open = policy.fail_open.or(Some(self.fail_open));
+        policy.fail_open = policy.fail_open.or(self.fail_open);
         Ok(policy)
     }
 }

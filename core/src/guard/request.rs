@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::agent::{BotType, IpSet, TlsFingerprints};
 use crate::signature::uri;
-use crate::{Error, ErrorKind, Result, Timestamp};
+use crate::{Error, Result, Timestamp};
 
 /// A request; header names and values hold one character for each byte (ISO 8859-1), as WSGI and Node give them.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
@@ -93,16 +93,11 @@ impl GuardRequest {
     /// The request in borrowed parts.
     ///
     /// # Errors
-    /// `INVALID_INPUT` for a confidence outside 0 to 1, `LIMIT_EXCEEDED` for more than 1,000 header lines.
+    /// `INVALID_INPUT` for a confidence outside 0 to 1.
     pub fn incoming(&self) -> Result<Incoming<'_>> {
         if self.detection.is_some_and(|detection| !(0.0..=1.0).contains(&detection.confidence)) {
             return Err(Error::invalid_input("detection.confidence is not from 0 to 1")
                 .with("field", "detection.confidence"));
-        }
-        if self.headers.len() > MOST_HEADERS {
-            return Err(Error::new(ErrorKind::LimitExceeded, format!("headers exceeds {MOST_HEADERS}"))
-                .with("field", "headers")
-                .with("limit", MOST_HEADERS));
         }
         Ok(Incoming {
             method: Cow::Borrowed(&self.method),
@@ -172,7 +167,8 @@ impl Incoming<'_> {
         nearest_client(self.peer?, proxies, lines)
     }
 
-    /// All headers but those with secrets by lower-case name, repeated ones joined by `, `; of each, 8 KiB.
+    /// All headers but those with secrets by lower-case name, repeated ones joined by `, `; of each, 8 KiB, and of
+    /// 1,000 lines.
     pub fn joined(&self) -> BTreeMap<String, String> {
         let mut joined = BTreeMap::<String, String>::new();
         for (name, value) in self.headers.iter().take(MOST_HEADERS) {
@@ -201,7 +197,9 @@ impl Incoming<'_> {
     pub fn user_agent(&self) -> String {
         let value = self.all("user-agent").next().unwrap_or_default();
         let beginning = value.get(..LONGEST_USER_AGENT).unwrap_or(value);
-        String::from_utf8_lossy(beginning).into_owned()
+        let mut text = String::from_utf8_lossy(beginning).into_owned();
+        text.truncate(text.floor_char_boundary(LONGEST_USER_AGENT));
+        text
     }
 }
 

@@ -165,6 +165,24 @@ fn a_service_that_cannot_be_reached_lets_pass_unless_told_otherwise() {
 }
 
 #[test]
+fn a_service_that_cannot_be_reached_waives_no_demanded_signature_unless_told_to() {
+    let mut request = browser_json("/");
+    request.unavailable = true;
+    let signed = json!({"require": "signed"});
+    for (chosen, passes) in [
+        (json!({"policy": signed}), false),
+        (json!({"policy": signed, "fail_open": null}), false),
+        (json!({"policy": signed, "fail_open": true}), true),
+        (json!({"policy": {"require": "signed", "fail_open": false}, "fail_open": true}), false),
+    ] {
+        assert_eq!(check(&guard(chosen.clone()), &request).passes, passes, "{chosen}");
+    }
+    let fetching = guard(json!({}));
+    fetching.set_policy(&signed).unwrap();
+    assert_eq!(check(&fetching, &request).response.unwrap().status, 503);
+}
+
+#[test]
 fn long_and_many_headers_are_taken() {
     let guard = guard(json!({"session_tracking": {"enabled": true}}));
     let mut request = ask("/", &[("User-Agent", &"a/1 ".repeat(16_384))]);
@@ -172,8 +190,10 @@ fn long_and_many_headers_are_taken() {
         request = with(request, &format!("X-{number}"), &"\u{ff}".repeat(9_000));
     }
     assert!(check(&guard, &request).classification.is_some());
-    request.headers = vec![(String::new(), String::new()); 1_001];
-    assert_eq!(request.incoming().unwrap_err().kind(), ErrorKind::LimitExceeded);
+    request.headers = vec![("A".to_owned(), "b".to_owned()); 1_001];
+    let outcome = check(&guard, &with(with(request, "X-AgentShield-Bot", "0"), "User-Agent", CRAWLER));
+    assert_eq!(outcome.upstream.remove, ["X-AgentShield-Bot"], "marks are found behind any number of lines");
+    assert!(outcome.classification.unwrap().is_bot);
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub(crate) fn path_and_query(target: &str) -> (&str, Option<&str>) {
 
 /// Host in lower case, without the scheme's default port (RFC 9421 section 2.2.3); a missing scheme counts as
 /// `https`. `None` for what cannot be a host with a port.
-pub(super) fn authority(scheme: Option<&str>, authority: &str) -> Option<String> {
+pub(crate) fn authority(scheme: Option<&str>, authority: &str) -> Option<String> {
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"@/\\?#\"<>^`{|}".contains(&byte);
     if authority.is_empty() || !authority.bytes().all(is_plain) {
         return None;

@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use quivive::agentshield::{AgentShield, Detection, Visit};
-use quivive_core::guard::{DetectionGuard, Incoming, RemoteDetection};
+use quivive_core::guard::{DetectionGuard, Enquiry, Incoming, RemoteDetection};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-use super::Detected;
 use super::hooks::Hooks;
 
 /// A service and how it takes part.
@@ -51,7 +50,7 @@ impl Service {
         guard: &DetectionGuard,
         hooks: &Hooks,
     ) -> Incoming<'static> {
-        let visit = visit(&request, guard.client_ip(&request));
+        let Some(visit) = guard.enquiry(&request).map(visit) else { return request };
         match self.client.detect(&visit).await {
             Ok(told) => request.detection = read(&told),
             Err(error) => hooks.fail(error),
@@ -61,13 +60,14 @@ impl Service {
     }
 
     /// Tells the service about a request that was decided here.
-    pub fn report(&self, request: &Incoming<'_>, detected: &Detected, hooks: Hooks) {
+    pub fn report(&self, request: &Incoming<'_>, guard: &DetectionGuard, hooks: Hooks) {
+        let Some(enquiry) = guard.enquiry(request) else { return };
         let (Ok(room), Ok(runtime)) = (Arc::clone(&self.room).try_acquire_owned(), Handle::try_current())
         else {
             self.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         };
-        let visit = visit(request, detected.client_ip);
+        let visit = visit(enquiry);
         let service = self.clone();
         runtime.spawn(async move {
             let connection = service.connections.acquire().await;
@@ -79,20 +79,9 @@ impl Service {
     }
 }
 
-/// What the service is told, within the limits that it has.
-fn visit(request: &Incoming<'_>, ip: Option<std::net::IpAddr>) -> Visit {
-    let is_secret = |name: &str| SECRETS.iter().any(|part| name.contains(part));
-    let headers = request
-        .joined()
-        .into_iter()
-        .filter(|(name, value)| name.len() <= 256 && value.len() <= 8_192 && !is_secret(name));
-    Visit {
-        user_agent: Some(request.user_agent()),
-        ip,
-        headers: Some(headers.take(100).collect()),
-        url: Some(request.target.chars().take(2_000).collect()),
-        method: Some(request.method.clone().into_owned()),
-    }
+/// What the service is told, in the client's form.
+fn visit(Enquiry { user_agent, ip, headers, url, method }: Enquiry) -> Visit {
+    Visit { user_agent: Some(user_agent), ip, headers: Some(headers), url: Some(url), method }
 }
 
 /// Nothing for a figure or a type that does not exist.
@@ -102,7 +91,5 @@ fn read(told: &Detection) -> Option<RemoteDetection> {
     Some(RemoteDetection { is_bot: told.is_bot, confidence, bot_type })
 }
 
-/// Parts of the names of headers that hold what is nobody else's.
-const SECRETS: [&str; 6] = ["authorization", "cookie", "key", "secret", "session", "token"];
 const MOST_WAITING: usize = 1_000;
 const MOST_CONNECTIONS: usize = 8;

@@ -89,6 +89,28 @@ fn a_name_that_the_request_alone_gives_opens_no_page() {
 }
 
 #[test]
+fn addresses_with_an_address_in_the_query_and_with_default_ports_lead_in_no_circle() {
+    for (address, host, target) in [
+        ("/blocked?to=https://x/", "shop.example", "/blocked?to=https://x/"),
+        ("https://shop.example:443/blocked", "shop.example", "/blocked"),
+        ("https://Shop.example/blocked", "shop.example:443", "/blocked"),
+        ("http://shop.example:80/blocked", "shop.example", "/blocked"),
+        ("https://shop.example:8443/blocked", "shop.example:8443", "/blocked"),
+    ] {
+        let authorities = ["shop.example:443", "SHOP.example", "shop.example:8443"];
+        let chosen =
+            json!({"on_agent_detected": "redirect", "redirect_url": address, "authorities": authorities});
+        let guard = guard(chosen);
+        let mut there = crawler(target);
+        there.authority = Some(host.to_owned());
+        assert!(check(&guard, &there).passes, "{address} {host}");
+        there.authority = Some("other.example:8080".to_owned());
+        assert_eq!(check(&guard, &there).passes, address.starts_with('/'), "{address}");
+        assert_eq!(check(&guard, &crawler("/")).response.unwrap().status, 302, "{address}");
+    }
+}
+
+#[test]
 fn a_program_that_follows_no_redirection_is_told_in_words() {
     for chosen in [
         json!({"on_agent_detected": "redirect", "redirect_url": "/agents", "redirect_mode": "instruct"}),

@@ -49,22 +49,56 @@ fn a_service_is_told_what_it_needs_and_no_secret() {
             ("X-Api-Key", "k"),
             ("X-Session-Id", "s"),
             ("Authorization", "Bearer t"),
+            ("Cf-Access-Jwt-Assertion", "a"),
+            ("X-Goog-IAP-JWT-Assertion", "a"),
+            ("X-Amzn-Oidc-Data", "a"),
+            ("X-Auth-Request-User", "a"),
+            ("X-Password", "a"),
+            ("X-Payment", "a"),
+            ("X-Credential", "a"),
+            ("DPoP", "a"),
+            (":authority", "shop.example"),
+            ("Referer", "https://ann:pw@mail.example/reset/?token=t#top"),
+            ("X-Original-URL", "/prices?to=https://x.example/&token=t"),
         ],
     );
     let told = guard.enquiry(&request.incoming().unwrap()).unwrap();
     let headers = json!({
+        ":authority": "shop.example",
         "accept": "text/html, */*",
         "host": "shop.example",
+        "referer": "https://mail.example/reset/",
         "user-agent": CRAWLER,
         "x-forwarded-for": "198.51.100.4",
+        "x-original-url": "/prices",
     });
     let ip = "198.51.100.4";
     let expected =
-        json!({"userAgent": CRAWLER, "ip": ip, "headers": headers, "url": "/prices?page=2", "method": "GET"});
+        json!({"userAgent": CRAWLER, "ip": ip, "headers": headers, "url": "/prices", "method": "GET"});
     assert_eq!(serde_json::to_value(told).unwrap(), expected);
     let lines: Vec<_> = (0..300).map(|number| (format!("x-{number}"), "v".to_owned())).collect();
     let long = GuardRequest { target: "/é".repeat(4_000), headers: lines, peer: None, ..browser("/") };
     let told = guard.enquiry(&long.incoming().unwrap()).unwrap();
     assert_eq!((told.headers.len(), told.url.chars().count(), told.ip), (100, 2_000, None));
     assert_eq!(guard.enquiry(&browser("/health").incoming().unwrap()), None);
+}
+
+#[test]
+fn what_a_service_is_told_stays_within_its_limits() {
+    let guard = guard(json!({}));
+    for filling in ["a", "\"", "\u{1}", "\u{ff}", "\u{4e2d}"] {
+        let mut request = ask("/", &[("User-Agent", &filling.repeat(9_000))]);
+        request.target = format!("/{}", filling.repeat(9_000));
+        request.method = "VERSIONCONTROLLED".to_owned();
+        for number in 0..100 {
+            request = with(request, &format!("X-{number}"), &filling.repeat(number * 40));
+        }
+        let told = guard.enquiry(&request.incoming().unwrap()).unwrap();
+        assert!(told.user_agent.len() <= 4_096 && told.method.is_none() && !told.headers.is_empty());
+        assert!(serde_json::to_vec(&told).unwrap().len() <= 65_536, "{filling}");
+    }
+    for method in ["VERSION-CONTROL", ""] {
+        let request = GuardRequest { method: method.to_owned(), ..browser("/") };
+        assert_eq!(guard.enquiry(&request.incoming().unwrap()).unwrap().method, None, "{method}");
+    }
 }
