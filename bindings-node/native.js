@@ -35,6 +35,13 @@ class Classifier {
   classify(facts = {}) {
     return decode(() => this.#native.classify(encode(facts)));
   }
+
+  isBot(userAgent) {
+    if (typeof userAgent !== "string") {
+      throw invalid("a user agent is a text");
+    }
+    return this.#native.isBot(userAgent);
+  }
 }
 
 class RuleSet {

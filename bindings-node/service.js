@@ -137,7 +137,7 @@ class PolicySource {
 
   /** Begins to fetch the policy where it is due. */
   renew() {
-    if (Date.now() >= this.#due) {
+    if (performance.now() >= this.#due) {
       this.#due = Infinity;
       this.#fetch();
     }
@@ -155,7 +155,7 @@ class PolicySource {
     } catch (error) {
       this.#fail(error);
     }
-    this.#due = Date.now() + pause;
+    this.#due = performance.now() + pause;
   }
 }
 

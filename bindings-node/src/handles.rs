@@ -46,6 +46,12 @@ impl Classifier {
     pub fn classify(&self, facts: String) -> Result<String> {
         encode(decode::<agent::RequestFacts>(&facts).map(|facts| self.0.classify(&facts)))
     }
+
+    /// Whether a user agent by itself says bot.
+    #[napi]
+    pub fn is_bot(&self, user_agent: String) -> bool {
+        self.0.is_bot(&user_agent)
+    }
 }
 
 /// Evaluates the rules of a site's owner.

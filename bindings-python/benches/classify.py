@@ -31,7 +31,8 @@ def main() -> None:
         return device is not None and device.family == "Spider"
 
     contenders: dict[str, Callable[[str], bool]] = {
-        "quivive": lambda text: classifier.classify(user_agent=text, now=now)["is_bot"],
+        "quivive": classifier.is_bot,
+        "quivive, everything": lambda text: classifier.classify(user_agent=text, now=now)["is_bot"],
         "ua-parser": is_spider,
         "crawler-user-agents": crawleruseragents.is_crawler,
     }

@@ -132,6 +132,8 @@ class Classifier:
     def __new__(cls) -> Classifier: ...
     def classify(self, **facts: Unpack[{facts}]) -> {classification}:
         """Classify one request from its facts."""
+    def is_bot(self, user_agent: str) -> bool:
+        """Whether a user agent by itself says bot: a fraction of the time of `classify`."""
 
 @final
 class RuleSet:

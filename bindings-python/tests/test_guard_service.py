@@ -8,6 +8,8 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import anyio
+import anyio.to_thread
 import pytest
 
 import quivive
@@ -23,9 +25,11 @@ class Service(ThreadingHTTPServer):
     """Answers every detection alike, serves one policy with its tag, and keeps what it was sent."""
 
     daemon_threads = True
+    request_queue_size = 64
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Door)
+        self.meeting = None
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.status, self.answer, self.delay, self.drips = 200, AGENT, 0.0, False
         self.policy, self.tag, self.policy_status = BLOCKS, '"one"', 200
@@ -36,6 +40,8 @@ class Door(BaseHTTPRequestHandler):
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.told.append((self.path, dict(self.headers.items()), body))
+        if self.server.meeting:
+            self.server.meeting.wait()
         time.sleep(self.server.delay)
         self.give(self.server.status, self.server.answer)
 
@@ -138,6 +144,19 @@ def test_the_event_loop_goes_on_while_the_service_is_asked(service, guarded):
     statuses, ticks = asyncio.run(both())
     assert statuses == [403] * 4 and ticks >= 5
     assert time.monotonic() - began < 0.8
+
+
+def test_a_waiting_request_keeps_no_thread_from_the_site_or_from_others(service, guarded):
+    service.meeting = threading.Barrier(32, timeout=10)
+    guard = guarded(mode="remote", on_agent_detected="block", timeout=10.0)
+
+    async def all_at_once():
+        checks = [asyncio.create_task(guard.check_async(request())) for _ in range(32)]
+        await anyio.sleep(0)
+        borrowed = anyio.to_thread.current_default_thread_limiter().borrowed_tokens
+        return [course.response["status"] for course in await asyncio.gather(*checks)], borrowed
+
+    assert asyncio.run(all_at_once()) == ([403] * 32, 0)
 
 
 @pytest.mark.parametrize("fault", ["slow", "drips", "500", "401", "nonsense", "no JSON", "impossible", "gone"])

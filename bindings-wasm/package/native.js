@@ -42,6 +42,13 @@ export class Classifier {
   classify(facts = {}) {
     return decode(() => this.#native.classify(encode(facts)));
   }
+
+  isBot(userAgent) {
+    if (typeof userAgent !== "string") {
+      throw invalid("a user agent is a text");
+    }
+    return this.#native.isBot(userAgent);
+  }
 }
 
 /** Evaluates the rules of a site's owner, which are checked and prepared once. */

@@ -21,4 +21,10 @@ impl Classifier {
     pub fn classify(&self, facts: &str) -> Result<String, JsError> {
         encode(decode::<agent::RequestFacts>(facts).map(|facts| self.0.classify(&facts)))
     }
+
+    /// Whether a user agent by itself says bot.
+    #[wasm_bindgen(js_name = "isBot")]
+    pub fn is_bot(&self, user_agent: &str) -> bool {
+        self.0.is_bot(user_agent)
+    }
 }

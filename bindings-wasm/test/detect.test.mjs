@@ -41,6 +41,7 @@ test("it knows every agent of the catalogue", () => {
   for (const { tokens } of agents.filter(({ tokens }) => tokens.length > 0)) {
     const facts = { user_agent: `Mozilla/5.0 (compatible; ${tokens[0]}/1.0)`, now: 1_771_156_800_000 };
     assert.deepEqual(classifier.classify(facts), whole.classifyRequest(facts), tokens[0]);
+    assert.equal(classifier.isBot(facts.user_agent), true, tokens[0]);
   }
 });
 
@@ -52,6 +53,7 @@ test("a worker starts it from a compiled module and keeps one classifier", async
   const found = classifier.classify({ headers, ip: "203.0.113.9", now: Date.now() });
   assert.deepEqual([found.is_bot, found.agent.name, found.verification.status], [true, "GPTBot", "claimed"]);
   assert.throws(() => classifier.classify({ headers: 7 }), { code: "INVALID_INPUT" });
+  assert.throws(() => classifier.isBot(7), { code: "INVALID_INPUT" });
 });
 
 test("it stays small beside the whole package", () => {

@@ -172,7 +172,7 @@ pub fn load(context: &Context) -> Result<Outcome, Failure> {
 fn print_classification(language: &str, line: &str) -> Result<(), Failure> {
     let result: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
     let ours = number(&result, "quivive");
-    println!("{language}, one user agent: quivive {ours:.2} µs with type, identity and evidence");
+    println!("{language}, bot or not by one user agent: quivive {ours:.2} µs");
     for (name, time) in result.as_object().into_iter().flatten().filter(|(name, _)| *name != "quivive") {
         let time = time.as_f64().unwrap_or_default();
         println!("  {name} {time:.2} µs; {name} : quivive = {:.2}", time / ours);

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, TypeAlias, TypedDict, cast
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
+from anyio.lowlevel import RunVar
 from typing_extensions import Unpack
 
 from ._directories import KeyDirectories
 from ._hooks import Hook
 from ._native import DetectionGuard
-from ._service import FetchPolicy, PolicySource, policy_plan, service_of
+from ._service import MOST_WAITING, FetchPolicy, PolicySource, policy_plan, service_of
 from .errors import InvalidInput
 from .types import GuardEnquiry, GuardOptions, GuardOutcome, GuardRequest, GuardResponse, Policy, RemoteDetection
 
@@ -30,6 +31,7 @@ _MARKS = "x-agentshield-"
 _NO_MARK = "x-agentshield-key"
 _HOOKS = ("on_detection", "on_block", "on_result", "on_error")
 _SERVICE = ("api_key", "api_url", "project_id", "timeout")
+_WAITERS: RunVar[CapacityLimiter] = RunVar("quivive_waiters")
 
 
 class HostOptions(TypedDict, total=False):
@@ -120,7 +122,7 @@ class Guard:
     async def check_async(self, request: GuardRequest) -> Course:
         """As `check`, without blocking the event loop while keys or the service are waited for."""
         waiting = self._begin(request)
-        return self._conclude(request if waiting is None else await to_thread.run_sync(waiting))
+        return self._conclude(request if waiting is None else await to_thread.run_sync(waiting, limiter=_waiters()))
 
     def _start(self) -> None:
         self._native = DetectionGuard(**self._options)
@@ -146,7 +148,8 @@ class Guard:
         """Notes what a policy says about waiting for keys, and about failures of the guard itself."""
         require = policy.get("require")
         self._waits_for_keys = require == "signed"
-        self._patience = (policy.get(timeout) or _PATIENCE_MS) / 1_000
+        patience = policy.get(timeout)
+        self._patience = (_PATIENCE_MS if patience is None else patience) / 1_000
         chosen = (policy.get(fail_open), self._open, require not in ("agent", "signed"))
         self._fails_open = next(choice for choice in chosen if choice is not None)
 
@@ -238,6 +241,16 @@ class Guard:
         _LOG.warning("detection goes on without what failed: %s", error)
         if self._on_error:
             self._on_error.tell(error)
+
+
+def _waiters() -> CapacityLimiter:
+    """Threads of the guards in this event loop: those that the site itself shares are left to it."""
+    try:
+        return _WAITERS.get()
+    except LookupError:
+        waiters = CapacityLimiter(MOST_WAITING)
+        _WAITERS.set(waiters)
+        return waiters
 
 
 def _with_secret(options: dict[str, Any], secret: str | None) -> dict[str, Any]:

@@ -16,9 +16,11 @@ from ._origins import is_safe, read_url
 from .errors import ConnectionFailed, InvalidInput
 from .types import GuardEnquiry, RemoteDetection
 
+MOST_WAITING = 100
+"""Requests that may wait for the service at once."""
+
 _API = "/api/v1"
-_MOST_CALLS = 8
-_MOST_WAITING = 100
+_MOST_CALLS = 32
 _LARGEST = 1_048_576
 _POLICY_SECONDS = 3.0
 _PAUSE = 60.0
@@ -49,7 +51,7 @@ class Service:
             }
         )
         self._threads = ThreadPoolExecutor(_MOST_CALLS, "quivive-service")
-        self._room = threading.BoundedSemaphore(_MOST_WAITING)
+        self._room = threading.BoundedSemaphore(MOST_WAITING)
 
     def ask(self, enquiry: GuardEnquiry) -> Future[RemoteDetection]:
         """Ask what a request looks like; fails at once where too many wait already."""

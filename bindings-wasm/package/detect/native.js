@@ -1,5 +1,5 @@
 import start, * as core from "./core.js";
-import { decode, encode, wrap } from "../error.js";
+import { decode, encode, invalid, wrap } from "../error.js";
 
 /** Loads the wasm file: from beside this module, or from a URL, response, bytes or compiled module. */
 export async function initialize(source) {
@@ -20,5 +20,12 @@ export class Classifier {
 
   classify(facts = {}) {
     return decode(() => this.#native.classify(encode(facts)));
+  }
+
+  isBot(userAgent) {
+    if (typeof userAgent !== "string") {
+      throw invalid("a user agent is a text");
+    }
+    return this.#native.isBot(userAgent);
   }
 }

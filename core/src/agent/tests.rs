@@ -485,6 +485,20 @@ fn scores_of_confidences() {
     }
 }
 
+#[test]
+fn the_short_question_has_the_answer_of_the_whole_classification() {
+    let classifier = default_classifier();
+    let listed = include_str!("../../benches/data/user_agents.txt").lines();
+    let catalogued = classifier.agents().iter().flat_map(|agent| &agent.tokens).map(String::as_str);
+    let (mut bots, mut people) = (0, 0);
+    for text in listed.chain(catalogued).chain(["", " ", "-", "Mozilla/5.0"]) {
+        let is_bot = of_user_agent(text).is_bot;
+        assert_eq!(classifier.is_bot(text), is_bot, "{text}");
+        *(if is_bot { &mut bots } else { &mut people }) += 1;
+    }
+    assert!(bots > 900 && people > 20, "{bots} {people}");
+}
+
 proptest! {
     #[test]
     fn any_user_agent_and_header_is_classified(user_agent in ".{0,300}", name in ".{0,80}", value in ".{0,80}") {
@@ -508,5 +522,6 @@ proptest! {
         let text: String = parts.concat();
         let seen = of_user_agent(&text);
         prop_assert!(seen.confidence <= 0.99);
+        prop_assert_eq!(default_classifier().is_bot(&text), seen.is_bot);
     }
 }

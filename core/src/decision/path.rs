@@ -94,7 +94,7 @@ impl PathPattern {
 
     /// Whether a normalised path matches. One that is longer than is looked at does not.
     pub fn matches(&self, path: &str) -> bool {
-        path.len() <= MOST_PATH_BYTES
+        path.len() <= self.most_bytes()
             && match self {
                 Self::Parts(parts) => compare(parts, path.as_bytes()) == Outcome::Matches,
                 Self::Expression(expression) => expression.is_match(path),
@@ -103,11 +103,19 @@ impl PathPattern {
 
     /// As [`PathPattern::matches`], but one that is longer than is looked at does unless its beginning cannot.
     pub fn may_match(&self, path: &str) -> bool {
-        match (self, path.as_bytes().get(..MOST_PATH_BYTES)) {
+        match (self, path.as_bytes().get(..self.most_bytes())) {
             (_, None) => self.matches(path),
             (_, Some(whole)) if whole.len() == path.len() => self.matches(path),
             (Self::Parts(parts), Some(beginning)) => compare(parts, beginning) != Outcome::Fails,
             (Self::Expression(_), Some(_)) => true,
+        }
+    }
+
+    /// Bytes of a path that are looked at.
+    fn most_bytes(&self) -> usize {
+        match self {
+            Self::Parts(_) => MOST_PATH_BYTES,
+            Self::Expression(_) => condition::MOST_SEARCHED_BYTES,
         }
     }
 }
@@ -319,8 +327,9 @@ mod tests {
         {
             assert!(!matches(pattern, path), "{pattern} {path}");
         }
-        let long = format!("/{}", "a".repeat(MOST_PATH_BYTES));
-        let pattern = PathPattern::new("^/a").unwrap();
+        let longest = format!("/{}", "a".repeat(condition::MOST_SEARCHED_BYTES - 1));
+        let (long, pattern) = (format!("{longest}a"), PathPattern::new("^/a").unwrap());
+        assert!(pattern.matches(&longest));
         assert!(!pattern.matches(&long) && pattern.may_match(&long) && !pattern.may_match("/b"));
         for unreadable in ["^(", "^(?=a)", r"^(a)\1", "^(a{1000}){1000}"] {
             assert_eq!(

@@ -78,17 +78,7 @@ impl Reader {
         path: &str,
         most: usize,
     ) -> Option<String> {
-        match object.get(name)? {
-            Value::String(text) if text.len() > most => {
-                self.push(Fault::new(path, "too_long").with("max", most));
-                None
-            }
-            Value::String(text) => Some(text.clone()),
-            _ => {
-                self.fault(path, "type");
-                None
-            }
-        }
+        self.measured(object.get(name)?, path, most, str::len)
     }
 
     /// A text of at most `most` characters.
@@ -99,12 +89,22 @@ impl Reader {
         path: &str,
         most: usize,
     ) -> Option<String> {
-        let text = self.text(object, name, path, most.saturating_mul(char::MAX_LEN_UTF8))?;
-        if text.chars().count() > most {
-            self.push(Fault::new(path, "too_long").with("max", most));
-            return None;
+        self.measured(object.get(name)?, path, most, |text| text.chars().count())
+    }
+
+    fn measured(
+        &mut self,
+        value: &Value,
+        path: &str,
+        most: usize,
+        length: impl FnOnce(&str) -> usize,
+    ) -> Option<String> {
+        match value.as_str() {
+            Some(text) if length(text) <= most => return Some(text.to_owned()),
+            Some(_) => self.push(Fault::new(path, "too_long").with("max", most)),
+            None => self.fault(path, "type"),
         }
-        Some(text)
+        None
     }
 
     /// A truth value.
