@@ -8,9 +8,19 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::context::Context;
-use crate::report::Outcome;
+use crate::report::{Outcome, Step};
 use crate::step::{Counts, Failure, output, run};
 use crate::{node, python, wasm};
+
+/// What is measured, in this order.
+pub const PARTS: [Step; 6] = [
+    ("core", core),
+    ("python", python),
+    ("node", node),
+    ("collector", collector),
+    ("load", load),
+    ("analytics", analytics::run),
+];
 
 /// User agents of browsers, apps, bots and tools, one of each kind after the other.
 const USER_AGENTS: &str = "core/benches/data/user_agents.txt";
@@ -31,7 +41,7 @@ const LOADS: [(&str, &[&str], &str); 7] = [
 ];
 
 /// Criterion's estimates of core's hot paths, and the two cryptographic backends beside each other.
-pub fn core(context: &Context) -> Result<Outcome, Failure> {
+fn core(context: &Context) -> Result<Outcome, Failure> {
     run(&mut context.cargo(&["bench", "-p", "quivive-core", "--bench", "hot", "--", "--noplot"]))?;
     let folder = context.target.join("criterion");
     let mut rows: Vec<(String, f64)> = Vec::new();
@@ -51,7 +61,7 @@ pub fn core(context: &Context) -> Result<Outcome, Failure> {
 }
 
 /// In Python: token verification beside PyJWT, classification beside two detectors of crawlers.
-pub fn python(context: &Context) -> Result<Outcome, Failure> {
+fn python(context: &Context) -> Result<Outcome, Failure> {
     let wheel = python::build_with(context, "release")?;
     let folder = context.target.join("python-bench");
     let programs = python::environment(context, &folder)?;
@@ -74,7 +84,7 @@ pub fn python(context: &Context) -> Result<Outcome, Failure> {
 }
 
 /// In Node: token verification beside jose, classification beside isbot.
-pub fn node(context: &Context) -> Result<Outcome, Failure> {
+fn node(context: &Context) -> Result<Outcome, Failure> {
     let archive = node::pack_with(context, "release")?;
     let folder = context.target.join("node-bench");
     python::renew(&folder)?;
@@ -103,7 +113,7 @@ pub fn node(context: &Context) -> Result<Outcome, Failure> {
 }
 
 /// What the collector costs a page's main thread, in Chromium.
-pub fn collector(context: &Context) -> Result<Outcome, Failure> {
+fn collector(context: &Context) -> Result<Outcome, Failure> {
     let mut program = match wasm::in_browser(context, &["cost.mjs"])? {
         Ok(command) => command,
         Err(missing) => return Ok(Outcome::Skipped(missing)),
@@ -120,7 +130,7 @@ pub fn collector(context: &Context) -> Result<Outcome, Failure> {
 }
 
 /// A bounded load run over loopback: the server and its client are processes of their own.
-pub fn load(context: &Context) -> Result<Outcome, Failure> {
+fn load(context: &Context) -> Result<Outcome, Failure> {
     run(&mut context.cargo(&[
         "build",
         "--release",

@@ -40,7 +40,11 @@ struct Arguments {
 #[derive(Clone, Subcommand)]
 enum Verb {
     /// Measure the hot paths and a bounded load run, in release builds, and print the ratios.
-    Bench,
+    Bench {
+        /// Only these, comma separated.
+        #[arg(long, value_delimiter = ',', value_parser = bench::PARTS.map(|(name, _)| name), value_name = "PARTS")]
+        part: Vec<String>,
+    },
     /// Compile everything without running it.
     Check,
     /// Write the type declarations of the Python and Node packages anew.
@@ -105,15 +109,11 @@ fn main() -> ExitCode {
 
 fn steps(verb: &Verb) -> Vec<Step> {
     match verb {
-        Verb::Bench => vec![
-            ("browser files", wasm::files),
-            ("core", bench::core),
-            ("python", bench::python),
-            ("node", bench::node),
-            ("collector", bench::collector),
-            ("load", bench::load),
-            ("analytics", bench::analytics::run),
-        ],
+        Verb::Bench { part } => {
+            let is_wanted = |(name, _): &Step| part.is_empty() || part.iter().any(|wanted| wanted == name);
+            let parts = bench::PARTS.into_iter().filter(is_wanted);
+            std::iter::once(("browser files", wasm::files as Task)).chain(parts).collect()
+        }
         Verb::Check => vec![("browser files", wasm::files), ("check", rust::check)],
         Verb::Declarations => vec![("declarations", declarations::write)],
         Verb::Document => vec![("browser files", wasm::files), ("api document", document::check)],
