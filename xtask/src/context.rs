@@ -95,9 +95,14 @@ pub fn chromium() -> Option<PathBuf> {
     ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(path_of)
 }
 
-/// Whether a program can be called.
+/// Whether a program can be called and tells its version.
 pub fn has(program: &str) -> bool {
     Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
+/// Whether a program can be called by its name.
+pub fn is_installed(program: &str) -> bool {
+    path_of(program).is_some()
 }
 
 /// Where a program lies that can be called by its name.

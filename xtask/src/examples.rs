@@ -106,10 +106,16 @@ fn run(context: &Context, server_url: &str) -> Result<Counts, String> {
             signers.visit(Command::new(program).arg(script), server_url, urls),
         );
     }
-    for (app, result) in detection::visit(root, &python, &node_modules) {
-        note(&format!("visitors of {app}"), result);
-    }
     note("the steps of examples/shop", shop::walk(context, &python, server_url));
+    let alone = detection::visit_alone(root, &python, &node_modules);
+    let mut skipped = 0;
+    for (app, result) in alone.into_iter().chain(detection::visit_asking(context, server_url)) {
+        match result {
+            Some(result) => note(&format!("visitors of {app}"), result),
+            None => skipped += 1,
+        }
+    }
+    counts.skipped = skipped;
     if failures.is_empty() { Ok(counts) } else { Err(failures.join("\n")) }
 }
 

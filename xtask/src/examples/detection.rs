@@ -1,10 +1,13 @@
-//! The apps that detect agents by themselves, and what their visitors get.
+//! The apps that detect agents, by themselves or by asking a server, and what their visitors get.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use super::signers::DEMO_KEY;
 use super::{Guarded, NodeScript, exchange};
+use crate::context::{Context, is_installed};
+use crate::step::output;
 
 /// Path, user agent, status and what the body holds.
 const VISITS: [(&str, &str, u16, &str); 4] = [
@@ -14,12 +17,55 @@ const VISITS: [(&str, &str, u16, &str); 4] = [
     ("/prices", "Mozilla/5.0 (compatible; PerplexityBot/1.0)", 200, "\"bot_type\":\"crawler\""),
 ];
 
-/// Visits both apps, with the packages of an interpreter and of a folder of modules, and gives what went wrong in each.
-pub fn visit(root: &Path, python: &Path, node_modules: &Path) -> [(&'static str, Result<(), String>); 2] {
+/// An app, and what went wrong when it was visited; nothing where its language is missing.
+type Visited = (&'static str, Option<Result<(), String>>);
+
+/// Visits the apps that detect by themselves, with the packages of an interpreter and of a folder of modules.
+pub fn visit_alone(root: &Path, python: &Path, node_modules: &Path) -> [Visited; 2] {
     [
-        ("examples/python-guard", in_python(root, python).and_then(|app| check(&app))),
-        ("examples/node-guard", in_node(root, node_modules)),
+        ("examples/python-guard", Some(in_python(root, python).and_then(|app| check(&app)))),
+        ("examples/node-guard", Some(in_node(root, node_modules))),
     ]
+}
+
+/// Visits the apps that ask a server, and need no package.
+pub fn visit_asking(context: &Context, server_url: &str) -> [Visited; 2] {
+    let ask = |command: &mut Command| {
+        let app = Guarded::launch(
+            command.env("QUIVIVE_URL", server_url).env("AGENTSHIELD_API_KEY", DEMO_KEY).env("PORT", "0"),
+            |process| address(process.stdout.as_mut().ok_or("no output")?),
+        )?;
+        check(&app)
+    };
+    [
+        ("examples/go-guard", is_installed("go").then(|| in_go(context).and_then(|mut app| ask(&mut app)))),
+        ("examples/ruby-guard", is_installed("rackup").then(|| ask(&mut in_ruby(context)))),
+    ]
+}
+
+fn in_go(context: &Context) -> Result<Command, String> {
+    let program = context.target.join("debug/quivive-example-go");
+    let folder = context.root.join("examples/go-guard");
+    for arguments in [&["vet", "."][..], &["build", "-buildvcs=false", "-o"]] {
+        let mut go = context.command("go", arguments);
+        if arguments.contains(&"-o") {
+            go.arg(&program);
+        }
+        output(go.current_dir(&folder).env("GOCACHE", context.target.join("go-cache")))?;
+    }
+    let mut command = Command::new(program);
+    command.stdout(Stdio::piped());
+    Ok(command)
+}
+
+fn in_ruby(context: &Context) -> Command {
+    let mut command = Command::new("sh");
+    // The address is in the log, on standard error.
+    command
+        .args(["-c", "exec rackup --server webrick --host 127.0.0.1 --port 0 2>&1"])
+        .current_dir(context.root.join("examples/ruby-guard"))
+        .stdout(Stdio::piped());
+    command
 }
 
 fn in_python(root: &Path, python: &Path) -> Result<Guarded, String> {
@@ -43,12 +89,11 @@ fn in_node(root: &Path, node_modules: &Path) -> Result<(), String> {
 
 /// The address of this host in the first line that has one.
 fn address(output: impl Read) -> Result<String, String> {
-    let start = "http://127.0.0.1:";
     for line in BufReader::new(output).lines() {
         let line = line.map_err(|error| error.to_string())?;
-        if let Some((_, rest)) = line.split_once(start) {
+        if let Some((_, rest)) = line.split_once("http://127.0.0.1:").or_else(|| line.split_once(" port=")) {
             let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
-            return Ok(format!("{start}{port}"));
+            return Ok(format!("http://127.0.0.1:{port}"));
         }
     }
     Err("it did not start".to_owned())

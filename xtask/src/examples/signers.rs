@@ -92,4 +92,4 @@ impl Signers {
 }
 
 /// The API key of the demo seed.
-const DEMO_KEY: &str = "as_live_DemoDetectionKey0000000000000000";
+pub(super) const DEMO_KEY: &str = "as_live_DemoDetectionKey0000000000000000";

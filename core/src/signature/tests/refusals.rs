@@ -31,6 +31,30 @@ fn plan() -> SigningPlan {
     SigningPlan::new(COMPONENTS, WEB_BOT_AUTH_TAG, seconds(NOW), 60)
 }
 
+/// A request of the agent, without the fields of its signature.
+const VISIT: Request<'static> = Request {
+    method: Some("GET"),
+    scheme: Some("https"),
+    authority: Some("shop.example"),
+    target: Some("/cart"),
+    headers: &[AGENT],
+    trailers: &[],
+    body: None,
+};
+
+fn signed() -> SignatureFields {
+    signer().sign(&(&VISIT).into(), &plan()).unwrap()
+}
+
+/// The headers of the visit with its signature.
+fn lines(fields: &SignatureFields) -> [Line<'_>; 3] {
+    [
+        AGENT,
+        ("signature-input", fields.signature_input.as_bytes()),
+        ("signature", fields.signature.as_bytes()),
+    ]
+}
+
 /// Signs a request with these headers and verifies it after `change` was made to the two fields.
 fn after(
     headers: &[Line<'_>],
@@ -223,16 +247,9 @@ fn limits_hold_on_both_sides() {
 
 #[test]
 fn what_was_not_supplied_is_no_forgery_of_a_described_request() {
-    let headers = [AGENT];
-    let request = Request { method: Some("GET"), headers: &headers, ..Request::default() }
-        .with_url("https://shop.example/cart");
-    let fields = signer().sign(&(&request).into(), &plan()).unwrap();
-    let lines = [
-        AGENT,
-        ("signature-input", fields.signature_input.as_bytes()),
-        ("signature", fields.signature.as_bytes()),
-    ];
-    let request = Request { headers: &lines, ..request };
+    let fields = signed();
+    let lines = lines(&fields);
+    let request = Request { headers: &lines, ..VISIT };
     let described = SignaturePolicy { described: true, ..SignaturePolicy::default() };
     let check = |request: &Request<'_>, policy: &SignaturePolicy| {
         only(&verify(&request.into(), policy, &home, seconds(NOW)))

@@ -4,16 +4,9 @@ use super::*;
 
 #[test]
 fn wanted_keys_are_those_of_signatures_that_may_hold() {
-    let headers = [AGENT];
-    let request = Request { method: Some("GET"), headers: &headers, ..Request::default() }
-        .with_url("https://shop.example/cart");
-    let fields = signer().sign(&(&request).into(), &plan()).unwrap();
-    let lines = [
-        AGENT,
-        ("signature-input", fields.signature_input.as_bytes()),
-        ("signature", fields.signature.as_bytes()),
-    ];
-    let request = Request { headers: &lines, ..request };
+    let fields = signed();
+    let lines = lines(&fields);
+    let request = Request { headers: &lines, ..VISIT };
     let wanted = |now| wanted_keys(&(&request).into(), &SignaturePolicy::default(), seconds(now));
     let expected = WantedKey {
         profile: Profile::WebBotAuth,
@@ -31,16 +24,9 @@ fn wanted_keys_are_those_of_signatures_that_may_hold() {
 #[test]
 fn a_key_that_the_host_mixes_up_is_not_taken() {
     let other = |_: &WantedKey| Some(FoundKey { key: key(ED25519), source: None, is_registered: false });
-    let headers = [AGENT];
-    let request = Request { method: Some("GET"), headers: &headers, ..Request::default() }
-        .with_url("https://shop.example/cart");
-    let fields = signer().sign(&(&request).into(), &plan()).unwrap();
-    let lines = [
-        AGENT,
-        ("signature-input", fields.signature_input.as_bytes()),
-        ("signature", fields.signature.as_bytes()),
-    ];
-    let request = Request { headers: &lines, ..request };
+    let fields = signed();
+    let lines = lines(&fields);
+    let request = Request { headers: &lines, ..VISIT };
     let results = verify(&(&request).into(), &SignaturePolicy::default(), &other, seconds(NOW));
     assert_eq!(only(&results), unverified(Reason::KeyUnavailable));
 }
