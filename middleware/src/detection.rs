@@ -18,7 +18,6 @@ use quivive_core::decision::Require;
 use quivive_core::guard::{DetectionGuard, GuardOptions, GuardOutcome, Incoming};
 use quivive_core::signature::KeyLocation;
 use quivive_core::{Error, Result};
-
 use tokio::runtime::Handle;
 
 pub use policy::FetchPolicy;
