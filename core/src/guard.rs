@@ -130,6 +130,15 @@ impl DetectionGuard {
             Error::invalid_input(format!("policy: {field}: {}", reason.unwrap_or_default()))
                 .with("field", field)
         })?;
+        self.use_policy(policy)
+    }
+
+    /// As [`set_policy`](Self::set_policy), with a policy that was read already.
+    ///
+    /// # Errors
+    /// As [`Decider::new`], and `INVALID_INPUT` for an address to which nobody can be sent; the policy stays as it was
+    /// then.
+    pub fn use_policy(&self, policy: Policy) -> Result<()> {
         let rule = Rule::new(&GuardOptions { policy: Some(policy), ..self.options.clone() })?;
         *self.rule.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rule);
         Ok(())

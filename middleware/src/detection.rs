@@ -1,6 +1,7 @@
 //! Detection of AI agents and bots on every request, in this process; the decisions are the core's.
 
 mod hooks;
+mod policy;
 mod service;
 
 use std::sync::Arc;
@@ -11,16 +12,20 @@ use futures::future::BoxFuture;
 use http::{HeaderName, HeaderValue};
 use quivive::agentshield::AgentShield;
 use quivive::directories::KeyDirectories;
+use quivive_core::agent::{VerificationMethod, VerificationStatus};
 use quivive_core::crypto::Seed;
 use quivive_core::decision::Require;
 use quivive_core::guard::{DetectionGuard, GuardOptions, GuardOutcome, Incoming};
 use quivive_core::signature::KeyLocation;
 use quivive_core::{Error, Result};
+use tokio::runtime::Handle;
+
+pub use policy::FetchPolicy;
 
 use crate::known::now;
 use hooks::Hooks;
+use policy::PolicySource;
 use service::Service;
-use tokio::runtime::Handle;
 
 /// Detects who asks, acts on it as the options say, and tells the site behind: by the headers `X-AgentShield-*`, which
 /// no client can send itself, and by the extension [`Detected`].
@@ -49,6 +54,7 @@ use tokio::runtime::Handle;
 pub struct DetectAgents {
     guard: Arc<DetectionGuard>,
     service: Option<Service>,
+    policies: Option<PolicySource>,
     directories: Option<KeyDirectories>,
     hooks: Hooks,
 }
@@ -71,6 +77,16 @@ impl std::ops::Deref for Detected {
     }
 }
 
+impl Detected {
+    /// The origin of the agent whose HTTP message signature holds; nothing where none does, or none is named.
+    pub fn signer(&self) -> Option<&str> {
+        let verification = &self.classification.as_ref()?.verification;
+        let holds = verification.status == VerificationStatus::Verified
+            && verification.method == VerificationMethod::HttpSignature;
+        verification.signature_agent.as_deref().filter(|_| holds)
+    }
+}
+
 impl DetectAgents {
     /// With these options; a `seed` is drawn when there is none. Without an `encryption_key` for the session cookie, a
     /// warning is logged, since no other process can read what this one noted.
@@ -90,7 +106,8 @@ impl DetectAgents {
                 "no encryption key for the session cookie: a random one serves until this process ends"
             );
         }
-        Ok(Self { guard: Arc::new(guard), service: None, directories: None, hooks: Hooks::default() })
+        let (guard, hooks) = (Arc::new(guard), Hooks::default());
+        Ok(Self { guard, service: None, policies: None, directories: None, hooks })
     }
 
     /// As [`new`](Self::new), after what is not set was taken from the variables of earlier packages:
@@ -124,6 +141,22 @@ impl DetectAgents {
         Self { service: Some(Service::hybrid(service)), ..self }
     }
 
+    /// Takes the policy of a project from the service, at once and again every 300 seconds unless said otherwise, in a
+    /// task off the request that ends with the last clone. Each time the service is asked for what is new only, for 3 s
+    /// at most; a policy that cannot be renewed, or used, goes on counting. It is asked for again after a minute, or
+    /// when it would have been old if that is sooner; where the service refuses the key, whichever is later.
+    ///
+    /// The shortcuts of the options are added to each policy. Where there is no tokio runtime yet, the first request
+    /// begins.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` without a project or a service URL, for an id, a key, a time or a fallback that cannot be used.
+    pub fn fetch_policy(self, service: AgentShield, chosen: FetchPolicy) -> quivive::Result<Self> {
+        let policies = PolicySource::new(&service, chosen, Arc::clone(&self.guard), self.hooks.clone())?;
+        policies.run();
+        Ok(Self { policies: Some(policies), ..self })
+    }
+
     /// Fetches the keys of agents that sign their requests, and renews them, off the request: the first request of an
     /// agent whose keys are not known yet is only called unproven. Where the policy demands a signature, that request
     /// waits for them, for its `timeout_ms` or a second.
@@ -151,7 +184,8 @@ impl DetectAgents {
         self.with(|hooks| hooks.result = Some(hooks::start(hook)))
     }
 
-    /// Calls this when the service or a key directory cannot be reached; as [`on_detection`](Self::on_detection).
+    /// Calls this when the service or a key directory cannot be reached, or a fetched policy cannot be used; as
+    /// [`on_detection`](Self::on_detection).
     #[must_use]
     pub fn on_error(self, hook: impl Fn(&quivive::Error) + Send + 'static) -> Self {
         self.with(|hooks| hooks.error = Some(hooks::start(hook)))
@@ -168,6 +202,9 @@ impl DetectAgents {
     }
 
     pub(crate) fn check(&self, request: Incoming<'static>) -> Checking {
+        if let Some(policies) = &self.policies {
+            policies.run();
+        }
         if !self.guard.covers(&request) {
             return Checking::Done(self.conclude(&request));
         }
@@ -236,6 +273,9 @@ impl DetectAgents {
 
     fn with(mut self, change: impl FnOnce(&mut Hooks)) -> Self {
         change(&mut self.hooks);
+        if let Some(policies) = &self.policies {
+            policies.set_hooks(self.hooks.clone());
+        }
         self
     }
 }

@@ -18,7 +18,7 @@ pub mod tower;
 mod verdict;
 
 pub use agent::{AgentIdentity, Method, RequireAgent};
-pub use detection::{DetectAgents, Detected};
+pub use detection::{DetectAgents, Detected, FetchPolicy};
 pub use facts::TrustedProxies;
 pub use first_party::FirstParty;
 pub use session::{COLLECTOR_COOKIE, SIGNED_COOKIE, Session, SessionCookie};

@@ -3,9 +3,11 @@
 
 mod events;
 mod patience;
+mod policy;
 mod projects;
 
 pub use events::{BatchReceipt, EventReceipt, RejectedEvent, TrackedEvent};
+pub use policy::{FetchedPolicy, RemotePolicy};
 pub use projects::{
     Analytics, AnalyticsQuery, AnalyticsSummary, Bucket, DetectionItem, DetectionList, DetectionQuery,
     Pagination, Project, ProjectItem, ProjectList, ProjectQuery, ProjectSettings, ProjectStats, Projects,
@@ -46,6 +48,19 @@ impl AgentShield {
     #[must_use]
     pub fn for_project(self, id: impl Into<String>) -> Self {
         Self { project: Some(id.into()), ..self }
+    }
+
+    /// The project that was named by [`for_project`](Self::for_project).
+    pub fn project_id(&self) -> Option<&str> {
+        self.project.as_deref()
+    }
+
+    /// The policy of a project, by the project's id.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` for what is no project's id, for a key that no header can hold, and without a service URL.
+    pub fn policy(&self, project: &str) -> Result<RemotePolicy> {
+        RemotePolicy::new(self, project)
     }
 
     /// The projects that the key may see.

@@ -6,13 +6,14 @@
 use std::sync::OnceLock;
 
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, header};
 use quivive_core::encoding;
 use sha2::{Digest, Sha256};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::conditional;
 use crate::error::{Error, Result};
 use crate::extract::Path;
 
@@ -117,18 +118,8 @@ fn published(name: &str, headers: &HeaderMap) -> Result<Response> {
 
 /// The answer with a file that pages of every site may load, or 304 when the browser has these bytes already.
 pub fn for_every_site(file: Response, bytes: &[u8], headers: &HeaderMap) -> Response {
-    let tag = format!("\"{}\"", short_hash(&Sha256::digest(bytes)));
-    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let is_known = known.flat_map(|value| value.split(',')).any(|value| {
-        let value = value.trim();
-        value == "*" || value.strip_prefix("W/").unwrap_or(value) == tag
-    });
-    let mut response = if is_known { StatusCode::NOT_MODIFIED.into_response() } else { file };
+    let mut response = conditional::tagged(file, bytes, "public, max-age=300", headers);
     let headers = response.headers_mut();
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
-        headers.insert(header::ETAG, tag);
-    }
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
     response

@@ -11,6 +11,7 @@ pub mod botcha;
 pub mod botect;
 pub mod browser;
 pub mod cli;
+pub mod conditional;
 pub mod config;
 pub mod connections;
 pub mod console;

@@ -49,7 +49,7 @@ impl Answers {
                 return Err(invalid(name, "is neither a path nor an http address"));
             }
         }
-        if policy.rewrite_url.as_deref().is_some_and(|path| !path.starts_with('/')) {
+        if policy.rewrite_url.as_deref().is_some_and(|address| !is_path(address)) {
             return Err(invalid("rewrite_url", "is not a path of this site"));
         }
         Ok(Self {
@@ -81,7 +81,7 @@ impl Answers {
         }
         let answer = match decision.action {
             Action::Allow | Action::Log => return Course::Pass,
-            Action::Rewrite => match address.filter(|path| path.starts_with('/')) {
+            Action::Rewrite => match address.filter(|address| is_path(address)) {
                 Some(path) => return Course::Rewrite(path.to_owned()),
                 None => self.blocked(decision, request),
             },
@@ -176,7 +176,7 @@ impl Answers {
 
     /// Whether an address is a page of this site: a path, or one with a name of the site.
     fn is_own(&self, address: &str) -> bool {
-        let Some((scheme, host)) = host_of(address) else { return true };
+        let (Some((scheme, host)), _) = split(address) else { return true };
         let host = uri::authority(Some(scheme), host);
         host.is_some() && self.authorities.iter().any(|own| uri::authority(Some(scheme), own) == host)
     }
@@ -305,20 +305,36 @@ fn with_reason(address: &str, reason: Reason) -> String {
 
 /// Whether an address is the page that is being asked for, if the host that the request names is this site.
 fn names_page(address: &str, request: &Incoming<'_>) -> bool {
-    let names_host = host_of(address).is_none_or(|(scheme, host)| {
+    let (place, target) = split(address);
+    let names_host = place.is_none_or(|(scheme, host)| {
         let host = uri::authority(Some(scheme), host);
         host.is_some() && request.host().and_then(|asked| uri::authority(Some(scheme), &asked)) == host
     });
-    names_host && uri::path_and_query(address).0.split('#').next() == Some(request.path())
+    names_host && uri::path_and_query(target.split('#').next().unwrap_or_default()).0 == request.path()
 }
 
-/// Scheme and authority of an address; nothing for a path.
-fn host_of(address: &str) -> Option<(&str, &str)> {
-    let (scheme, behind) = address.split_once("://").filter(|_| !address.starts_with('/'))?;
-    Some((scheme, uri::split_authority(behind).0))
+/// Whether an address is a path of this site.
+fn is_path(address: &str) -> bool {
+    split(address).0.is_none()
 }
 
-/// A path or an http address, of characters that a header and a page can hold.
+/// Scheme and authority of an address, nothing for a path; and what follows.
+///
+/// After two slashes comes an authority, too (RFC 3986 section 4.2): `//other.example/` leads to another host, by the
+/// scheme of the page before, which counts as `https` here.
+fn split(address: &str) -> (Option<(&str, &str)>, &str) {
+    let absolute = match address.strip_prefix("//") {
+        Some(behind) => Some(("https", behind)),
+        None => address.split_once("://").filter(|_| !address.starts_with('/')),
+    };
+    absolute.map_or((None, address), |(scheme, behind)| {
+        let (host, target) = uri::split_authority(behind);
+        (Some((scheme, host)), target)
+    })
+}
+
+/// A path or an http address, of characters that a header and a page can hold. None of them is one that browsers leave
+/// out or take for a slash: `/\host/` and a slash, a tab and `/host/` would lead to another host.
 fn is_address(text: &str) -> bool {
     let is_fit = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\".contains(&byte);
     let begins = ["/", "http://", "https://"].iter().any(|beginning| text.starts_with(beginning));

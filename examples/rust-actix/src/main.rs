@@ -70,9 +70,7 @@ async fn greet(agent: web::ReqData<AgentIdentity>) -> String {
 }
 
 async fn greet_signer(detected: web::ReqData<Detected>) -> String {
-    let signer =
-        detected.classification.as_ref().and_then(|seen| seen.verification.signature_agent.as_deref());
-    format!("Hello, {}.\n", signer.unwrap_or("signer"))
+    format!("Hello, {}.\n", detected.signer().unwrap_or("signer"))
 }
 
 async fn welcome() -> &'static str {

@@ -68,7 +68,5 @@ async fn greet(Extension(agent): Extension<AgentIdentity>) -> String {
 }
 
 async fn greet_signer(Extension(detected): Extension<Detected>) -> String {
-    let signer =
-        detected.classification.as_ref().and_then(|seen| seen.verification.signature_agent.as_deref());
-    format!("Hello, {}.\n", signer.unwrap_or("signer"))
+    format!("Hello, {}.\n", detected.signer().unwrap_or("signer"))
 }

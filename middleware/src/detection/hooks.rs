@@ -29,9 +29,14 @@ impl Hooks {
         }
     }
 
-    /// Tells about a failure.
+    /// Logs a failure and tells about it.
     pub fn fail(&self, error: quivive::Error) {
         tracing::warn!(code = error.code(), "detection goes on without what could not be fetched");
+        self.tell_failure(error);
+    }
+
+    /// Tells about a failure.
+    pub fn tell_failure(&self, error: quivive::Error) {
         if let Some(hook) = &self.error {
             let _ = hook.try_send(Arc::new(error));
         }

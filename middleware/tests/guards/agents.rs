@@ -273,19 +273,6 @@ async fn keys_are_fetched_once<F: Framework>() {
     assert_eq!(service.keys_asked.load(Ordering::SeqCst), 1);
 }
 
-macro_rules! on_both {
-    ($($name:ident),* $(,)?) => {
-        mod on_tower {
-            use super::Tower;
-            $(#[tokio::test] async fn $name() { super::$name::<Tower>().await; })*
-        }
-        mod on_actix {
-            use super::Actix;
-            $(#[actix_web::test] async fn $name() { super::$name::<Actix>().await; })*
-        }
-    };
-}
-
 on_both!(
     all_cases,
     answer_counts_beside_a_bad_token,

@@ -44,7 +44,7 @@ impl Ask {
         Self { peer: peer.parse().unwrap(), ..self }
     }
 
-    fn crawler(target: &'static str) -> Self {
+    pub fn crawler(target: &'static str) -> Self {
         Self::new(target).header("user-agent", CRAWLER).header("accept", "*/*")
     }
 
@@ -106,6 +106,7 @@ fn seen<'a>(
         "action": detected.map(|detected| detected.action),
         "ip": detected.map(|detected| detected.client_ip),
         "status": detected.and_then(|detected| Some(detected.classification.as_ref()?.verification.status)),
+        "signer": detected.and_then(Detected::signer),
     })
 }
 
@@ -392,19 +393,6 @@ async fn reports_that_find_no_room_are_dropped_and_counted<F: Framework>() {
         assert_eq!(F::ask(&guard, Ask::crawler("/")).await.status, 200);
     }
     assert!(guard.dropped_reports() >= 1, "{}", guard.dropped_reports());
-}
-
-macro_rules! on_both {
-    ($($name:ident),* $(,)?) => {
-        mod on_tower {
-            use super::Tower;
-            $(#[tokio::test] async fn $name() { super::$name::<Tower>().await; })*
-        }
-        mod on_actix {
-            use super::Actix;
-            $(#[actix_web::test] async fn $name() { super::$name::<Actix>().await; })*
-        }
-    };
 }
 
 on_both!(

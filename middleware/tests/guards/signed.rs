@@ -8,7 +8,7 @@ use quivive::directories::KeyDirectories;
 use quivive::reqwest;
 use quivive_core::signature::{DIRECTORY_PATH, Line, MessageSigner, Request, SigningPlan};
 use quivive_middleware::DetectAgents;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -107,6 +107,7 @@ async fn where_a_signature_is_demanded_the_first_request_waits_for_keys<F: Frame
     let asks = (0..8).map(|_| F::ask(&guard, agent.ask()));
     for got in futures::future::join_all(asks).await {
         assert_eq!((got.status, &got.body["status"]), (200, &json!("verified")), "{got:?}");
+        assert_eq!(got.body["signer"], agent.origin);
     }
     assert_eq!(agent.asked(), 1, "all wait for one fetch");
     let mut tampered = agent.ask();
@@ -121,7 +122,7 @@ async fn elsewhere_no_request_waits_and_the_next_one_is_verified<F: Framework>()
     let begun = Instant::now();
     let first = F::ask(&guard, agent.ask()).await;
     assert!(begun.elapsed() < Duration::from_millis(250), "waited for keys");
-    assert_eq!(first.body["status"], "claimed");
+    assert_eq!((&first.body["status"], &first.body["signer"]), (&json!("claimed"), &Value::Null));
     while F::ask(&guard, agent.ask()).await.body["status"] != "verified" {
         assert!(begun.elapsed() < Duration::from_secs(5), "keys never came");
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -158,19 +159,6 @@ async fn a_directory_that_is_slow_is_waited_for_no_longer_than_it_may<F: Framewo
     let begun = Instant::now();
     assert_eq!(F::ask(&guard, agent.ask()).await.status, 403);
     assert!(begun.elapsed() < Duration::from_secs(2));
-}
-
-macro_rules! on_both {
-    ($($name:ident),* $(,)?) => {
-        mod on_tower {
-            use super::Tower;
-            $(#[tokio::test] async fn $name() { super::$name::<Tower>().await; })*
-        }
-        mod on_actix {
-            use super::Actix;
-            $(#[actix_web::test] async fn $name() { super::$name::<Actix>().await; })*
-        }
-    };
 }
 
 on_both!(

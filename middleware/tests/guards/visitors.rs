@@ -252,19 +252,6 @@ async fn context_is_told_unless_switched_off<F: Framework>() {
     assert_eq!(*service.last_context.lock().unwrap(), "");
 }
 
-macro_rules! on_both {
-    ($($name:ident),* $(,)?) => {
-        mod on_tower {
-            use super::Tower;
-            $(#[tokio::test] async fn $name() { super::$name::<Tower>().await; })*
-        }
-        mod on_actix {
-            use super::Actix;
-            $(#[actix_web::test] async fn $name() { super::$name::<Actix>().await; })*
-        }
-    };
-}
-
 on_both!(
     all_cases,
     context_is_told_unless_switched_off,

@@ -278,7 +278,7 @@ pub struct Bucket {
 }
 
 /// A part of a path; what is no project's id never becomes one.
-fn segment(id: &str) -> Result<&str> {
+pub(super) fn segment(id: &str) -> Result<&str> {
     let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if is_id {
         return Ok(id);

@@ -68,6 +68,7 @@ impl Service {
             .route("/api/v1/detect", post(detect))
             .route("/api/v1/event", post(event))
             .route("/api/v1/projects/{project}/analytics", get(analytics))
+            .route("/api/v1/projects/{project}/policy", get(policy))
             .route("/.well-known/jwks.json", get(keys))
             .route("/with-token", get(with_token))
             .route("/inline", get(inline).post(inline))
@@ -334,6 +335,28 @@ async fn analytics(Path(project): Path<String>, Query(query): Query<HashMap<Stri
     let series = json!([{"date": "2026-02-09", "bots": 7}]);
     Json(json!({"period": "week", "startDate": "2026-02-09", "endDate": "2026-02-15", "timeSeries": series,
                 "agents": [{"agentId": "openai-gptbot"}]}))
+}
+
+async fn policy(Path(project): Path<String>, headers: HeaderMap) -> Response {
+    assert_eq!(headers["x-agentshield-key"], "as_test_1");
+    let known = headers.get(header::IF_NONE_MATCH).map(|known| known.to_str().unwrap());
+    match (&*project, known) {
+        ("proj_tagged", Some("\"one\"")) | ("proj_silent", _) => StatusCode::NOT_MODIFIED.into_response(),
+        ("proj_tagged", _) => {
+            ([(header::ETAG, "\"one\"")], Json(json!({"defaultAction": "log"}))).into_response()
+        }
+        ("proj_bare", _) => Json(json!({"defaultAction": "block"})).into_response(),
+        ("proj_other", _) => Json(json!({"success": true})).into_response(),
+        ("proj_huge", _) => Json(json!({"defaultAction": "a".repeat(1_100_000)})).into_response(),
+        ("proj_moved", _) => {
+            (StatusCode::FOUND, [(header::LOCATION, "/api/v1/projects/proj_bare/policy")]).into_response()
+        }
+        (other, _) => {
+            assert_eq!(other, "proj_refused");
+            let body = json!({"error": {"code": "FORBIDDEN", "message": "no", "details": {}}});
+            (StatusCode::FORBIDDEN, Json(body)).into_response()
+        }
+    }
 }
 
 async fn detect(headers: HeaderMap, Json(body): Json<Value>) -> Response {

@@ -6,6 +6,7 @@ use quivive::Client;
 use quivive::agentshield::{AnalyticsQuery, TrackedEvent, Visit};
 use quivive::botect::{Context, Verdict};
 use quivive::core::decision::Action;
+use serde_json::json;
 
 use crate::service::Service;
 
@@ -101,4 +102,46 @@ async fn only_the_figures_that_are_asked_for_are_read() {
     assert_eq!(figures.more["agents"][0]["agentId"], "openai-gptbot");
     let error = shield.projects().analytics("../keys", &query).await.unwrap_err();
     assert_eq!(error.code(), "INVALID_INPUT");
+}
+
+#[tokio::test]
+async fn a_policy_is_fetched_and_not_sent_again_while_it_is_the_same() {
+    let service = Service::start().await;
+    let shield = service.client().agentshield("as_test_1");
+    let tagged = shield.policy("proj_tagged").unwrap();
+    let fetched = tagged.fetch(None).await.unwrap().unwrap();
+    assert_eq!(
+        (&fetched.document["defaultAction"], fetched.tag.as_deref()),
+        (&json!("log"), Some("\"one\""))
+    );
+    assert_eq!(tagged.fetch(fetched.tag.as_deref()).await.unwrap(), None);
+    assert!(tagged.fetch(Some("\"zero\"")).await.unwrap().is_some());
+    let bare = shield.policy("proj_bare").unwrap().fetch(None).await.unwrap().unwrap();
+    assert_eq!((&bare.document["defaultAction"], bare.tag), (&json!("block"), None));
+    for (project, code) in [
+        ("proj_refused", "FORBIDDEN"),
+        ("proj_other", "MALFORMED_ANSWER"),
+        ("proj_huge", "CONNECTION_FAILED"),
+        ("proj_moved", "HTTP_302"),
+        // Nothing was known that could still be the same.
+        ("proj_silent", "HTTP_304"),
+    ] {
+        let error = shield.policy(project).unwrap().fetch(None).await.unwrap_err();
+        assert_eq!(error.code(), code, "{project}");
+    }
+}
+
+#[test]
+fn a_policy_that_cannot_be_asked_for_is_refused_beforehand() {
+    let client = Client::builder().url("https://door.example").build().unwrap();
+    for project in ["", "..", "a/b", "proj 1"] {
+        let error = client.agentshield("as_test_1").policy(project).unwrap_err();
+        assert_eq!(error.code(), "INVALID_INPUT", "{project:?}");
+    }
+    assert_eq!(client.agentshield("as\n").policy("proj_1").unwrap_err().code(), "INVALID_INPUT");
+    let shield = client.agentshield("as_test_1");
+    assert_eq!(shield.project_id(), None);
+    let shield = shield.for_project("proj_1");
+    assert_eq!(shield.project_id(), Some("proj_1"));
+    assert!(shield.policy("proj_2").is_ok());
 }

@@ -2,6 +2,8 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use quivive_core::decision::{PathSet, Policy, Reason, read_policy, write_policy};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -20,6 +22,7 @@ use super::request;
 use super::wire::{ErrorBody, Fault, Result};
 use crate::app::App;
 use crate::audit::{self, Actor};
+use crate::conditional;
 use crate::flows::detection::policy::{self, Compiled, StoredPolicy};
 use crate::flows::detection::{self, Purpose};
 use crate::tenant::Project;
@@ -167,17 +170,30 @@ pub struct PolicyTestAnswer {
 /// The policy of a project.
 #[utoipa::path(
     get, path = "/api/v1/projects/{projectId}/policy", tag = "agentshield", operation_id = "agentshield_get_policy",
-    params(("projectId" = String, Path, description = "The project's `proj_` id")),
+    params(
+        ("projectId" = String, Path, description = "The project's `proj_` id"),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of the policy that the caller has"),
+    ),
     security(("api_key" = [])),
     responses(
-        (status = 200, body = PolicyDocument), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 429, body = ErrorBody), (status = 500, body = ErrorBody),
+        (status = 200, body = PolicyDocument, headers(("ETag" = String, description = "The tag of this answer"))),
+        (status = 304, description = "As the `ETag` that the caller has",
+            headers(("ETag" = String, description = "The tag of what the caller has"))),
+        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
+        (status = 429, body = ErrorBody), (status = 500, body = ErrorBody),
     ),
 )]
-async fn get_policy(State(app): State<App>, key: ApiKey, Path(id): Path<String>) -> Result<Json<Value>> {
+async fn get_policy(
+    State(app): State<App>,
+    key: ApiKey,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response> {
     key.require(Scope::Read)?;
     let project = key.project_at(&app, &id).await?;
-    Ok(Json(shown(&app, &project).await?))
+    let policy = shown(&app, &project).await?;
+    let bytes = policy.to_string();
+    Ok(conditional::tagged(Json(policy), bytes.as_bytes(), "private, no-cache", &headers))
 }
 
 /// Replace the policy of a project. The next request follows it.

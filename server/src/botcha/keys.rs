@@ -2,11 +2,9 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use quivive_core::crypto::sha256;
-use quivive_core::encoding::base64url;
+use http::{HeaderMap, HeaderValue, header};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -17,8 +15,9 @@ use super::agents::{self, Agent, KeyHolder};
 use super::gate;
 use super::wire::{ErrorBody, Failure, Form, Result};
 use crate::app::App;
+use crate::conditional;
 use crate::error::{Error, ErrorKind};
-use crate::extract::{Path, header_text, query_value};
+use crate::extract::{Path, query_value};
 
 /// A JSON Web Key Set (RFC 7517 section 5).
 #[derive(Serialize, ToSchema)]
@@ -208,17 +207,8 @@ fn agent_key(app: &App, agent: &Agent) -> Option<Value> {
 fn answer(headers: &HeaderMap, body: &impl Serialize) -> Result<Response> {
     let body = serde_json::to_value(body)
         .map_err(|error| Error::internal("a key has no JSON form").because(error))?;
-    let tag = format!("\"{}\"", base64url(&sha256(body.to_string().as_bytes())));
-    let is_known = header_text(headers, "if-none-match")
-        .is_some_and(|known| known.split(',').map(str::trim).any(|known| known == tag || known == "*"));
-    let mut response =
-        if is_known { StatusCode::NOT_MODIFIED.into_response() } else { Json(body).into_response() };
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
-        headers.insert(header::ETAG, tag);
-    }
-    Ok(response)
+    let bytes = body.to_string();
+    Ok(conditional::tagged(Json(body), bytes.as_bytes(), "public, max-age=3600", headers))
 }
 
 fn not_found() -> Error {

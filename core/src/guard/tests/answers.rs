@@ -88,6 +88,52 @@ fn a_name_that_the_request_alone_gives_opens_no_page() {
     }
 }
 
+/// Browsers take what follows two slashes for a host (RFC 3986 section 4.2).
+#[test]
+fn two_slashes_lead_to_another_host_and_open_no_page() {
+    for action in ["redirect", "challenge", "instruct"] {
+        for (address, own) in [
+            ("//agents.example/door?x=1#top", "/door"),
+            ("//agents.example", "/"),
+            ("//agents.example#top", "/"),
+            ("///agents.example/door", "/agents.example/door"),
+        ] {
+            let of = |authorities: Value| {
+                guard(json!({
+                    "on_agent_detected": action, "redirect_url": address, "challenge_url": address,
+                    "authorities": authorities
+                }))
+            };
+            let passes = |guard: &DetectionGuard, target: &str, host: &str| {
+                let asked = GuardRequest { authority: Some(host.to_owned()), ..crawler(target) };
+                check(guard, &asked).passes
+            };
+            for target in [address, own, "/"] {
+                for host in ["shop.example", "agents.example"] {
+                    assert!(!passes(&of(json!([])), target, host), "{action} {address} {target} {host}");
+                }
+            }
+            // The same address of a site that has this name is a page of its own, as with a scheme.
+            let named = of(json!(["agents.example"]));
+            assert_eq!(passes(&named, own, "agents.example"), !address.starts_with("///"), "{address}");
+            assert!(!passes(&named, own, "shop.example"), "{address}");
+            assert!(!passes(&named, address, "agents.example"), "{address}");
+        }
+    }
+    let redirecting = guard(json!({"on_agent_detected": "redirect", "redirect_url": "//agents.example/"}));
+    let answer = check(&redirecting, &crawler("//agents.example/")).response.unwrap();
+    assert_eq!((answer.status, header(&answer.headers, "Location")), (302, Some("//agents.example/")));
+}
+
+#[test]
+fn a_rule_rewrites_to_no_other_host() {
+    for (address, rewritten) in [("/door", Some("/door")), ("//other.example/door", None)] {
+        let rule = json!({"id": "r", "action": "rewrite", "redirect_url": address});
+        let outcome = check(&guard(json!({"policy": {"rules": [rule]}})), &crawler("/"));
+        assert_eq!((outcome.passes, outcome.rewrite.as_deref()), (rewritten.is_some(), rewritten));
+    }
+}
+
 #[test]
 fn addresses_with_an_address_in_the_query_and_with_default_ports_lead_in_no_circle() {
     for (address, host, target) in [

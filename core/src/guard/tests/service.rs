@@ -27,6 +27,8 @@ fn a_policy_that_cannot_be_used_changes_nothing() {
         (json!({"defaultAction": "redirect"}), "redirectUrl"),
         (json!({"rules": [{"id": "r", "action": "block", "conditions": 7}]}), "rules[0].conditions"),
         (json!({"redirectUrl": "javascript:alert(1)"}), "redirect_url"),
+        (json!({"redirectUrl": "/\\other.example/"}), "redirect_url"),
+        (json!({"rewriteUrl": "//other.example/"}), "rewrite_url"),
     ] {
         let error = guard.set_policy(&policy).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{policy}");

@@ -83,7 +83,12 @@ async fn the_rust_client_speaks_every_call() {
     assert_eq!((&*figures.period, figures.summary.unwrap().total_detections), ("day", Some(1)));
     assert_eq!(figures.bot_types.unwrap()["automation"], 1);
     assert_eq!(figures.time_series.unwrap().iter().filter_map(|bucket| bucket.bots).sum::<u64>(), 1);
+    let policy = shield.policy(&shop).unwrap();
+    let fetched = policy.fetch(None).await.unwrap().unwrap();
+    assert_eq!(fetched.document["enabled"], false);
+    assert_eq!(policy.fetch(fetched.tag.as_deref()).await.unwrap(), None, "known by its tag");
     for error in [
+        shield.policy("proj_unknown").unwrap().fetch(None).await.unwrap_err(),
         projects.get("proj_unknown").await.unwrap_err(),
         projects.analytics("proj_unknown", &AnalyticsQuery::default()).await.unwrap_err(),
         shield.clone().for_project("proj_unknown").detect(&visit).await.unwrap_err(),

@@ -90,6 +90,40 @@ async fn the_compact_notation_is_put_and_read_back_in_full() {
 }
 
 #[tokio::test]
+async fn who_has_the_policy_is_told_so_until_it_changes() {
+    let owner = Owner::start().await;
+    let ask = async |key: &str, known: &[&str]| {
+        let known = known.iter().map(|known| ("if-none-match", *known));
+        let headers: Vec<_> = known.chain([("x-agentshield-key", key)]).collect();
+        owner.site.server.call("GET", &owner.path, &headers, "").await
+    };
+    let unset = ask(&owner.key, &[]).await;
+    let tag = unset.header("etag").to_owned();
+    assert!(tag.starts_with('"'), "a strong tag: {tag}");
+    assert_eq!(unset.header("cache-control"), "private, no-cache");
+    for known in [&*tag, &format!("W/{tag}"), &format!("\"a\", {tag}"), "*"] {
+        let again = ask(&owner.key, &[known]).await;
+        assert_eq!((again.status.as_u16(), again.body.len()), (304, 0), "{known}");
+        assert_eq!((again.header("etag"), again.header("cache-control")), (&*tag, "private, no-cache"));
+        assert_limits(&again);
+    }
+    assert_eq!(ask(&owner.key, &["\"a\"", &tag]).await.status, 304, "in whichever line");
+    assert_eq!(ask(&owner.key, &["\"a\""]).await.status, 200);
+    // Two in one second: `updatedAt` alone would not tell them apart.
+    owner.put(&json!({ "blockThreshold": 80 })).await;
+    let first = ask(&owner.key, &[&tag]).await;
+    owner.put(&json!({ "blockThreshold": 81 })).await;
+    let second = ask(&owner.key, &[first.header("etag")]).await;
+    assert_eq!((first.status.as_u16(), second.status.as_u16()), (200, 200));
+    assert_eq!(first.json["updatedAt"], second.json["updatedAt"]);
+    assert_eq!(second.json["thresholds"]["confidenceThreshold"], 81);
+    // A tag is no credential.
+    for known in ["*", second.header("etag")] {
+        assert_error(&ask("as_live_unknown", &[known]).await, 401, "UNAUTHORIZED");
+    }
+}
+
+#[tokio::test]
 async fn the_next_request_follows_a_new_policy_and_nothing_is_enforced_unasked() {
     let owner = Owner::start().await;
     let bot = json!({ "userAgent": GPTBOT, "url": "https://example.org/checkout?x=1" });

@@ -126,7 +126,7 @@ operations! {
     }
     get_policy {
         path: "/api/v1/projects/{projectId}/policy";
-        ok unauthorized forbidden missing limited fault
+        ok not_modified unauthorized forbidden missing limited fault
     }
     put_policy {
         method: "PUT", path: "/api/v1/projects/{projectId}/policy", body: r#"{"defaultAction":"log"}"#,
