@@ -77,6 +77,7 @@ pub struct Seen(Vec<Sighting>);
 #[derive(Debug)]
 pub(super) struct Sighting {
     id: String,
+    account_id: i64,
     project_id: i64,
     at: Timestamp,
     classification: Classification,
@@ -97,6 +98,7 @@ impl Seen {
         };
         let sighting = |observed: &Observed| Sighting {
             id: observed.id.clone(),
+            account_id: observed.account_id,
             project_id: observed.project_id,
             at: observed.facts.now,
             classification: observed.classification.clone(),
@@ -118,11 +120,11 @@ impl Seen {
         Self(stored.collect())
     }
 
-    /// Leaves them to the task that tells; call it when the rows are stored. What a project has beyond its share of
+    /// Leaves them to the task that tells; call it when the rows are stored. What an account has beyond its share of
     /// that task's queue is not told, and counted.
     pub fn hand_over(self, app: &App) {
         for sighting in self.0 {
-            if !app.webhooks.sightings.put(sighting.project_id, sighting) {
+            if !app.webhooks.sightings.put(sighting.account_id, sighting) {
                 metrics::counter!("quivive_webhook_sightings_dropped_total").increment(1);
             }
         }
@@ -137,11 +139,11 @@ pub(super) async fn run(app: App) {
         let sightings = queue.take(MOST_AT_ONCE).await;
         if logged_at.elapsed() >= LOGGING_PAUSE {
             logged_at = Instant::now();
-            for (project, count) in queue.lost() {
+            for (account, count) in queue.lost() {
                 tracing::warn!(
-                    project,
+                    account,
                     count,
-                    "webhooks were not told of detections beyond a project's share"
+                    "webhooks were not told of detections beyond an account's share"
                 );
             }
         }

@@ -94,6 +94,7 @@ impl Owner {
         let classification = app.detection.classify(&facts).classification;
         app.detection.record(Observed {
             id: id.clone(),
+            account_id: self.site.account,
             project_id: self.site.project,
             is_test,
             source: Source::Api,
