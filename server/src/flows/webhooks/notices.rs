@@ -1,6 +1,6 @@
 //! What is told: events of a project as the bodies that are sent.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -150,33 +150,48 @@ pub(super) async fn run(app: App) {
         if sightings.is_empty() {
             return;
         }
-        if let Err(error) = tell(&app, sightings).await {
-            tracing::error!(%error, "webhooks were not told of detections");
+        tell(&app, sightings).await;
+    }
+}
+
+/// Puts up notices of detections, project by project: what goes wrong with one is no other's loss.
+async fn tell(app: &App, sightings: Vec<Sighting>) {
+    let mut projects: BTreeMap<i64, Vec<Sighting>> = BTreeMap::new();
+    for sighting in sightings {
+        projects.entry(sighting.project_id).or_default().push(sighting);
+    }
+    for (project, sightings) in projects {
+        if let Err(error) = tell_project(app, project, &sightings).await {
+            metrics::counter!("quivive_webhook_tellings_failed_total").increment(1);
+            tracing::error!(project, "webhooks were not told of some detections");
+            error.log();
         }
     }
 }
 
-/// Puts up notices of detections, in several writes so that others' writes come in between.
-async fn tell(app: &App, sightings: Vec<Sighting>) -> storage::Result<()> {
+async fn tell_project(app: &App, project_id: i64, sightings: &[Sighting]) -> Result<()> {
+    let watch = watch(app, project_id).await?;
     let mut notices = Vec::new();
-    let mut bots: HashMap<(i64, i64), (Arc<Watch>, i64)> = HashMap::new();
-    for sighting in &sightings {
-        let watch = watch(app, sighting.project_id).await.unwrap_or_else(|error| {
-            error.log();
-            None
-        });
+    let mut bots: BTreeMap<i64, i64> = BTreeMap::new();
+    for sighting in sightings {
         meet_agent(app, sighting, watch.as_deref()).await?;
-        let Some(watch) = watch else { continue };
+        let Some(watch) = &watch else { continue };
         let Ok(row) = serde_json::from_str(&sighting.row) else { continue };
-        notices.extend(watch.hooks.iter().flat_map(|hook| about(hook, &watch, sighting, &row)));
+        notices.extend(watch.hooks.iter().flat_map(|hook| about(hook, watch, sighting, &row)));
         if sighting.classification.is_bot {
-            let minute = sighting.at.seconds().div_euclid(60);
-            bots.entry((sighting.project_id, minute)).or_insert_with(|| (watch, 0)).1 += 1;
+            *bots.entry(sighting.at.seconds().div_euclid(60)).or_default() += 1;
         }
     }
-    for ((_, minute), (watch, count)) in bots {
-        notices.extend(thresholds(app, &watch, minute, count).await?);
+    put_up(app, notices).await?;
+    let Some(watch) = watch else { return Ok(()) };
+    for (minute, count) in bots {
+        put_up(app, thresholds(app, &watch, minute, count).await?).await?;
     }
+    Ok(())
+}
+
+/// Puts notices up in several writes, so that others' writes come in between.
+async fn put_up(app: &App, mut notices: Vec<Notice>) -> storage::Result<()> {
     while !notices.is_empty() {
         let rest = notices.split_off(notices.len().min(MOST_PER_WRITE));
         enqueue(app, notices, Vec::new()).await?;

@@ -8,11 +8,13 @@ use quivive_server::config::Config;
 use quivive_server::flows::detection::{self, Observed, Source};
 use quivive_server::flows::webhooks::{self, Dialect, Filter, NewHook, Notice, Payload};
 use quivive_server::jobs;
-use quivive_server::storage::{Event, EventQuery};
+use quivive_server::storage::{Content, Event, EventQuery, Put, Record};
+use quivive_server::tenant::Project;
 use quivive_server::tenant::directory::{self, NewAccount, NewProject};
 
 use super::receiver::Receiver;
 use super::site::Site;
+use super::tracked::FIREFOX;
 use crate::botect::faults::Moody;
 use crate::support::Server;
 
@@ -79,6 +81,14 @@ async fn recorded(site: &Site, project: i64) -> u64 {
         ..EventQuery::default()
     };
     site.server.app.storage.events().count(query).await.unwrap()
+}
+
+/// Overwrites a record with what nobody can read.
+async fn spoil<T: Record>(site: &Site, id: i64, parent: i64) {
+    let content = Content { parent: parent.to_string(), expires_at: None, body: "{".to_owned() };
+    let put = Put { content: Some(content), ..Put::delete::<T>(id.to_string()) };
+    site.server.app.storage.write(vec![put]).await.unwrap();
+    assert!(site.server.app.storage.get::<T>(&id.to_string()).await.is_err());
 }
 
 /// How long it takes until so many detections are recorded.
@@ -212,4 +222,23 @@ async fn dead_receivers_of_one_account_leave_room_for_others_deliveries() {
     quick.until(20).await;
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
     assert_eq!(dead.count(), 8, "an account's share of the tries at once");
+}
+
+#[tokio::test]
+async fn a_project_that_cannot_be_read_keeps_nobody_elses_webhooks_from_being_told() {
+    let site = Site::with(permit_this_machine).await;
+    let (own, other) = (Tenant::of(&site), neighbour(&site).await);
+    let (spoiled, receiver) = (Receiver::start().await, Receiver::start().await);
+    hook(&site, own.project, &spoiled).await;
+    hook(&site, other.project, &receiver).await;
+    jobs::start(&site.server.app);
+    // A person, of whom nobody is told: the project is known to have a webhook, and was read the last time.
+    hand_over(&site, own, FIREFOX);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    spoil::<Project>(&site, own.project, own.account).await;
+    // Without a pause between them: both are taken at once.
+    hand_over(&site, own, "curl/8.5.0");
+    hand_over(&site, other, "curl/8.5.0");
+    receiver.until(1).await;
+    assert_eq!(spoiled.count(), 0);
 }
