@@ -242,3 +242,20 @@ async fn a_project_that_cannot_be_read_keeps_nobody_elses_webhooks_from_being_to
     receiver.until(1).await;
     assert_eq!(spoiled.count(), 0);
 }
+
+#[tokio::test]
+async fn a_project_that_cannot_be_read_keeps_nobody_elses_rows() {
+    let site = Site::start().await;
+    let (own, other) = (Tenant::of(&site), neighbour(&site).await);
+    assert!(own.project.to_string() < other.project.to_string(), "it is swept first");
+    jobs::start(&site.server.app);
+    for tenant in [own, other] {
+        observe(&site, tenant, "curl/8.5.0");
+        until_recorded(&site, tenant.project, 1).await;
+    }
+    spoil::<Project>(&site, own.project, own.account).await;
+    site.server.advance(91 * 86_400_000);
+    assert_eq!(jobs::remove_expired(&site.server.app).await.map(|rows| rows > 0), Ok(true));
+    assert_eq!(recorded(&site, other.project).await, 0);
+    assert_eq!(recorded(&site, own.project).await, 1, "it stays until somebody has a look");
+}
