@@ -268,8 +268,24 @@ pub fn new_id(app: &App) -> String {
 pub fn start(app: &App) {
     let kept = app.clone();
     app.jobs.start("key-directories", move |stop| directories::run(kept.clone(), stop));
-    let recorder = app.clone();
-    app.jobs.start("detections", move |stop| run(recorder.clone(), stop));
+    let recorder = Recorder(app.clone());
+    app.jobs.start("detections", move |stop| run(recorder.app(), stop));
+}
+
+/// Lives as long as the recorder may be started again: however that ends for good, webhooks learn that nothing more
+/// comes, and the server's end waits for no sighting.
+struct Recorder(App);
+
+impl Recorder {
+    fn app(&self) -> App {
+        self.0.clone()
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        webhooks::no_more_sightings(&self.0);
+    }
 }
 
 async fn run(app: App, mut stop: Stop) {
@@ -296,7 +312,7 @@ async fn run(app: App, mut stop: Stop) {
             }
         }
         if is_over {
-            return webhooks::no_more_sightings(&app);
+            return;
         }
         write(&app, &mut visitors, observed).await;
     }

@@ -84,7 +84,7 @@ pub fn start(app: &App) {
     app.jobs.start("webhooks", move |stop| worker::run(delivering.clone(), stop));
 }
 
-/// The recorder has ended: what it handed over is told, and then no more.
+/// The recorder has ended for good: what it handed over is told, and then no more.
 pub fn no_more_sightings(app: &App) {
     app.webhooks.sightings.close();
 }

@@ -259,3 +259,17 @@ async fn a_project_that_cannot_be_read_keeps_nobody_elses_rows() {
     assert_eq!(recorded(&site, other.project).await, 0);
     assert_eq!(recorded(&site, own.project).await, 1, "it stays until somebody has a look");
 }
+
+#[tokio::test]
+async fn the_servers_end_does_not_wait_for_a_recorder_that_panicked() {
+    let database = Moody::new();
+    let site = Site::on(Server::on(database.clone(), |_| {}).await, "enterprise").await;
+    jobs::start(&site.server.app);
+    observe(&site, Tenant::of(&site), "curl/8.5.0");
+    until_recorded(&site, site.project, 1).await;
+    database.is_broken(true);
+    observe(&site, Tenant::of(&site), "curl/8.5.0");
+    let began = Instant::now();
+    site.server.app.jobs.stop(Duration::from_secs(20)).await;
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
