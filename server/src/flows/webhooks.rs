@@ -7,6 +7,7 @@
 mod delivery;
 mod dialect;
 mod hook;
+mod lanes;
 pub mod notices;
 mod queue;
 mod target;

@@ -224,6 +224,28 @@ async fn dead_receivers_of_one_account_leave_room_for_others_deliveries() {
     assert_eq!(dead.count(), 8, "an account's share of the tries at once");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dead_receivers_of_many_accounts_hold_the_places_of_nobody_who_answers() {
+    let site = Site::with(permit_this_machine).await;
+    let (dead, quick) = (Receiver::slow(Duration::from_secs(4)).await, Receiver::start().await);
+    for _ in 0..40 {
+        let project = neighbour(&site).await.project;
+        for _ in 0..2 {
+            let id = hook(&site, project, &dead).await;
+            notify(&site, &id, 12).await;
+        }
+    }
+    let id = hook(&site, site.project, &quick).await;
+    jobs::start(&site.server.app);
+    dead.until(256).await;
+    // All places are taken once, for as long as it takes to find out; not a second time.
+    dead.until(300).await;
+    let began = Instant::now();
+    notify(&site, &id, 20).await;
+    quick.until(20).await;
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
 #[tokio::test]
 async fn a_project_that_cannot_be_read_keeps_nobody_elses_webhooks_from_being_told() {
     let site = Site::with(permit_this_machine).await;
