@@ -273,11 +273,12 @@ pub fn record(
     session_id: Option<String>,
     seen: Seen,
 ) {
-    let (project_id, is_test) = (project.id, key.is_test());
+    let (account_id, project_id, is_test) = (project.account_id, project.id, key.is_test());
     let (action, rule_id) = (seen.ruling.action, seen.ruling.decision.rule_id);
     let (source, classification) = (Source::Api, seen.classification);
     app.detection.record(Observed {
         id,
+        account_id,
         project_id,
         is_test,
         source,

@@ -218,6 +218,7 @@ pub async fn observe(
     let id = detection::new_id(app);
     app.detection.record(Observed {
         id: id.clone(),
+        account_id: door.project.account_id,
         project_id: door.project.id,
         is_test: door.is_test,
         source,

@@ -102,7 +102,7 @@ async fn admit(app: &App, place: Place, request: Request, next: Next) -> (Respon
     let known = identified.as_ref().ok().map(|(sender, _)| sender);
     let standing = match known {
         Some(Ok(Sender::Visitor(holder))) => {
-            let payer = Payer::Pixel(holder);
+            let payer = Payer::Pixel(holder, ip);
             // What a pixel refuses is none that its account has to pay for.
             let is_free = !is_visit || !sender::is_welcome(holder, &parts.headers);
             if is_free { limits::report(app, payer) } else { limits::admit(app, payer).await }

@@ -1,13 +1,15 @@
-//! Room for requests: per account and second, per pixel and second, per account and day, per address for pages, and
-//! per address for callers without a credential.
+//! Room for requests: of an account by second and day, of a pixel by second and day, of a page's visitor by second and
+//! by his share of the pixel's day, and of a caller without a credential by second.
 //!
+//! A pixel's id is public: what strangers send by it uses up the pixel's windows and never those of its account's keys.
 //! A request is admitted only if every window has room; a refused one consumes nothing. Addresses come first: before
 //! anything is looked up or read for a request of a page, or for a key of one who names wrong ones.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use quivive_core::Timestamp;
+use quivive_core::crypto::hmac_sha256;
+use quivive_core::{Timestamp, encoding};
 
 use super::auth::Denied;
 use super::wire::Failure;
@@ -15,7 +17,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::extract::ClientIp;
 use crate::flows::detection::behavior::household;
-use crate::flows::webhooks::notices;
+use crate::flows::webhooks::notices::{self, DayOf};
 use crate::storage::{Counters, Result};
 use crate::tenant::detection_key::KeyHolder;
 use crate::tenant::pixel::PixelHolder;
@@ -44,8 +46,8 @@ struct Window {
 pub enum Payer<'a> {
     /// An account, for a caller with a key.
     Account(&'a Account),
-    /// An account, for a page: its pixel has a second of its own, and the account's day.
-    Pixel(&'a PixelHolder),
+    /// A pixel, for a page: it has a second and a day of its own, each as large as its account's plan says.
+    Pixel(&'a PixelHolder, Option<ClientIp>),
     /// The address of a caller who is not known.
     Address(IpAddr),
     /// Nobody: who calls could not be looked up.
@@ -71,7 +73,7 @@ impl<'a> Payer<'a> {
 }
 
 /// Counts a request of a page by its visitor's address; what comes back is the refusal of one for which there is no
-/// room. A pixel's id is public: without this anybody could use up its account's day.
+/// room, of whatever pixel.
 pub async fn refused_visitor(app: &App, ip: Option<ClientIp>) -> Option<(Failure, Standing)> {
     let limit = i64::from(app.config.limits.visitor_per_second);
     if limit == 0 || !app.config.limits.plan_requests {
@@ -125,11 +127,10 @@ pub async fn admit(app: &App, payer: Payer<'_>) -> Standing {
     let uncounted = report(app, payer);
     let outcome = match payer {
         Payer::Account(account) => {
-            admit_account(app, account, format!("agentshield/account/{}", account.id), &uncounted).await
+            let key = format!("agentshield/account/{}", account.id);
+            admit_by_plan(app, &account.plan, &key, DayOf::Account(account), &uncounted).await
         }
-        Payer::Pixel(PixelHolder { pixel, account, .. }) => {
-            admit_account(app, account, format!("agentshield/pixel/{}", pixel.id), &uncounted).await
-        }
+        Payer::Pixel(holder, ip) => admit_page(app, holder, address(ip), &uncounted).await,
         Payer::Address(ip) => admit_address(app, ip, &uncounted).await,
         Payer::Nobody => return uncounted,
     };
@@ -142,7 +143,7 @@ pub async fn admit(app: &App, payer: Payer<'_>) -> Standing {
 /// What the windows are, without counting a request.
 pub fn report(app: &App, payer: Payer<'_>) -> Standing {
     match payer {
-        Payer::Account(account) | Payer::Pixel(PixelHolder { account, .. }) => {
+        Payer::Account(account) | Payer::Pixel(PixelHolder { account, .. }, _) => {
             Standing::of_plan(&account.plan, app.now())
         }
         Payer::Address(_) | Payer::Nobody => Standing::of_address(app, app.now()),
@@ -194,19 +195,20 @@ impl Window {
     }
 }
 
-async fn admit_account(
+/// By the windows of a plan, of one who has them to himself: `payer` is his name among the counters.
+async fn admit_by_plan(
     app: &App,
-    account: &Account,
-    second_key: String,
+    plan: &Plan,
+    payer: &str,
+    day_of: DayOf<'_>,
     uncounted: &Standing,
 ) -> Result<Standing> {
     if !app.config.limits.plan_requests {
         return Ok(uncounted.clone());
     }
-    let plan = &account.plan;
     let Standing { reported: mut second, policy, .. } = uncounted.clone();
     if plan.requests_per_second.is_some() {
-        second = count(app.storage.windows(), &second_key, second).await?;
+        second = count(app.storage.windows(), payer, second).await?;
         if second.remaining < 0 {
             return Ok(Standing::full(second, policy));
         }
@@ -214,17 +216,50 @@ async fn admit_account(
     let Some(per_day) = plan.requests_per_day else {
         return Ok(Standing { reported: second, policy, is_admitted: true });
     };
-    let day_key = format!("agentshield/account/{}", account.id);
-    let day = count(app.storage.counters(), &day_key, Window::of(DAY, per_day, app.now(), 0)).await?;
+    let day = count(app.storage.counters(), payer, Window::of(DAY, per_day, app.now(), 0)).await?;
     if day.remaining < 0 {
         if plan.requests_per_second.is_some() {
-            app.storage.windows().add(&second_key, second.start(), -1, second.ends_at).await?;
+            take_back(app.storage.windows(), payer, second).await?;
         }
-        notices::day_limit_reached(app, account.id, day.limit, day.ends_at).await;
+        notices::day_limit_reached(app, day_of, day.limit, day.ends_at).await;
         return Ok(Standing::full(day, policy));
     }
     let reported = if day.remaining < second.remaining { day } else { second };
     Ok(Standing { reported, policy, is_admitted: true })
+}
+
+/// By the windows of a page's pixel, of which one visitor's address may have only a share.
+async fn admit_page(
+    app: &App,
+    holder: &PixelHolder,
+    visitor: IpAddr,
+    uncounted: &Standing,
+) -> Result<Standing> {
+    let (plan, payer) = (&holder.account.plan, format!("agentshield/pixel/{}", holder.pixel.id));
+    let standing = admit_by_plan(app, plan, &payer, DayOf::Pixel(holder), uncounted).await?;
+    let Some(per_day) =
+        plan.requests_per_day.filter(|_| standing.is_admitted && app.config.limits.plan_requests)
+    else {
+        return Ok(standing);
+    };
+    let day = Window::of(DAY, per_day, app.now(), 0);
+    let share = Window { limit: (per_day / VISITORS_SHARE).max(LEAST_SHARE), ..day };
+    let share = count(app.storage.counters(), &visitor_key(app, &payer, visitor, day), share).await?;
+    if share.remaining >= 0 {
+        return Ok(standing);
+    }
+    if plan.requests_per_second.is_some() {
+        take_back(app.storage.windows(), &payer, uncounted.reported).await?;
+    }
+    take_back(app.storage.counters(), &payer, day).await?;
+    Ok(Standing::full(share, standing.policy))
+}
+
+/// Under what a visitor's requests of one day are counted: addresses themselves are not stored.
+fn visitor_key(app: &App, pixel_key: &str, visitor: IpAddr, day: Window) -> String {
+    let secret = app.keys.derive("visitors of pixels");
+    let tag = hmac_sha256(&secret, format!("{}\0{}", household(visitor), day.ends_at.seconds()).as_bytes());
+    format!("{pixel_key}/{}", encoding::hex(tag.first_chunk::<16>().map_or(&[], |half| half.as_slice())))
 }
 
 async fn admit_address(app: &App, ip: IpAddr, uncounted: &Standing) -> Result<Standing> {
@@ -274,15 +309,23 @@ impl Standing {
 async fn count(counters: &dyn Counters, key: &str, window: Window) -> Result<Window> {
     let counted = counters.add(key, window.start(), 1, window.ends_at).await?;
     if counted > window.limit {
-        counters.add(key, window.start(), -1, window.ends_at).await?;
+        take_back(counters, key, window).await?;
         return Ok(Window { remaining: -1, ..window });
     }
     Ok(Window { remaining: window.limit - counted, ..window })
 }
 
+async fn take_back(counters: &dyn Counters, key: &str, window: Window) -> Result<()> {
+    counters.add(key, window.start(), -1, window.ends_at).await.map(|_| ())
+}
+
 const SECOND: &str = "second";
 const DAY: &str = "day";
 const MOST_PER_SECOND: i64 = 1_000;
+/// The part of a pixel's day that one visitor's address may use: a tenth.
+const VISITORS_SHARE: i64 = 10;
+/// However small the plan is.
+const LEAST_SHARE: i64 = 100;
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");

@@ -23,6 +23,9 @@ use crate::tenant::pixel;
 /// The path.
 pub const PATH: &str = "/api/v1/pixel";
 
+/// The header that says what became of a report.
+pub const OUTCOME: HeaderName = HeaderName::from_static("x-agentshield-pixel");
+
 /// What became of a report.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Outcome {
@@ -43,7 +46,8 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    fn text(self) -> &'static str {
+    /// Its word in the header `X-AgentShield-Pixel`.
+    pub fn text(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Unknown => "unknown",
@@ -119,7 +123,7 @@ pub fn image(outcome: Outcome) -> Response {
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
         (HeaderName::from_static("timing-allow-origin"), "*"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (HeaderName::from_static("x-agentshield-pixel"), outcome.text()),
+        (OUTCOME, outcome.text()),
     ];
     let mut response = IMAGE.into_response();
     for (name, value) in headers {

@@ -10,6 +10,7 @@ use utoipa_axum::routes;
 
 use super::body::is_absolute_url;
 use super::cors;
+use super::pixel::{OUTCOME, Outcome};
 use super::sender::Sender;
 use super::wire::{ErrorBody, Failure, Fault, Result};
 use crate::app::App;
@@ -26,7 +27,8 @@ pub const PATH: &str = "/api/v1/pixel.js";
 /// The script of a pixel, for a page to load.
 ///
 /// It reports page views in batches, and other events with `quivivePixel.track(name, metadata)`. The parameters after
-/// `id` stand over the pixel's settings.
+/// `id` stand over the pixel's settings. `X-AgentShield-Pixel` says `ok`, or `inactive` for a pixel that takes no events:
+/// its script does nothing, so that a page which calls it does not break, and tells none of the settings.
 #[utoipa::path(
     get, path = "/api/v1/pixel.js", tag = "agentshield", operation_id = "agentshield_read_pixel_script",
     params(
@@ -60,7 +62,10 @@ async fn read(sender: Result<Sender>, parts: Parts) -> Result<Response> {
     let headers = file.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    Ok(browser::for_every_site(file, script.as_bytes(), &parts.headers))
+    let mut response = browser::for_every_site(file, script.as_bytes(), &parts.headers);
+    let outcome = if sender.is_active() { Outcome::Ok } else { Outcome::Inactive };
+    response.headers_mut().insert(OUTCOME, HeaderValue::from_static(outcome.text()));
+    Ok(response)
 }
 
 /// Ask whether a page may load the script.
@@ -95,7 +100,8 @@ struct Told<'a> {
 }
 
 fn script(holder: &PixelHolder, parts: &Parts) -> Result<String> {
-    let settings @ PixelSettings { skip_paths, .. } = &holder.pixel.settings;
+    let untold = PixelSettings { enabled: false, ..PixelSettings::default() };
+    let settings = if holder.is_active() { &holder.pixel.settings } else { &untold };
     let mut faults = Vec::new();
     let mut number = |name: &str, own: u32, (least, most): (u32, u32)| {
         let Some(text) = query_value(&parts.uri, name) else { return own };
@@ -136,8 +142,8 @@ fn script(holder: &PixelHolder, parts: &Parts) -> Result<String> {
     let told = json!(Told {
         pixel_id: &holder.pixel.id,
         endpoint,
-        enabled: holder.is_active(),
-        skip_paths,
+        enabled: settings.enabled,
+        skip_paths: &settings.skip_paths,
         batch_size,
         flush_interval,
         session_timeout,

@@ -134,9 +134,6 @@ async fn create(
     let changes = Changes::read(&mut reader, &body);
     let changes = reader.finish(changes)?;
     let account_id = key.holder().account.id;
-    if directory::projects_of(&app, account_id).await?.len() >= MOST_PROJECTS {
-        return Err(Failure::invalid(&[Fault::new("body", "too_many").with("max", MOST_PROJECTS)]));
-    }
     let mut detection = Detection::default();
     changes.settings.apply(&mut detection);
     let new = NewProject {
@@ -146,7 +143,11 @@ async fn create(
         detection,
         ..NewProject::default()
     };
-    let project = directory::create_project(&app, new).await?;
+    let made = directory::create_project_of(&app, new, MOST_PROJECTS).await;
+    let project = made.map_err(|error| match error.code() {
+        "TOO_MANY" => Failure::invalid(&[Fault::new("body", "too_many").with("max", MOST_PROJECTS)]),
+        _ => error.into(),
+    })?;
     let noted = json!({ "id": project.public_id, "after": summary(&project) });
     audit::record(&app, &project.id.to_string(), &actor(&key), "project.created", noted).await?;
     Ok((StatusCode::CREATED, Json(details(&app, project).await?)))

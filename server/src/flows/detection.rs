@@ -1,8 +1,8 @@
 //! From the facts of one request to a classification, and its record in the detection stream.
 //!
 //! A detection is a read: its record goes through a bounded queue and is written in batches, so that it never adds
-//! to an answer's time. At most a second of records is lost in a crash. Each project has a share of the queue; records
-//! that find no room in it are counted. Webhooks are told by a task of their own, which holds up no record.
+//! to an answer's time. At most a second of records is lost in a crash. Each account has a share of the queue,
+//! however many projects it has; records that find no room in it are counted. Webhooks are told by a task of their own, which holds up no record.
 
 pub mod behavior;
 pub mod directories;
@@ -73,6 +73,8 @@ pub struct Outcome {
 pub struct Observed {
     /// The id, `det_` and a ULID.
     pub id: String,
+    /// The account of the project.
+    pub account_id: i64,
     /// The project.
     pub project_id: i64,
     /// Whether it is a test that analytics leave out.
@@ -245,13 +247,13 @@ impl Detection {
         *self.identity_key.get_or_init(|| app.keys.derive("detection identity"))
     }
 
-    /// Puts a detection up for recording. What its project has beyond its share of the queue is lost, and counted.
+    /// Puts a detection up for recording. What its account has beyond its share of the queue is lost, and counted.
     pub fn record(&self, mut observed: Observed) {
         // What is not stored need not wait.
         let facts = &mut observed.facts;
         facts.user_agent = row::user_agent(facts).map(str::to_owned);
         facts.headers = None;
-        if !self.queue.put(observed.project_id, observed) {
+        if !self.queue.put(observed.account_id, observed) {
             metrics::counter!("quivive_detections_dropped_total").increment(1);
         }
     }
@@ -266,8 +268,24 @@ pub fn new_id(app: &App) -> String {
 pub fn start(app: &App) {
     let kept = app.clone();
     app.jobs.start("key-directories", move |stop| directories::run(kept.clone(), stop));
-    let recorder = app.clone();
-    app.jobs.start("detections", move |stop| run(recorder.clone(), stop));
+    let recorder = Recorder(app.clone());
+    app.jobs.start("detections", move |stop| run(recorder.app(), stop));
+}
+
+/// Lives as long as the recorder may be started again: however that ends for good, webhooks learn that nothing more
+/// comes, and the server's end waits for no sighting.
+struct Recorder(App);
+
+impl Recorder {
+    fn app(&self) -> App {
+        self.0.clone()
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        webhooks::no_more_sightings(&self.0);
+    }
 }
 
 async fn run(app: App, mut stop: Stop) {
@@ -285,16 +303,16 @@ async fn run(app: App, mut stop: Stop) {
         let is_over = observed.is_empty();
         if is_over || told_at.elapsed() >= TELLING_PAUSE {
             told_at = Instant::now();
-            for (project, count) in queue.lost() {
+            for (account, count) in queue.lost() {
                 tracing::warn!(
-                    project,
+                    account,
                     count,
-                    "detections beyond a project's share of the queue were not recorded"
+                    "detections beyond an account's share of the queue were not recorded"
                 );
             }
         }
         if is_over {
-            return webhooks::no_more_sightings(&app);
+            return;
         }
         write(&app, &mut visitors, observed).await;
     }
@@ -357,7 +375,7 @@ pub fn ulid(at: Timestamp, random: [u8; 10]) -> String {
     (0..26).map(digit).collect()
 }
 
-/// A project by itself gets a quarter of the places: most of a second at full speed.
+/// An account by itself gets a quarter of the places: most of a second at full speed.
 const CAPACITY: usize = 65_536;
 const MOST_AT_ONCE: usize = 512;
 /// How often losses are logged.

@@ -7,6 +7,7 @@
 mod delivery;
 mod dialect;
 mod hook;
+mod lanes;
 pub mod notices;
 mod queue;
 mod target;
@@ -47,8 +48,8 @@ pub struct Webhooks {
     watches: Cache<i64, Option<Arc<Watch>>>,
     /// Agents that were seen in a project before.
     known_agents: Cache<(i64, String), ()>,
-    /// The day on which an account's limit was told last.
-    limited: Cache<i64, Timestamp>,
+    /// The day on which the limit of an account or a pixel was told last.
+    limited: Cache<String, Timestamp>,
 }
 
 impl Default for Webhooks {
@@ -84,7 +85,7 @@ pub fn start(app: &App) {
     app.jobs.start("webhooks", move |stop| worker::run(delivering.clone(), stop));
 }
 
-/// The recorder has ended: what it handed over is told, and then no more.
+/// The recorder has ended for good: what it handed over is told, and then no more.
 pub fn no_more_sightings(app: &App) {
     app.webhooks.sightings.close();
 }

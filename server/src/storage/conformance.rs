@@ -396,7 +396,9 @@ async fn check_room<B: Records + 'static>(backend: &Arc<B>) -> Result<(), Deviat
     for task in tasks {
         written += i32::from(finished(task.await)?.is_ok());
     }
-    equal("40 at once into a room of 10", &written, &10)
+    equal("40 at once into a room of 10", &written, &10)?;
+    let none = backend.put(vec![put("z1", "empty", 0)], at(0)).await;
+    equal("a room for none", &none, &Err(Error::Full))
 }
 
 async fn check_concurrent_take<B: Records + 'static>(backend: &Arc<B>) -> Result<(), Deviation> {

@@ -56,7 +56,7 @@ impl Records for Memory {
                 Condition::Absent => version.is_none(),
                 Condition::AbsentOf(most) if version.is_none() => {
                     let parent = change.content.as_ref().map_or("", |content| &content.parent);
-                    if rows.of_parent(change.kind, parent, now).nth(most.saturating_sub(1)).is_some() {
+                    if rows.of_parent(change.kind, parent, now).take(most).count() == most {
                         return Err(Error::Full);
                     }
                     true

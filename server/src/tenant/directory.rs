@@ -102,7 +102,7 @@ pub enum KeyKind {
 /// `CONFLICT` when the fixed id is taken.
 pub async fn create_account(app: &App, new: NewAccount) -> Result<Account> {
     let created_at = app.now();
-    insert_numbered(app, "account", new.id, |id| Account {
+    insert_numbered(app, "account", new.id, Condition::Absent, |id| Account {
         id,
         slug: new.slug.clone().unwrap_or_else(|| slug(&new.name)),
         name: new.name.clone(),
@@ -120,7 +120,7 @@ pub async fn create_account(app: &App, new: NewAccount) -> Result<Account> {
 /// `CONFLICT` when the fixed id is taken.
 pub async fn create_user(app: &App, new: NewUser) -> Result<User> {
     let created_at = app.now();
-    insert_numbered(app, "user", new.id, |id| User {
+    insert_numbered(app, "user", new.id, Condition::Absent, |id| User {
         id,
         name: new.name.clone(),
         email: new.email.clone(),
@@ -166,10 +166,22 @@ pub async fn create_api_token(
 /// # Errors
 /// `NOT_FOUND` when the account is missing; `CONFLICT` when a fixed id or key is taken.
 pub async fn create_project(app: &App, new: NewProject) -> Result<Project> {
+    make_project(app, new, Condition::Absent).await
+}
+
+/// Makes a project of an account that has fewer than `most`, however many are made at once.
+///
+/// # Errors
+/// As [`create_project`]; `TOO_MANY` when the account has as many.
+pub async fn create_project_of(app: &App, new: NewProject, most: usize) -> Result<Project> {
+    make_project(app, new, Condition::AbsentOf(most)).await
+}
+
+async fn make_project(app: &App, new: NewProject, room: Condition) -> Result<Project> {
     account(app, new.account_id).await?;
     let public_id = new.public_id.clone().unwrap_or_else(|| credentials::new_project_id(app));
     let created_at = app.now();
-    insert_numbered(app, "project", new.id, |id| Project {
+    insert_numbered(app, "project", new.id, room, |id| Project {
         id,
         public_id: public_id.clone(),
         account_id: new.account_id,
@@ -513,8 +525,9 @@ impl Project {
 
 /// A record with an integer id, and the rows that find it.
 trait Numbered: Record {
-    fn rows(&self) -> storage::Result<Vec<Put>> {
-        Ok(vec![Put::absent(self)?])
+    /// The rows that are written besides the record.
+    fn further_rows(&self) -> storage::Result<Vec<Put>> {
+        Ok(Vec::new())
     }
 }
 
@@ -523,10 +536,8 @@ impl Numbered for Account {}
 impl Numbered for User {}
 
 impl Numbered for Project {
-    fn rows(&self) -> storage::Result<Vec<Put>> {
-        let mut rows = self.indexes(Condition::Absent)?;
-        rows.push(Put::absent(self)?);
-        Ok(rows)
+    fn further_rows(&self) -> storage::Result<Vec<Put>> {
+        self.indexes(Condition::Absent)
     }
 }
 
@@ -534,6 +545,7 @@ async fn insert_numbered<T: Numbered>(
     app: &App,
     name: &str,
     fixed: Option<i64>,
+    room: Condition,
     make: impl Fn(i64) -> T,
 ) -> Result<T> {
     for _ in 0..16 {
@@ -547,7 +559,8 @@ async fn insert_numbered<T: Numbered>(
         let next = LastId { name: name.to_owned(), value: highest.max(id) };
         let condition = last.map_or(Condition::Absent, |last| Condition::Version(last.version));
         let mut changes = vec![Put::new(&next, condition)?];
-        changes.extend(record.rows()?);
+        changes.push(Put::new(&record, room)?);
+        changes.extend(record.further_rows()?);
         if write_tenants(app, changes).await? {
             return Ok(record);
         }

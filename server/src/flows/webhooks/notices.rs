@@ -1,6 +1,6 @@
 //! What is told: events of a project as the bodies that are sent.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,8 @@ use crate::app::App;
 use crate::error::{ErrorKind, Result};
 use crate::flows::detection::Observed;
 use crate::storage::{self, Event, Put, Record};
-use crate::tenant::{Project, directory};
+use crate::tenant::pixel::PixelHolder;
+use crate::tenant::{Account, Project, directory};
 
 /// A detection that passes the webhook's filter.
 pub const DETECTION_CREATED: &str = "detection.created";
@@ -28,7 +29,7 @@ pub const AGENT_FIRST_SEEN: &str = "agent.first_seen";
 pub const AGENT_SPOOFED: &str = "agent.spoofed";
 /// More bots in a minute than the owner's figure.
 pub const THRESHOLD_EXCEEDED: &str = "threshold.exceeded";
-/// The account's requests of the day are used up.
+/// The requests of the day are used up: the account's, or a pixel's.
 pub const RATELIMIT_EXCEEDED: &str = "ratelimit.exceeded";
 /// A test that the owner asked for.
 pub const TEST: &str = "webhook.test";
@@ -77,6 +78,7 @@ pub struct Seen(Vec<Sighting>);
 #[derive(Debug)]
 pub(super) struct Sighting {
     id: String,
+    account_id: i64,
     project_id: i64,
     at: Timestamp,
     classification: Classification,
@@ -97,6 +99,7 @@ impl Seen {
         };
         let sighting = |observed: &Observed| Sighting {
             id: observed.id.clone(),
+            account_id: observed.account_id,
             project_id: observed.project_id,
             at: observed.facts.now,
             classification: observed.classification.clone(),
@@ -118,11 +121,11 @@ impl Seen {
         Self(stored.collect())
     }
 
-    /// Leaves them to the task that tells; call it when the rows are stored. What a project has beyond its share of
+    /// Leaves them to the task that tells; call it when the rows are stored. What an account has beyond its share of
     /// that task's queue is not told, and counted.
     pub fn hand_over(self, app: &App) {
         for sighting in self.0 {
-            if !app.webhooks.sightings.put(sighting.project_id, sighting) {
+            if !app.webhooks.sightings.put(sighting.account_id, sighting) {
                 metrics::counter!("quivive_webhook_sightings_dropped_total").increment(1);
             }
         }
@@ -137,44 +140,59 @@ pub(super) async fn run(app: App) {
         let sightings = queue.take(MOST_AT_ONCE).await;
         if logged_at.elapsed() >= LOGGING_PAUSE {
             logged_at = Instant::now();
-            for (project, count) in queue.lost() {
+            for (account, count) in queue.lost() {
                 tracing::warn!(
-                    project,
+                    account,
                     count,
-                    "webhooks were not told of detections beyond a project's share"
+                    "webhooks were not told of detections beyond an account's share"
                 );
             }
         }
         if sightings.is_empty() {
             return;
         }
-        if let Err(error) = tell(&app, sightings).await {
-            tracing::error!(%error, "webhooks were not told of detections");
+        tell(&app, sightings).await;
+    }
+}
+
+/// Puts up notices of detections, project by project: what goes wrong with one is no other's loss.
+async fn tell(app: &App, sightings: Vec<Sighting>) {
+    let mut projects: BTreeMap<i64, Vec<Sighting>> = BTreeMap::new();
+    for sighting in sightings {
+        projects.entry(sighting.project_id).or_default().push(sighting);
+    }
+    for (project, sightings) in projects {
+        if let Err(error) = tell_project(app, project, &sightings).await {
+            metrics::counter!("quivive_webhook_tellings_failed_total").increment(1);
+            tracing::error!(project, "webhooks were not told of some detections");
+            error.log();
         }
     }
 }
 
-/// Puts up notices of detections, in several writes so that others' writes come in between.
-async fn tell(app: &App, sightings: Vec<Sighting>) -> storage::Result<()> {
+async fn tell_project(app: &App, project_id: i64, sightings: &[Sighting]) -> Result<()> {
+    let watch = watch(app, project_id).await?;
     let mut notices = Vec::new();
-    let mut bots: HashMap<(i64, i64), (Arc<Watch>, i64)> = HashMap::new();
-    for sighting in &sightings {
-        let watch = watch(app, sighting.project_id).await.unwrap_or_else(|error| {
-            error.log();
-            None
-        });
+    let mut bots: BTreeMap<i64, i64> = BTreeMap::new();
+    for sighting in sightings {
         meet_agent(app, sighting, watch.as_deref()).await?;
-        let Some(watch) = watch else { continue };
+        let Some(watch) = &watch else { continue };
         let Ok(row) = serde_json::from_str(&sighting.row) else { continue };
-        notices.extend(watch.hooks.iter().flat_map(|hook| about(hook, &watch, sighting, &row)));
+        notices.extend(watch.hooks.iter().flat_map(|hook| about(hook, watch, sighting, &row)));
         if sighting.classification.is_bot {
-            let minute = sighting.at.seconds().div_euclid(60);
-            bots.entry((sighting.project_id, minute)).or_insert_with(|| (watch, 0)).1 += 1;
+            *bots.entry(sighting.at.seconds().div_euclid(60)).or_default() += 1;
         }
     }
-    for ((_, minute), (watch, count)) in bots {
-        notices.extend(thresholds(app, &watch, minute, count).await?);
+    put_up(app, notices).await?;
+    let Some(watch) = watch else { return Ok(()) };
+    for (minute, count) in bots {
+        put_up(app, thresholds(app, &watch, minute, count).await?).await?;
     }
+    Ok(())
+}
+
+/// Puts notices up in several writes, so that others' writes come in between.
+async fn put_up(app: &App, mut notices: Vec<Notice>) -> storage::Result<()> {
     while !notices.is_empty() {
         let rest = notices.split_off(notices.len().min(MOST_PER_WRITE));
         enqueue(app, notices, Vec::new()).await?;
@@ -188,27 +206,52 @@ pub(super) fn test(app: &App, hook: &Hook) -> Notice {
     notice(hook, TEST, json!({ "webhookId": hook.id }), app.now())
 }
 
-/// Tells every project of an account, once a day, that the account's requests of the day are used up.
-pub async fn day_limit_reached(app: &App, account_id: i64, limit: i64, reset: Timestamp) {
-    if app.webhooks.limited.get(&account_id) == Some(reset) {
-        return;
-    }
-    app.webhooks.limited.insert(account_id, reset);
-    if let Err(error) = tell_day_limit(app, account_id, limit, reset).await {
-        error.log();
-        app.webhooks.limited.invalidate(&account_id);
+/// Whose requests of the day are used up.
+#[derive(Clone, Copy)]
+pub enum DayOf<'a> {
+    /// All that an account's keys may make; every project of the account is told.
+    Account(&'a Account),
+    /// All that pages may make by a pixel; its project is told.
+    Pixel(&'a PixelHolder),
+}
+
+impl DayOf<'_> {
+    fn key(self) -> String {
+        match self {
+            Self::Account(account) => format!("webhooks/day_limit/{}", account.id),
+            Self::Pixel(holder) => format!("webhooks/day_limit/{}", holder.pixel.id),
+        }
     }
 }
 
-async fn tell_day_limit(app: &App, account_id: i64, limit: i64, reset: Timestamp) -> Result<()> {
-    let key = format!("webhooks/day_limit/{account_id}");
+/// Tells, once a day, that the requests of the day are used up.
+pub async fn day_limit_reached(app: &App, day_of: DayOf<'_>, limit: i64, reset: Timestamp) {
+    let key = day_of.key();
+    if app.webhooks.limited.get(&key) == Some(reset) {
+        return;
+    }
+    app.webhooks.limited.insert(key.clone(), reset);
+    if let Err(error) = tell_day_limit(app, day_of, limit, reset).await {
+        error.log();
+        app.webhooks.limited.invalidate(&key);
+    }
+}
+
+async fn tell_day_limit(app: &App, day_of: DayOf<'_>, limit: i64, reset: Timestamp) -> Result<()> {
     let day = reset.plus_milliseconds(-86_400_000);
-    if app.storage.counters().add(&key, day, 1, reset).await? > 1 {
+    if app.storage.counters().add(&day_of.key(), day, 1, reset).await? > 1 {
         return Ok(());
     }
+    let (projects, pixel) = match day_of {
+        DayOf::Account(account) => (directory::projects_of(app, account.id).await?, None),
+        DayOf::Pixel(holder) => (vec![holder.project.clone()], Some(&holder.pixel.id)),
+    };
     let mut notices = Vec::new();
-    for project in directory::projects_of(app, account_id).await? {
-        let data = json!({ "projectId": project.public_id, "limit": limit, "reset": reset.seconds() });
+    for project in projects {
+        let mut data = json!({ "projectId": project.public_id, "limit": limit, "reset": reset.seconds() });
+        if let (Some(pixel), Some(data)) = (pixel, data.as_object_mut()) {
+            data.insert("pixelId".to_owned(), json!(pixel));
+        }
         let hooks = list(app, &project.id.to_string()).await?;
         let wanting = hooks.iter().filter(|hook| hook.wants(RATELIMIT_EXCEEDED));
         notices.extend(wanting.map(|hook| notice(hook, RATELIMIT_EXCEEDED, data.clone(), app.now())));

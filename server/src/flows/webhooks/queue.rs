@@ -1,13 +1,16 @@
 //! Which deliveries wait, by account, webhook and time; what they say is in storage.
 //!
-//! Accounts take turns, and each has a share of the tries at once: receivers that do not answer hold up their own
-//! account and nobody else.
+//! Accounts take turns, and each has a share of the tries at once, as have all together: receivers that do not answer
+//! hold up their own account, in a lane of their own, and nobody else.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use quivive_core::Timestamp;
+
+use super::lanes::{Lane, Lateness};
 
 /// The queues of all webhooks.
 #[derive(Default)]
@@ -19,6 +22,7 @@ pub(super) struct Due {
     pub owner: String,
     pub hook_id: String,
     pub id: String,
+    pub lane: Lane,
 }
 
 #[derive(Default)]
@@ -28,13 +32,16 @@ struct State {
     owners: HashMap<String, String>,
     /// Whose turn it was last.
     last: String,
+    lateness: Lateness,
 }
 
 #[derive(Default)]
 struct Account {
     queues: BTreeMap<String, Queue>,
     /// Webhook and delivery; also of webhooks that were deleted meanwhile.
-    under_way: BTreeSet<(String, String)>,
+    under_way: BTreeMap<(String, String), Lane>,
+    /// The webhook whose turn it was last.
+    last: String,
 }
 
 #[derive(Default)]
@@ -65,23 +72,34 @@ impl Queues {
         Some(oldest)
     }
 
-    /// Takes a delivery that is due, of the next account in turn with room for one; of its webhooks with room, that
-    /// with the fewest under way comes first.
+    /// Takes a delivery that is due, of the next account in turn with room for one; of its webhooks with room, the next
+    /// in turn of those with the fewest under way.
     pub fn next(&self, now: Timestamp) -> Option<Due> {
         let state = &mut *self.lock();
         let last = (Bound::Excluded(state.last.clone()), Bound::Unbounded);
         let mut turns: Vec<&String> = state.accounts.range(last).map(|(owner, _)| owner).collect();
         turns.extend(state.accounts.range(..=state.last.clone()).map(|(owner, _)| owner));
-        let (owner, hook_id) = turns
-            .into_iter()
-            .find_map(|owner| Some((owner.clone(), state.accounts.get(owner)?.ready(now)?.to_owned())))?;
+        let lanes = Lane::ALL.map(|lane| (lane, state.under_way(lane) < lane.places()));
+        let free: Vec<Lane> =
+            lanes.into_iter().filter_map(|(lane, is_free)| is_free.then_some(lane)).collect();
+        let (owner, hook_id, lane) = turns.into_iter().find_map(|owner| {
+            let lane = |hook_id: &str| state.lateness.lane(owner, hook_id, now);
+            let (hook_id, lane) = state.accounts.get(owner)?.ready(now, &free, lane)?;
+            Some((owner.clone(), hook_id.to_owned(), lane))
+        })?;
         let account = state.accounts.get_mut(&owner)?;
         let queue = account.queues.get_mut(&hook_id)?;
         let (_, id) = queue.due.pop_first()?;
         queue.waiting.remove(&id);
-        account.under_way.insert((hook_id.clone(), id.clone()));
+        account.under_way.insert((hook_id.clone(), id.clone()), lane);
+        account.last.clone_from(&hook_id);
         state.last.clone_from(&owner);
-        Some(Due { owner, hook_id, id })
+        Some(Due { owner, hook_id, id, lane })
+    }
+
+    /// Notes how long a receiver took.
+    pub fn note(&self, due: &Due, took: Duration, now: Timestamp) {
+        self.lock().lateness.note(&due.owner, &due.hook_id, due.lane, took, now);
     }
 
     /// Notes that a delivery is done for good.
@@ -125,6 +143,10 @@ impl Queues {
 }
 
 impl State {
+    fn under_way(&self, lane: Lane) -> usize {
+        self.accounts.values().map(|account| account.under_way_in(lane)).sum()
+    }
+
     /// Drops what holds nothing any more.
     fn tidy(&mut self, owner: &str, hook_id: &str) {
         let Some(account) = self.accounts.get_mut(owner) else { return };
@@ -141,20 +163,29 @@ impl State {
 }
 
 impl Account {
-    /// The webhook whose turn it is, if one has a delivery that is due and there is room for it.
-    fn ready(&self, now: Timestamp) -> Option<&str> {
-        if self.under_way.len() >= MOST_OF_ONE_ACCOUNT {
+    /// The webhook whose turn it is with its lane, if one has a delivery that is due and there is room for it.
+    fn ready(&self, now: Timestamp, free: &[Lane], lane: impl Fn(&str) -> Lane) -> Option<(&str, Lane)> {
+        let has_room = |lane: &Lane| self.under_way_in(*lane) < lane.places_of_one_account();
+        let free: Vec<Lane> = free.iter().copied().filter(has_room).collect();
+        if free.is_empty() {
             return None;
         }
-        let due = self.queues.iter().filter(|(_, queue)| queue.due.first().is_some_and(|(at, _)| *at <= now));
-        due.map(|(hook_id, _)| (self.under_way(hook_id).count(), hook_id))
-            .filter(|(under_way, _)| *under_way < MOST_OF_ONE_HOOK)
-            .min()
-            .map(|(_, hook_id)| hook_id.as_str())
+        let later = self.queues.range((Bound::Excluded(self.last.clone()), Bound::Unbounded));
+        later
+            .chain(self.queues.range(..=self.last.clone()))
+            .filter(|(_, queue)| queue.due.first().is_some_and(|(at, _)| *at <= now))
+            .map(|(hook_id, _)| (self.under_way(hook_id).count(), hook_id.as_str(), lane(hook_id)))
+            .filter(|(under_way, _, lane)| *under_way < MOST_OF_ONE_HOOK && free.contains(lane))
+            .min_by_key(|(under_way, ..)| *under_way)
+            .map(|(_, hook_id, lane)| (hook_id, lane))
     }
 
     fn under_way(&self, hook_id: &str) -> impl Iterator<Item = &String> {
-        self.under_way.iter().filter(move |(hook, _)| hook == hook_id).map(|(_, id)| id)
+        self.under_way.keys().filter(move |(hook, _)| hook == hook_id).map(|(_, id)| id)
+    }
+
+    fn under_way_in(&self, lane: Lane) -> usize {
+        self.under_way.values().filter(|of| **of == lane).count()
     }
 }
 
@@ -163,9 +194,6 @@ const MOST_WAITING: usize = 10_000;
 
 /// Tries of one webhook at the same time.
 const MOST_OF_ONE_HOOK: usize = 4;
-
-/// Tries of all webhooks of one account at the same time.
-const MOST_OF_ONE_ACCOUNT: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -176,7 +204,8 @@ mod tests {
     }
 
     fn due(owner: &str, hook_id: &str, id: &str) -> Option<Due> {
-        Some(Due { owner: owner.to_owned(), hook_id: hook_id.to_owned(), id: id.to_owned() })
+        let lane = Lane::Quick;
+        Some(Due { owner: owner.to_owned(), hook_id: hook_id.to_owned(), id: id.to_owned(), lane })
     }
 
     fn all(queues: &Queues) -> Vec<Due> {
@@ -218,7 +247,7 @@ mod tests {
             }
         }
         let taken = all(&queues);
-        assert_eq!(taken.len(), MOST_OF_ONE_ACCOUNT);
+        assert_eq!(taken.len(), Lane::Quick.places_of_one_account());
         queues.put("other", "o", "1", at(0));
         assert_eq!(queues.next(at(1)), due("other", "o", "1"));
         // Who deletes a webhook and makes another one does not get around it.
@@ -240,6 +269,75 @@ mod tests {
         }
         let owners: String = all(&queues).into_iter().map(|due| due.owner).collect();
         assert_eq!(owners, "abcabcabc");
+    }
+
+    #[test]
+    fn webhooks_of_an_account_take_turns() {
+        let queues = Queues::default();
+        for hook in 0..12 {
+            for number in 0..10 {
+                queues.put("me", &format!("wh{hook:02}"), &format!("{number}"), at(0));
+            }
+        }
+        let taken = all(&queues);
+        for due in &taken {
+            queues.done("me", &due.hook_id, &due.id);
+        }
+        let next: Vec<String> = all(&queues).into_iter().map(|due| due.hook_id).take(5).collect();
+        assert_eq!(next, ["wh08", "wh09", "wh10", "wh11", "wh00"]);
+    }
+
+    /// Puts up deliveries of so many accounts with so many webhooks each.
+    fn crowd(queues: &Queues, accounts: usize, hooks: usize) {
+        for number in 0..accounts * hooks * 10 {
+            let owner = format!("{:03}", number % accounts);
+            let hook = number / accounts % hooks;
+            queues.put(&owner, &format!("{owner}-{hook}"), &number.to_string(), at(0));
+        }
+    }
+
+    #[test]
+    fn there_are_no_more_places_than_there_are() {
+        let queues = Queues::default();
+        crowd(&queues, 100, 8);
+        assert_eq!(all(&queues).len(), 256);
+    }
+
+    #[test]
+    fn receivers_that_do_not_answer_have_a_few_places_and_leave_all_others_free() {
+        let queues = Queues::default();
+        crowd(&queues, 100, 8);
+        for _ in 0..20 {
+            for due in all(&queues) {
+                queues.note(&due, Duration::from_secs(10), at(1));
+                queues.done(&due.owner, &due.hook_id, &due.id);
+            }
+        }
+        let dead = all(&queues);
+        assert!(dead.iter().all(|due| due.lane == Lane::Slow));
+        assert_eq!(dead.len(), 64);
+        let one = |due: &&Due| due.owner == dead[0].owner;
+        assert_eq!(dead.iter().filter(one).count(), 1, "accounts take turns there too");
+        queues.put("other", "wh", "1", at(0));
+        assert_eq!(queues.next(at(1)), due("other", "wh", "1"));
+        // Who answers is out of it at once, and needs no place in the slow lane for that.
+        queues.note(&dead[0], Duration::from_millis(20), at(1));
+        assert_eq!(queues.next(at(1)).map(|due| due.hook_id), Some(dead[0].hook_id.clone()));
+    }
+
+    #[test]
+    fn a_slow_account_has_two_under_way() {
+        let queues = Queues::default();
+        crowd(&queues, 1, 12);
+        for _ in 0..8 {
+            for due in all(&queues) {
+                queues.note(&due, Duration::from_secs(10), at(1));
+                queues.done(&due.owner, &due.hook_id, &due.id);
+            }
+        }
+        assert_eq!(all(&queues).len(), Lane::Slow.places_of_one_account());
+        queues.put("000", "new", "1", at(0));
+        assert_eq!(queues.next(at(1)), None, "a new webhook of it waits in the same lane");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The task that sends what is due.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -34,9 +34,7 @@ pub(super) async fn run(app: App, mut stop: Stop) {
     }
     let mut under_way = JoinSet::new();
     loop {
-        while under_way.len() < MOST_UNDER_WAY
-            && let Some(due) = app.webhooks.queues.next(app.now())
-        {
+        while let Some(due) = app.webhooks.queues.next(app.now()) {
             under_way.spawn(try_once(app.clone(), due));
         }
         tokio::select! {
@@ -85,20 +83,21 @@ pub async fn deliver_due(app: &App) {
     }
 }
 
-async fn try_once(app: App, Due { owner, hook_id, id }: Due) {
+async fn try_once(app: App, due: Due) {
     let after_a_fault = || Some(app.now().plus_milliseconds(AFTER_A_FAULT));
     // Whatever happens, the delivery gives its place back.
-    let again_at = match AssertUnwindSafe(attempt(&app, &hook_id, &id)).catch_unwind().await {
+    let again_at = match AssertUnwindSafe(attempt(&app, &due)).catch_unwind().await {
         Ok(Ok(again_at)) => again_at,
         Ok(Err(error)) => {
             error.log();
             after_a_fault()
         }
         Err(_) => {
-            tracing::error!(webhook = hook_id, delivery = id, "a delivery panicked");
+            tracing::error!(webhook = due.hook_id, delivery = due.id, "a delivery panicked");
             after_a_fault()
         }
     };
+    let Due { owner, hook_id, id, .. } = due;
     let Some(at) = again_at else { return app.webhooks.queues.done(&owner, &hook_id, &id) };
     if let Some(oldest) = app.webhooks.queues.put(&owner, &hook_id, &id, at)
         && let Err(error) = drop_deliveries(&app, &[(hook_id, oldest)]).await
@@ -108,7 +107,8 @@ async fn try_once(app: App, Due { owner, hook_id, id }: Due) {
 }
 
 /// One try; returns when the next one is due, or nothing when the delivery is done.
-async fn attempt(app: &App, hook_id: &str, id: &str) -> Result<Option<Timestamp>> {
+async fn attempt(app: &App, due: &Due) -> Result<Option<Timestamp>> {
+    let Due { hook_id, id, .. } = due;
     let record = delivery::record_id(hook_id, id);
     let Some(pending) = app.storage.get::<Pending>(&record).await? else { return Ok(None) };
     let mut pending = pending.value;
@@ -122,7 +122,9 @@ async fn attempt(app: &App, hook_id: &str, id: &str) -> Result<Option<Timestamp>
         delivery::finish(app, pending, Status::Failed).await?;
         return Ok(None);
     }
+    let began = Instant::now();
     let outcome = send(app, &hook, &pending).await?;
+    app.webhooks.queues.note(due, began.elapsed(), app.now());
     pending.attempts += 1;
     (pending.last_status_code, pending.last_error) = match &outcome {
         Ok(status) => (Some(*status), (!is_success(*status)).then(|| format!("status {status}"))),
@@ -226,7 +228,6 @@ fn varied(pause: i64, random: [u8; 4]) -> i64 {
 }
 
 const GONE: u16 = 410;
-const MOST_UNDER_WAY: usize = 256;
 const MOST_REASON_BYTES: usize = 200;
 const TICK: Duration = Duration::from_millis(250);
 

@@ -1,6 +1,6 @@
 //! The script of a pixel; what it does is tested in a browser.
 
-use quivive_server::tenant::pixel as pixels;
+use quivive_server::tenant::{directory, pixel as pixels};
 use serde_json::{Value, json};
 
 use super::site::{Site, assert_error, assert_limits};
@@ -39,6 +39,7 @@ async fn the_script_carries_the_pixels_settings_and_no_more() {
     );
     assert_limits(&answer);
     for (name, value) in [
+        ("x-agentshield-pixel", "ok"),
         ("content-type", "text/javascript; charset=utf-8"),
         ("cache-control", "public, max-age=300"),
         ("access-control-allow-origin", "*"),
@@ -148,4 +149,39 @@ async fn other_methods_are_405_and_a_fault_is_500() {
     assert_eq!(site.bare("OPTIONS", "/api/v1/pixel.js", &[]).await.status, 204);
     database.is_down(true);
     assert_error(&load(&site, "?id=px_00000000000000000000").await, 500, "INTERNAL_ERROR");
+}
+
+#[tokio::test]
+async fn the_script_of_an_inactive_pixel_or_project_says_so_and_tells_no_setting() {
+    let site = Site::start().await;
+    let change = |settings: &mut pixels::PixelSettings| {
+        settings.skip_paths = vec!["/private/*".to_owned()];
+        settings.batch_size = 3;
+    };
+    let own = pixel_with(&site, change).await;
+    let off = pixel_with(&site, |settings| {
+        change(settings);
+        settings.enabled = false;
+    })
+    .await;
+    let silent = |pixel: &str| {
+        json!({
+            "pixelId": pixel, "endpoint": null, "enabled": false, "skipPaths": [], "batchSize": 10,
+            "flushInterval": 5000, "sessionTimeout": 1_800_000, "respectDoNotTrack": true,
+            "enableFingerprinting": true, "debug": false
+        })
+    };
+    let answer = load(&site, &format!("?id={off}")).await;
+    assert_eq!((answer.header("x-agentshield-pixel"), settings(&answer)), ("inactive", silent(&off)));
+    let path = format!("/api/v1/pixel.js?id={own}");
+    let tag = site.bare("GET", &path, &[]).await.header("etag").to_owned();
+    directory::change_project(&site.server.app, site.project, |project| project.is_active = false)
+        .await
+        .unwrap();
+    // What a browser has from before is not what it gets now.
+    let answer = site.bare("GET", &path, &[("if-none-match", &tag)]).await;
+    assert_eq!((answer.header("x-agentshield-pixel"), settings(&answer)), ("inactive", silent(&own)));
+    let again = [("if-none-match", answer.header("etag"))];
+    let answer = site.bare("GET", &path, &again).await;
+    assert_eq!((answer.status.as_u16(), answer.header("x-agentshield-pixel")), (304, "inactive"));
 }

@@ -318,3 +318,21 @@ async fn of_two_who_delete_at_once_one_is_told_that_it_is_gone() {
     let (one, other) = tokio::join!(ask(), ask());
     assert_eq!([one.min(other), one.max(other)], [204, 404]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn projects_made_at_once_are_never_more_than_a_thousand() {
+    let site = Site::start().await;
+    let writer = site.writer().await;
+    for number in 2..=998 {
+        site.further_project(&format!("Project {number}")).await;
+    }
+    let body = json!({ "name": "One more" });
+    let answers =
+        futures::future::join_all((0..10).map(|_| site.call(&writer, "POST", PROJECTS, body.clone()))).await;
+    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 2);
+    assert_eq!(directory::all_projects_of(&site.server.app, site.account).await.unwrap().len(), 1_000);
+    let refused = answers.iter().find(|answer| answer.status != 201).unwrap();
+    assert_error(refused, 400, "INVALID_REQUEST");
+    let details = json!({ "field": "body", "reason": "too_many", "max": 1_000 });
+    assert_eq!(refused.json["error"]["details"], details);
+}

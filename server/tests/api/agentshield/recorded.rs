@@ -130,7 +130,7 @@ pub fn recount(seen: &[Seen], from: i64, to: i64, period: &str) -> Map<String, V
         seen.iter().filter(|seen| (from..to).contains(&seen.at.milliseconds()) && !seen.is_test).collect();
     let mut buckets: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     let mut hour = from - from.rem_euclid(3_600_000);
-    while hour < to {
+    while hour < to && from < to {
         buckets.entry(label(hour, period)).or_default();
         hour += 3_600_000;
     }

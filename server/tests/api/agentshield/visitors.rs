@@ -4,7 +4,7 @@ use axum::body::{Body, Bytes};
 use axum::http::Request;
 use futures::stream;
 use quivive_server::tenant::detection_key::{NewKey, Scope};
-use quivive_server::tenant::directory;
+use quivive_server::tenant::{Account, directory};
 use serde_json::json;
 
 use super::site::{KEY, Site, assert_error, assert_limits};
@@ -55,6 +55,81 @@ async fn a_visitor_has_a_window_by_address() {
         assert_eq!(post(&site, "/api/v1/event", &by_key, &page_view()).await.status, 200, "a server is none");
     }
     assert_eq!(stored(&site).await.len(), 44, "what is limited is not recorded");
+}
+
+/// Sets the requests of a day of the account's plan.
+async fn grant(site: &Site, per_day: i64) {
+    let change = |account: &mut Account| account.plan.requests_per_day = Some(per_day);
+    directory::change_account(&site.server.app, site.account, change).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_flood_on_a_pixel_stops_the_pixel_and_never_the_key() {
+    let site = behind_a_proxy().await;
+    let (flooded, other) = (pixel(&site).await, pixel(&site).await);
+    grant(&site, 12).await;
+    for number in 0..20 {
+        let address = format!("198.51.100.{number}");
+        let outcome = image(&site, &format!("id={flooded}"), &[("x-forwarded-for", &address)]).await;
+        assert_eq!(outcome, if number < 12 { "ok" } else { "limited" }, "{number}");
+    }
+    let refused = post(&site, "/api/v1/event", &[("x-pixel-id", &*flooded)], &page_view()).await;
+    assert_error(&refused, 429, "RATE_LIMIT_EXCEEDED");
+    let midnight = START.div_euclid(86_400) * 86_400 + 86_400;
+    assert_eq!(refused.json["error"]["details"], json!({ "limit": 12, "reset": midnight, "window": "day" }));
+    let by_key = site.bare("GET", "/api/v1/detect", &[("x-agentshield-key", KEY)]).await;
+    assert_eq!((by_key.status.as_u16(), by_key.header("x-ratelimit-remaining")), (200, "11"));
+    let named = [("x-agentshield-key", KEY), ("x-pixel-id", &*flooded)];
+    assert_eq!(post(&site, "/api/v1/event", &named, &page_view()).await.status, 200, "a server's own events");
+    assert_eq!(image(&site, &format!("id={other}"), &[]).await, "ok", "the account's other pixels go on");
+    // Nor the other way round.
+    for _ in 0..12 {
+        site.bare("GET", "/api/v1/detect", &[("x-agentshield-key", KEY)]).await;
+    }
+    let by_key = site.bare("GET", "/api/v1/detect", &[("x-agentshield-key", KEY)]).await;
+    assert_error(&by_key, 429, "RATE_LIMIT_EXCEEDED");
+    assert_eq!(image(&site, &format!("id={other}"), &[]).await, "ok");
+    site.server.advance(86_400_000);
+    assert_eq!(image(&site, &format!("id={flooded}"), &[]).await, "ok", "a new day");
+}
+
+#[tokio::test]
+async fn one_address_has_a_tenth_of_a_pixels_day() {
+    let site = behind_a_proxy().await;
+    let own = pixel(&site).await;
+    let query = format!("id={own}");
+    grant(&site, 2_000).await;
+    for (address, neighbour, other) in [
+        ("198.51.100.1", "198.51.100.1", "198.51.100.2"),
+        ("2001:db8::1", "2001:db8::ff:9", "2001:db8:0:1::1"),
+    ] {
+        for number in 0..200 {
+            if number % 20 == 0 {
+                site.server.advance(1_000);
+            }
+            assert_eq!(image(&site, &query, &[("x-forwarded-for", address)]).await, "ok", "{number}");
+        }
+        site.server.advance(1_000);
+        for _ in 0..5 {
+            assert_eq!(image(&site, &query, &[("x-forwarded-for", neighbour)]).await, "limited");
+        }
+        let headers = [("x-pixel-id", &*own), ("x-forwarded-for", address)];
+        let refused = post(&site, "/api/v1/event", &headers, &page_view()).await;
+        assert_error(&refused, 429, "RATE_LIMIT_EXCEEDED");
+        let midnight = START.div_euclid(86_400) * 86_400 + 86_400;
+        let details = json!({ "limit": 200, "reset": midnight, "window": "day" });
+        assert_eq!(refused.json["error"]["details"], details);
+        assert_eq!(image(&site, &query, &[("x-forwarded-for", other)]).await, "ok");
+        let further = pixel(&site).await;
+        let outcome = image(&site, &format!("id={further}"), &[("x-forwarded-for", address)]).await;
+        assert_eq!(outcome, "ok", "another pixel counts for itself");
+    }
+    // What was refused is not counted: twice 200 and one.
+    grant(&site, 403).await;
+    for outcome in ["ok", "limited"] {
+        assert_eq!(image(&site, &query, &[("x-forwarded-for", "192.0.2.1")]).await, outcome);
+    }
+    assert_eq!(stored(&site).await.len(), 405);
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ const SLOW: u8 = 2;
 const SLOW_WRITES: u8 = 3;
 const NO_WRITES: u8 = 4;
 const NO_EVENTS: u8 = 5;
+const BROKEN: u8 = 6;
 
 /// How long a write takes in the mood [`SLOW_WRITES`].
 const SLOW_WRITE: Duration = Duration::from_millis(300);
@@ -61,6 +62,11 @@ impl Moody {
     /// Everything but streams of events works.
     pub fn has_no_events(&self, has_none: bool) {
         self.mood.store(if has_none { NO_EVENTS } else { WELL }, Ordering::SeqCst);
+    }
+
+    /// Whoever appends events panics.
+    pub fn is_broken(&self, is_broken: bool) {
+        self.mood.store(if is_broken { BROKEN } else { WELL }, Ordering::SeqCst);
     }
 
     /// What it was asked for since the last time, for example `get session` or `put session session_batch`.
@@ -163,6 +169,7 @@ impl Counters for Moody {
 impl Events for Moody {
     async fn append(&self, events: Vec<Event>) -> Result<Vec<bool>> {
         self.pass_events("append").await?;
+        assert_ne!(self.mood.load(Ordering::SeqCst), BROKEN, "broken");
         self.database.append(events).await
     }
     async fn scan(&self, query: EventQuery) -> Result<Vec<Event>> {
