@@ -1,14 +1,14 @@
 // The classifier: made ready once, asked often.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { Classifier, classifyRequest } from "quivive";
+import { readVectors } from "../../tests/harness/vectors.mjs";
 
-const vectors = new URL("../../tests/vectors/agent/classify_request.json", import.meta.url);
-const inputs = JSON.parse(readFileSync(vectors, "utf8"))
-  .cases.filter(({ error }) => error === undefined)
+const inputs = readVectors()
+  .filter((file) => file.function === "classify_request")
+  .flatMap(({ cases }) => cases.filter(({ error }) => error === undefined))
   .map(({ input }) => input);
 
 test("it answers as the function does", () => {
@@ -22,7 +22,7 @@ test("the short question has the answer of the whole classification", () => {
   const classifier = new Classifier();
   const texts = inputs.map(({ user_agent: text }) => text).filter((text) => text !== undefined);
   const answers = new Set();
-  for (const text of [...texts, "", "\0", "é", "\ud800"]) {
+  for (const text of [...texts, "", "\0", "é"]) {
     const isBot = classifier.isBot(text);
     assert.equal(isBot, classifier.classify({ user_agent: text, now: 0 }).is_bot);
     answers.add(isBot);

@@ -1,7 +1,7 @@
-//! Room for requests: of an account by second and day, of a pixel by second and day, of a page's visitor by second and
-//! by his share of the pixel's day, and of a caller without a credential by second.
+//! Room for requests: of an account by second and day, of a pixel by second and in its account's day, of a page's
+//! visitor by second and by his share of that day, and of a caller without a credential by second.
 //!
-//! A pixel's id is public: what strangers send by it uses up the pixel's windows and never those of its account's keys.
+//! A pixel's id is public: pages together leave a tenth of their account's day to its keys, whoever floods them.
 //! A request is admitted only if every window has room; a refused one consumes nothing. Addresses come first: before
 //! anything is looked up or read for a request of a page, or for a key of one who names wrong ones.
 
@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::extract::ClientIp;
 use crate::flows::detection::behavior::household;
-use crate::flows::webhooks::notices::{self, DayOf};
+use crate::flows::webhooks::notices;
 use crate::storage::{Counters, Result};
 use crate::tenant::detection_key::KeyHolder;
 use crate::tenant::pixel::PixelHolder;
@@ -46,7 +46,7 @@ struct Window {
 pub enum Payer<'a> {
     /// An account, for a caller with a key.
     Account(&'a Account),
-    /// A pixel, for a page: it has a second and a day of its own, each as large as its account's plan says.
+    /// A pixel, for a page: it has a second of its own, and its account's day.
     Pixel(&'a PixelHolder, Option<ClientIp>),
     /// The address of a caller who is not known.
     Address(IpAddr),
@@ -126,10 +126,7 @@ fn address(ip: Option<ClientIp>) -> IpAddr {
 pub async fn admit(app: &App, payer: Payer<'_>) -> Standing {
     let uncounted = report(app, payer);
     let outcome = match payer {
-        Payer::Account(account) => {
-            let key = format!("agentshield/account/{}", account.id);
-            admit_by_plan(app, &account.plan, &key, DayOf::Account(account), &uncounted).await
-        }
+        Payer::Account(account) => admit_by_plan(app, account, &account_key(account), &uncounted).await,
         Payer::Pixel(holder, ip) => admit_page(app, holder, address(ip), &uncounted).await,
         Payer::Address(ip) => admit_address(app, ip, &uncounted).await,
         Payer::Nobody => return uncounted,
@@ -195,17 +192,12 @@ impl Window {
     }
 }
 
-/// By the windows of a plan, of one who has them to himself: `payer` is his name among the counters.
-async fn admit_by_plan(
-    app: &App,
-    plan: &Plan,
-    payer: &str,
-    day_of: DayOf<'_>,
-    uncounted: &Standing,
-) -> Result<Standing> {
+/// By the windows of an account's plan; `payer` has a second of his own.
+async fn admit_by_plan(app: &App, account: &Account, payer: &str, uncounted: &Standing) -> Result<Standing> {
     if !app.config.limits.plan_requests {
         return Ok(uncounted.clone());
     }
+    let plan = &account.plan;
     let Standing { reported: mut second, policy, .. } = uncounted.clone();
     if plan.requests_per_second.is_some() {
         second = count(app.storage.windows(), payer, second).await?;
@@ -216,43 +208,56 @@ async fn admit_by_plan(
     let Some(per_day) = plan.requests_per_day else {
         return Ok(Standing { reported: second, policy, is_admitted: true });
     };
-    let day = count(app.storage.counters(), payer, Window::of(DAY, per_day, app.now(), 0)).await?;
+    let day = Window::of(DAY, per_day, app.now(), 0);
+    let day = count(app.storage.counters(), &account_key(account), day).await?;
     if day.remaining < 0 {
         if plan.requests_per_second.is_some() {
             take_back(app.storage.windows(), payer, second).await?;
         }
-        notices::day_limit_reached(app, day_of, day.limit, day.ends_at).await;
+        notices::day_limit_reached(app, account.id, day.limit, day.ends_at).await;
         return Ok(Standing::full(day, policy));
     }
     let reported = if day.remaining < second.remaining { day } else { second };
     Ok(Standing { reported, policy, is_admitted: true })
 }
 
-/// By the windows of a page's pixel, of which one visitor's address may have only a share.
+/// As [`admit_by_plan`], within what pages may have of a day, and one visitor's address.
 async fn admit_page(
     app: &App,
-    holder: &PixelHolder,
+    PixelHolder { pixel, account, .. }: &PixelHolder,
     visitor: IpAddr,
     uncounted: &Standing,
 ) -> Result<Standing> {
-    let (plan, payer) = (&holder.account.plan, format!("agentshield/pixel/{}", holder.pixel.id));
-    let standing = admit_by_plan(app, plan, &payer, DayOf::Pixel(holder), uncounted).await?;
-    let Some(per_day) =
-        plan.requests_per_day.filter(|_| standing.is_admitted && app.config.limits.plan_requests)
-    else {
-        return Ok(standing);
-    };
+    let (plan, payer) = (&account.plan, format!("agentshield/pixel/{}", pixel.id));
+    let standing = admit_by_plan(app, account, &payer, uncounted).await?;
+    let is_counted = standing.is_admitted && app.config.limits.plan_requests;
+    let Some(per_day) = plan.requests_per_day.filter(|_| is_counted) else { return Ok(standing) };
     let day = Window::of(DAY, per_day, app.now(), 0);
-    let share = Window { limit: (per_day / VISITORS_SHARE).max(LEAST_SHARE), ..day };
-    let share = count(app.storage.counters(), &visitor_key(app, &payer, visitor, day), share).await?;
-    if share.remaining >= 0 {
-        return Ok(standing);
+    let of_visitor = Window { limit: (per_day / VISITORS_SHARE).max(LEAST_SHARE), ..day };
+    let of_pages = Window { limit: per_day - per_day / KEYS_SHARE, ..day };
+    let counters = app.storage.counters();
+    let mut taken = vec![(account_key(account), day)];
+    for (key, share) in [
+        (visitor_key(app, &payer, visitor, day), of_visitor),
+        (format!("agentshield/pages/{}", account.id), of_pages),
+    ] {
+        let share = count(counters, &key, share).await?;
+        if share.remaining < 0 {
+            for (key, window) in taken {
+                take_back(counters, &key, window).await?;
+            }
+            if plan.requests_per_second.is_some() {
+                take_back(app.storage.windows(), &payer, uncounted.reported).await?;
+            }
+            return Ok(Standing::full(share, standing.policy));
+        }
+        taken.push((key, share));
     }
-    if plan.requests_per_second.is_some() {
-        take_back(app.storage.windows(), &payer, uncounted.reported).await?;
-    }
-    take_back(app.storage.counters(), &payer, day).await?;
-    Ok(Standing::full(share, standing.policy))
+    Ok(standing)
+}
+
+fn account_key(account: &Account) -> String {
+    format!("agentshield/account/{}", account.id)
 }
 
 /// Under what a visitor's requests of one day are counted: addresses themselves are not stored.
@@ -322,8 +327,10 @@ async fn take_back(counters: &dyn Counters, key: &str, window: Window) -> Result
 const SECOND: &str = "second";
 const DAY: &str = "day";
 const MOST_PER_SECOND: i64 = 1_000;
-/// The part of a pixel's day that one visitor's address may use: a tenth.
+/// The part of a day that one visitor's address may use by a pixel: a tenth.
 const VISITORS_SHARE: i64 = 10;
+/// The part of a day that pages leave to the account's keys: a tenth.
+const KEYS_SHARE: i64 = 10;
 /// However small the plan is.
 const LEAST_SHARE: i64 = 100;
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");

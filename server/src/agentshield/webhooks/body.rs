@@ -104,7 +104,7 @@ pub enum EventName {
     /// More bots in a minute than the figure.
     #[serde(rename = "threshold.exceeded")]
     ThresholdExceeded,
-    /// The requests of the day are used up: the account's, or those of a pixel, which `pixelId` names.
+    /// The account's requests of the day are used up.
     #[serde(rename = "ratelimit.exceeded")]
     RatelimitExceeded,
     /// A test; it is sent whether a webhook wants it or not.

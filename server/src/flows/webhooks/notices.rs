@@ -16,8 +16,7 @@ use crate::app::App;
 use crate::error::{ErrorKind, Result};
 use crate::flows::detection::Observed;
 use crate::storage::{self, Event, Put, Record};
-use crate::tenant::pixel::PixelHolder;
-use crate::tenant::{Account, Project, directory};
+use crate::tenant::{Project, directory};
 
 /// A detection that passes the webhook's filter.
 pub const DETECTION_CREATED: &str = "detection.created";
@@ -29,7 +28,7 @@ pub const AGENT_FIRST_SEEN: &str = "agent.first_seen";
 pub const AGENT_SPOOFED: &str = "agent.spoofed";
 /// More bots in a minute than the owner's figure.
 pub const THRESHOLD_EXCEEDED: &str = "threshold.exceeded";
-/// The requests of the day are used up: the account's, or a pixel's.
+/// The account's requests of the day are used up.
 pub const RATELIMIT_EXCEEDED: &str = "ratelimit.exceeded";
 /// A test that the owner asked for.
 pub const TEST: &str = "webhook.test";
@@ -206,52 +205,27 @@ pub(super) fn test(app: &App, hook: &Hook) -> Notice {
     notice(hook, TEST, json!({ "webhookId": hook.id }), app.now())
 }
 
-/// Whose requests of the day are used up.
-#[derive(Clone, Copy)]
-pub enum DayOf<'a> {
-    /// All that an account's keys may make; every project of the account is told.
-    Account(&'a Account),
-    /// All that pages may make by a pixel; its project is told.
-    Pixel(&'a PixelHolder),
-}
-
-impl DayOf<'_> {
-    fn key(self) -> String {
-        match self {
-            Self::Account(account) => format!("webhooks/day_limit/{}", account.id),
-            Self::Pixel(holder) => format!("webhooks/day_limit/{}", holder.pixel.id),
-        }
-    }
-}
-
-/// Tells, once a day, that the requests of the day are used up.
-pub async fn day_limit_reached(app: &App, day_of: DayOf<'_>, limit: i64, reset: Timestamp) {
-    let key = day_of.key();
-    if app.webhooks.limited.get(&key) == Some(reset) {
+/// Tells every project of an account, once a day, that the account's requests of the day are used up.
+pub async fn day_limit_reached(app: &App, account_id: i64, limit: i64, reset: Timestamp) {
+    if app.webhooks.limited.get(&account_id) == Some(reset) {
         return;
     }
-    app.webhooks.limited.insert(key.clone(), reset);
-    if let Err(error) = tell_day_limit(app, day_of, limit, reset).await {
+    app.webhooks.limited.insert(account_id, reset);
+    if let Err(error) = tell_day_limit(app, account_id, limit, reset).await {
         error.log();
-        app.webhooks.limited.invalidate(&key);
+        app.webhooks.limited.invalidate(&account_id);
     }
 }
 
-async fn tell_day_limit(app: &App, day_of: DayOf<'_>, limit: i64, reset: Timestamp) -> Result<()> {
+async fn tell_day_limit(app: &App, account_id: i64, limit: i64, reset: Timestamp) -> Result<()> {
+    let key = format!("webhooks/day_limit/{account_id}");
     let day = reset.plus_milliseconds(-86_400_000);
-    if app.storage.counters().add(&day_of.key(), day, 1, reset).await? > 1 {
+    if app.storage.counters().add(&key, day, 1, reset).await? > 1 {
         return Ok(());
     }
-    let (projects, pixel) = match day_of {
-        DayOf::Account(account) => (directory::projects_of(app, account.id).await?, None),
-        DayOf::Pixel(holder) => (vec![holder.project.clone()], Some(&holder.pixel.id)),
-    };
     let mut notices = Vec::new();
-    for project in projects {
-        let mut data = json!({ "projectId": project.public_id, "limit": limit, "reset": reset.seconds() });
-        if let (Some(pixel), Some(data)) = (pixel, data.as_object_mut()) {
-            data.insert("pixelId".to_owned(), json!(pixel));
-        }
+    for project in directory::projects_of(app, account_id).await? {
+        let data = json!({ "projectId": project.public_id, "limit": limit, "reset": reset.seconds() });
         let hooks = list(app, &project.id.to_string()).await?;
         let wanting = hooks.iter().filter(|hook| hook.wants(RATELIMIT_EXCEEDED));
         notices.extend(wanting.map(|hook| notice(hook, RATELIMIT_EXCEEDED, data.clone(), app.now())));

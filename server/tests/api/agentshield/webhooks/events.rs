@@ -9,7 +9,6 @@ use quivive_server::tenant::directory;
 use serde_json::{Value, json};
 
 use super::super::receiver::{Receiver, is_genuine};
-use super::super::tracked::pixel;
 use super::{HOUR, Owner, from};
 
 #[tokio::test]
@@ -240,29 +239,4 @@ async fn a_used_up_day_is_told_once() {
     }
     owner.deliver().await;
     assert_eq!(receiver.count(), 4, "a new day is told again");
-}
-
-#[tokio::test]
-async fn a_used_up_day_of_a_pixel_is_told_to_its_project_once() {
-    let (owner, receiver, sibling) = (Owner::start().await, Receiver::start().await, Receiver::start().await);
-    let (app, site) = (&owner.site.server.app, &owner.site);
-    owner.hook_for(&receiver, "ratelimit.exceeded").await;
-    let (_, second) = site.further_project("Blog").await;
-    let body = json!({ "url": sibling.url(), "events": ["ratelimit.exceeded"] });
-    let base = format!("/api/v1/projects/{second}/webhooks");
-    assert_eq!(site.call(&owner.key, "POST", &base, body).await.status, 201);
-    let pixel = pixel(site).await;
-    directory::change_account(app, site.account, |account| account.plan.requests_per_day = Some(2))
-        .await
-        .unwrap();
-    for _ in 0..5 {
-        site.bare("GET", &format!("/api/v1/pixel?id={pixel}"), &[]).await;
-    }
-    owner.deliver().await;
-    assert_eq!((receiver.count(), sibling.count()), (1, 0));
-    let told = receiver.received().remove(0).json();
-    let midnight = (owner.now().div_euclid(86_400) + 1) * 86_400;
-    let project = site.public_id(site.project).await;
-    let data = json!({ "projectId": project, "limit": 2, "reset": midnight, "pixelId": pixel });
-    assert_eq!((&told["event"], &told["data"]), (&json!("ratelimit.exceeded"), &data));
 }
