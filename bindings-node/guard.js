@@ -28,6 +28,7 @@ class Guard {
   #policies;
   #hooks;
   #open;
+  #own;
   #failsOpen;
   #waitsForKeys;
   #patience;
@@ -51,7 +52,8 @@ class Guard {
     }
     this.#hooks = { detection: hook(onDetection), block: hook(onBlock), result: hook(onResult), error: hook(onError) };
     this.#open = given.fail_open ?? given.failOpen;
-    this.#heed(given.policy?.require, given.policy?.timeout_ms, given.policy?.fail_open);
+    this.#own = given.policy;
+    this.#heedOwn();
     this.#native = new DetectionGuard(withExpressions(withSecret(given, process.env.AGENTSHIELD_SECRET)));
     if (keyDirectories !== false) {
       this.#directories = new KeyDirectories(this.#native, keyDirectories, (error) => this.fail(error));
@@ -115,7 +117,17 @@ class Guard {
 
   #takePolicy(policy) {
     this.#native.setPolicy(policy);
+    if (policy.updatedAt === null) {
+      // The project has no policy: the guard's own counts.
+      this.#heedOwn();
+      return;
+    }
     this.#heed(policy.require, policy.timeoutMs, policy.failOpen);
+    this.#failsOpen ||= policy.blockingEnabled === false;
+  }
+
+  #heedOwn() {
+    this.#heed(this.#own?.require, this.#own?.timeout_ms, this.#own?.fail_open);
   }
 
   /** Notes what a policy says about waiting for keys, and about failures of the guard itself. */

@@ -11,6 +11,7 @@ const MOST_REPORTING = 8;
 const LARGEST = 1_048_576;
 const POLICY_TIMEOUT = 3_000;
 const PAUSE = 60_000;
+const REFUSALS = [401, 403, 404];
 
 /** Calls a service that speaks AgentShield's API: asked before a decision, or told after it. */
 class Service {
@@ -116,7 +117,7 @@ class Service {
  * Keeps the policy of a guard that of its project, off the request.
  *
  * It is fetched at the start, and again when it is old; one that cannot be renewed goes on counting, and is asked for
- * again after a minute or when it would have been old, whichever comes first.
+ * again after a minute or when it would have been old, whichever comes first; after a refusal, whichever comes last.
  */
 class PolicySource {
   #service;
@@ -153,6 +154,9 @@ class PolicySource {
       }
       pause = this.#life;
     } catch (error) {
+      if (REFUSALS.includes(error?.status)) {
+        pause = Math.max(this.#life, PAUSE);
+      }
       this.#fail(error);
     }
     this.#due = performance.now() + pause;

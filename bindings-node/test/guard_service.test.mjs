@@ -165,6 +165,32 @@ test("a fetched policy takes the fallback's place, goes on counting when it is o
   await until(async () => !(await blocks()));
 });
 
+test("a project without a policy leaves the guard's own, and one that only notes keeps nobody out", async (context) => {
+  const service = await startService(context);
+  const unset = { enabled: false, updatedAt: null, blockingEnabled: false };
+  service.policy = unset;
+  const fetchPolicy = { projectId: "proj_7", cacheTtlSeconds: 1 };
+  const fallbackPolicy = { require: "signed", fail_open: false };
+  const site = await guarded(context, service, { fetchPolicy, fallbackPolicy });
+  const passes = async () => (await site("/")).status === 200;
+  await until(() => service.policies.length > 1);
+  assert.ok(!(await passes()), "the fallback goes on counting");
+  Object.assign(service, { policy: { ...BLOCKS, require: "signed", blockingEnabled: false }, tag: '"two"' });
+  await until(passes);
+  Object.assign(service, { policy: unset, tag: '"three"' });
+  await until(async () => !(await passes()));
+});
+
+test("a service that refuses is not asked again and again", async (context) => {
+  const service = await startService(context);
+  service.policyStatus = 401;
+  const site = await guarded(context, service, { fetchPolicy: { projectId: "proj_7", cacheTtlSeconds: 1 } });
+  await until(() => site.errors.length > 0);
+  await sleep(1_200);
+  assert.equal((await site("/")).status, 200);
+  assert.equal(service.policies.length, 1);
+});
+
 test("the environment names service, key and project", async (context) => {
   const service = await startService(context);
   const given = { QUIVIVE_URL: `${service.url}/api/v1/`, CHECKPOINT_API_KEY: "as_old", CHECKPOINT_PROJECT_ID: "proj_9" };

@@ -159,6 +159,36 @@ def test_a_waiting_request_keeps_no_thread_from_the_site_or_from_others(service,
     assert asyncio.run(all_at_once()) == ([403] * 32, 0)
 
 
+def test_a_refused_request_waits_for_no_thread(service, guarded):
+    guard = guarded(mode="remote", fail_open=False)
+    guard._service._room = threading.BoundedSemaphore(1)
+    guard._service._room.acquire()
+
+    async def refused():
+        limiter = quivive._guard._waiters()
+        limiter.total_tokens = 1
+        await limiter.acquire()
+        return (await guard.check_async(request())).response["status"]
+
+    assert asyncio.run(refused()) == 503 and "too many" in str(guard.errors[0])
+
+
+def test_the_policy_of_a_project_without_one_or_that_only_notes(service, guarded):
+    unset = {"enabled": False, "updatedAt": None, "blockingEnabled": False}
+    service.policy = unset
+    fetch = {"project_id": "proj_7", "cache_ttl_seconds": 1}
+    guard = guarded(fetch_policy=fetch, fallback_policy={"require": "signed", "fail_open": False})
+    until(lambda: service.policies and guard._policies._due < float("inf"))
+    assert guard.check(request()).response is not None, "the fallback goes on counting"
+    assert not guard._fails_open and guard._waits_for_keys
+    service.policy, service.tag = {**BLOCKS, "require": "signed", "blockingEnabled": False}, '"two"'
+    until(lambda: guard.check(request()).response is None)
+    assert guard.check(request()).outcome["action"] == "log" and guard._fails_open
+    service.policy, service.tag = unset, '"three"'
+    until(lambda: guard.check(request()).response is not None)
+    assert not guard._fails_open
+
+
 @pytest.mark.parametrize("fault", ["slow", "drips", "500", "401", "nonsense", "no JSON", "impossible", "gone"])
 def test_a_service_that_does_not_answer_opens_or_closes_as_chosen(service, guarded, fault):
     if fault == "slow":
@@ -249,6 +279,16 @@ def test_an_old_policy_goes_on_counting_and_a_changed_one_comes(service, guarded
     until(lambda: blocks() and any("defaultAction" in str(error) for error in guard.errors[errors:]))
     service.policy, service.tag = {"defaultAction": "allow", "enabled": False}, '"four"'
     until(lambda: not blocks())
+
+
+def test_a_service_that_refuses_is_not_asked_again_and_again(service, guarded):
+    service.policy_status = 401
+    guard = guarded(fetch_policy={"project_id": "proj_7", "cache_ttl_seconds": 1})
+    until(lambda: guard.errors)
+    time.sleep(1.2)
+    guard.check(request())
+    assert guard._policies._due > time.monotonic() + 50
+    assert len(service.policies) == 1
 
 
 def test_a_fetched_policy_says_whether_a_silent_service_closes_the_site(service, guarded):

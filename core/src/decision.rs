@@ -3,6 +3,7 @@
 //! The order of evaluation, first match wins: switched off; excluded path; demanded token or signature; allow
 //! list; deny list; rules; demanded person; the session's verdict; thresholds; default.
 
+pub(crate) mod address;
 mod condition;
 mod facts;
 mod list;
@@ -105,7 +106,7 @@ impl Decider {
     ///
     /// What the policy leaves alone it leaves alone in every reading of the path: as it came, and in its normal form.
     /// Else `/admin/..%2fhealth` would be taken for `/health`, although a program that does not decode `%2f` serves
-    /// it as something below `/admin`. A path with dot segments or of more than 8 KiB is never left alone.
+    /// it as something below `/admin`. A path with dot segments, or longer than is looked at, is never left alone.
     fn scope(&self, raw: Option<&str>, normalized: Option<&str>) -> Option<Outcome> {
         if !self.policy.enabled {
             return Some(Outcome::new(Action::Allow, Reason::Disabled, MatchType::Excluded));

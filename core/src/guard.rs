@@ -64,7 +64,7 @@ use visitors::Visitors;
 pub struct DetectionGuard {
     classifier: Option<Classifier>,
     options: GuardOptions,
-    rule: RwLock<Arc<Rule>>,
+    rules: RwLock<Rules>,
     proxies: IpSet,
     address_header: String,
     signatures: Signatures,
@@ -98,7 +98,7 @@ impl DetectionGuard {
         let classifier = options.rules.as_ref().map(|rules| Classifier::from_rules(&rules.to_string()));
         Ok(Self {
             classifier: classifier.transpose()?,
-            rule: RwLock::new(Arc::new(Rule::new(&options)?)),
+            rules: RwLock::new(Rules { own: Arc::new(Rule::new(&options)?), fetched: None }),
             proxies: IpSet::parse(&options.client_ip.trusted_proxies)?,
             address_header: options.client_ip.header.to_ascii_lowercase(),
             signatures: Signatures::new(&options)?,
@@ -117,30 +117,30 @@ impl DetectionGuard {
         self.has_own_key
     }
 
-    /// Puts a policy in the place of the one that counted so far, in the notation in which AgentShield's API gives it
+    /// Puts the policy of a project in the place of the guard's own, in the notation in which AgentShield's API gives it
     /// (see [`read_policy`]). The shortcuts of the options are added to it as well.
+    ///
+    /// Where the document says `blockingEnabled: false`, the project only notes: every request passes, and what would
+    /// have happened is in [`GuardOutcome::decision`]. A document whose `updatedAt` is null is that of a project
+    /// without a policy: the guard's own counts again.
     ///
     /// # Errors
     /// `INVALID_INPUT` that names the first member that cannot be used; the policy stays as it was then.
     pub fn set_policy(&self, document: &Value) -> Result<()> {
-        let policy = read_policy(document).map_err(|faults| {
-            let fault = faults.into_iter().next();
-            let field = fault.as_ref().map_or_else(|| "policy".to_owned(), |fault| fault.field.clone());
-            let reason = fault.map(|fault| fault.message.unwrap_or_else(|| fault.reason.to_owned()));
-            Error::invalid_input(format!("policy: {field}: {}", reason.unwrap_or_default()))
-                .with("field", field)
-        })?;
-        self.use_policy(policy)
+        let is_unset = document.get("updatedAt").is_some_and(Value::is_null);
+        let fetched = if is_unset { None } else { Some(Arc::new(self.read_rule(document)?)) };
+        self.rules.write().unwrap_or_else(PoisonError::into_inner).fetched = fetched;
+        Ok(())
     }
 
-    /// As [`set_policy`](Self::set_policy), with a policy that was read already.
+    /// Puts a policy in the place of the one of the options: it counts while no project's does.
     ///
     /// # Errors
     /// As [`Decider::new`], and `INVALID_INPUT` for an address to which nobody can be sent; the policy stays as it was
     /// then.
     pub fn use_policy(&self, policy: Policy) -> Result<()> {
-        let rule = Rule::new(&GuardOptions { policy: Some(policy), ..self.options.clone() })?;
-        *self.rule.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rule);
+        let own = Arc::new(self.rule_by(policy)?);
+        self.rules.write().unwrap_or_else(PoisonError::into_inner).own = own;
         Ok(())
     }
 
@@ -251,7 +251,24 @@ impl DetectionGuard {
     }
 
     fn rule(&self) -> Arc<Rule> {
-        Arc::clone(&self.rule.read().unwrap_or_else(PoisonError::into_inner))
+        let rules = self.rules.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(rules.fetched.as_ref().unwrap_or(&rules.own))
+    }
+
+    fn read_rule(&self, document: &Value) -> Result<Rule> {
+        let policy = read_policy(document).map_err(|faults| {
+            let fault = faults.into_iter().next();
+            let field = fault.as_ref().map_or_else(|| "policy".to_owned(), |fault| fault.field.clone());
+            let reason = fault.map(|fault| fault.message.unwrap_or_else(|| fault.reason.to_owned()));
+            Error::invalid_input(format!("policy: {field}: {}", reason.unwrap_or_default()))
+                .with("field", field)
+        })?;
+        let only_notes = document.get("blockingEnabled").and_then(Value::as_bool) == Some(false);
+        Ok(Rule { only_notes, ..self.rule_by(policy)? })
+    }
+
+    fn rule_by(&self, policy: Policy) -> Result<Rule> {
+        Rule::new(&GuardOptions { policy: Some(policy), ..self.options.clone() })
     }
 
     fn classify(
@@ -300,15 +317,16 @@ impl DetectionGuard {
     ) -> GuardOutcome {
         let decision = rule.decider.decide(&facts);
         let classification = facts.classification;
-        let (rewrite, response) = match rule.answers.course(&decision, request) {
+        let course = if rule.only_notes { Course::Pass } else { rule.answers.course(&decision, request) };
+        let (rewrite, response) = match course {
             Course::Pass => (None, None),
             Course::Rewrite(path) => (Some(path), None),
             Course::Answer(answer) => (None, Some(*answer)),
         };
-        let is_led_here = response.is_none()
+        let passes_anyway = response.is_none()
             && rewrite.is_none()
             && !matches!(decision.action, Action::Allow | Action::Log);
-        let action = if is_led_here { Action::Log } else { decision.action };
+        let action = if passes_anyway { Action::Log } else { decision.action };
         let detection_id = classification
             .as_ref()
             .map(|_| format!("det_{}", self.ids.id(request.now, request.target.as_bytes())));
@@ -336,7 +354,8 @@ impl DetectionGuard {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct GuardOutcome {
-    /// What was decided; `log` for a visitor who has followed a redirection to where it led.
+    /// What was decided; `log` for a visitor who has followed a redirection to where it led, and where the project
+    /// only notes.
     pub action: Action,
     /// Whether the request goes on to the site; otherwise there is a `response`.
     pub passes: bool,
@@ -415,18 +434,26 @@ pub fn guard_request(input: CheckRequest) -> Result<GuardOutcome> {
     Ok(guard.check(&input.request.incoming()?))
 }
 
+/// What counts: the rule of a project, if it has one, else the guard's own.
+struct Rules {
+    own: Arc<Rule>,
+    fetched: Option<Arc<Rule>>,
+}
+
 /// A policy and the site's way of answering by it.
 struct Rule {
     policy: Arc<Policy>,
     decider: Decider,
     answers: Answers,
+    only_notes: bool,
 }
 
 impl Rule {
     fn new(options: &GuardOptions) -> Result<Self> {
         let policy = options.policy()?;
         let answers = Answers::new(options, &policy)?;
-        Ok(Self { policy: Arc::new(policy.clone()), decider: Decider::new(policy)?, answers })
+        let policy = Arc::new(policy);
+        Ok(Self { decider: Decider::new(Policy::clone(&policy))?, policy, answers, only_notes: false })
     }
 }
 

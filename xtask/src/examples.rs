@@ -112,7 +112,10 @@ fn run(context: &Context, server_url: &str) -> Result<Counts, String> {
     for (app, result) in alone.into_iter().chain(detection::visit_asking(context, server_url)) {
         match result {
             Some(result) => note(&format!("visitors of {app}"), result),
-            None => skipped += 1,
+            None => {
+                report(&format!("skipped visitors of {app}"));
+                skipped += 1;
+            }
         }
     }
     counts.skipped = skipped;
@@ -209,7 +212,7 @@ fn admitted(agent: &mut Command, server_url: &str) -> Result<(), String> {
 
 /// Sends a request as a program that knows nothing of guards would.
 fn expect_refusal(base: &str, route: &str, expected: u16) -> Result<(), String> {
-    let answer = exchange(base, route, "curl/8")?;
+    let answer = exchange(base, route, b"User-Agent: curl/8")?;
     let first_line = answer.lines().next().unwrap_or_default();
     if first_line.split(' ').nth(1) == Some(&expected.to_string()) {
         Ok(())
@@ -218,15 +221,14 @@ fn expect_refusal(base: &str, route: &str, expected: u16) -> Result<(), String> 
     }
 }
 
-/// The whole answer to a request by this user agent.
-fn exchange(base: &str, route: &str, user_agent: &str) -> Result<String, String> {
+/// The whole answer to a request with these header lines.
+fn exchange(base: &str, route: &str, headers: &[u8]) -> Result<String, String> {
     let address = base.strip_prefix("http://").ok_or("guarded app is not on http")?;
     let mut stream = TcpStream::connect(address).map_err(|error| error.to_string())?;
     stream.set_read_timeout(Some(Duration::from_secs(10))).map_err(|error| error.to_string())?;
-    let request = format!(
-        "GET {route} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: {user_agent}\r\nAccept: */*\r\nConnection: close\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
+    let begin = format!("GET {route} HTTP/1.1\r\nHost: {address}\r\nAccept: */*\r\nConnection: close\r\n");
+    let request = [begin.as_bytes(), headers, b"\r\n\r\n"].concat();
+    stream.write_all(&request).map_err(|error| error.to_string())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).map_err(|error| error.to_string())?;
     Ok(answer)

@@ -4,15 +4,16 @@ use crate::context::{Context, chromium, has, is_installed};
 use crate::report::Outcome;
 use crate::step::{Counts, Failure, output, run};
 
-/// Debian's packages for the examples in other languages, and a program of each.
-const PACKAGES: [(&str, &str); 3] =
-    [("golang-go", "go"), ("ruby-rack", "rackup"), ("ruby-webrick", "rackup")];
-
 /// Installs what is missing of Debian's packages when this is root on Debian; the wasm target comes with its build.
 pub fn install(context: &Context) -> Result<Outcome, Failure> {
-    let missing =
-        PACKAGES.into_iter().filter(|(_, program)| !is_installed(program)).map(|(package, _)| package);
-    let missing: Vec<&str> = chromium().is_none().then_some("chromium").into_iter().chain(missing).collect();
+    let packages = [
+        ("chromium", chromium().is_some()),
+        ("golang-go", is_installed("go")),
+        ("ruby-rack", is_installed("rackup")),
+        ("ruby-webrick", has_webrick(context)),
+    ];
+    let missing = packages.into_iter().filter(|(_, is_here)| !is_here).map(|(package, _)| package);
+    let missing: Vec<&str> = missing.collect();
     if missing.is_empty() {
         return Ok(Outcome::Ran(Counts::ONE));
     }
@@ -27,4 +28,9 @@ pub fn install(context: &Context) -> Result<Outcome, Failure> {
     let mut install = context.command("apt-get", &["install", "-qq", "-y", "--no-install-recommends"]);
     run(install.args(missing).env("DEBIAN_FRONTEND", "noninteractive"))?;
     Ok(Outcome::Ran(Counts::ONE))
+}
+
+/// Whether Ruby finds the web server that the example in Ruby runs in; `rackup` may be there without it.
+pub fn has_webrick(context: &Context) -> bool {
+    output(&mut context.command("ruby", &["-e", "require 'webrick'"])).is_ok()
 }

@@ -9,7 +9,6 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal, TypeAlias, TypedDict, cast
 
 from anyio import CapacityLimiter, to_thread
@@ -116,13 +115,16 @@ class Guard:
 
     def check(self, request: GuardRequest) -> Course:
         """Find out what is to be done with a request; to be asked once for each."""
-        waiting = self._begin(request)
-        return self._conclude(request if waiting is None else waiting())
+        return self._conclude(self._end(request, *self._begin(request)))
 
     async def check_async(self, request: GuardRequest) -> Course:
         """As `check`, without blocking the event loop while keys or the service are waited for."""
-        waiting = self._begin(request)
-        return self._conclude(request if waiting is None else await to_thread.run_sync(waiting, limiter=_waiters()))
+        keys, asked = self._begin(request)
+        if keys or not (asked is None or asked.done()):
+            request = await to_thread.run_sync(self._end, request, keys, asked, limiter=_waiters())
+        else:
+            request = self._end(request, keys, asked)
+        return self._conclude(request)
 
     def _start(self) -> None:
         self._native = DetectionGuard(**self._options)
@@ -142,7 +144,12 @@ class Guard:
 
     def _take_policy(self, policy: dict[str, Any]) -> None:
         self._native.set_policy(policy)
+        if policy.get("updatedAt", "") is None:
+            # The project has no policy: the guard's own counts.
+            self._heed(self._options.get("policy") or {}, "timeout_ms", "fail_open")
+            return
         self._heed(policy, "timeoutMs", "failOpen")
+        self._fails_open |= policy.get("blockingEnabled") is False
 
     def _heed(self, policy: Mapping[str, Any], timeout: str, fail_open: str) -> None:
         """Notes what a policy says about waiting for keys, and about failures of the guard itself."""
@@ -153,8 +160,8 @@ class Guard:
         chosen = (policy.get(fail_open), self._open, require not in ("agent", "signed"))
         self._fails_open = next(choice for choice in chosen if choice is not None)
 
-    def _begin(self, request: GuardRequest) -> Callable[[], GuardRequest] | None:
-        """Starts what a request needs; gives what waits for it, with the request as it is then."""
+    def _begin(self, request: GuardRequest) -> tuple[list[Future[None]], Future[RemoteDetection] | None]:
+        """Starts what a request needs; gives what it has to wait for."""
         keys, asked = self._wanted_keys(request), None
         try:
             if self._policies is not None:
@@ -164,11 +171,12 @@ class Guard:
                 asked = self._service.ask(enquiry) if enquiry else None
         except Exception as error:
             self._fail(error)
-        return partial(self._end, request, keys, asked) if keys or asked else None
+        return keys, asked
 
     def _end(
         self, request: GuardRequest, keys: list[Future[None]], asked: Future[RemoteDetection] | None
     ) -> GuardRequest:
+        """Waits for it; gives the request as it is then."""
         if keys:
             wait(keys, self._patience)
         if asked is None or self._service is None:

@@ -13,7 +13,7 @@ import httpx
 
 from ._flows import USER_AGENT, read_body
 from ._origins import is_safe, read_url
-from .errors import ConnectionFailed, InvalidInput
+from .errors import ApiError, ConnectionFailed, InvalidInput
 from .types import GuardEnquiry, RemoteDetection
 
 MOST_WAITING = 100
@@ -24,6 +24,7 @@ _MOST_CALLS = 32
 _LARGEST = 1_048_576
 _POLICY_SECONDS = 3.0
 _PAUSE = 60.0
+_REFUSALS = (401, 403, 404)
 
 
 class FetchPolicy(TypedDict, total=False):
@@ -103,7 +104,7 @@ class PolicySource:
     """Keeps the policy of a guard that of its project, off the request.
 
     It is fetched at the start, and again when it is old; one that cannot be renewed goes on counting, and is asked for
-    again after a minute or when it would have been old, whichever comes first.
+    again after a minute or when it would have been old, whichever comes first; after a refusal, whichever comes last.
     """
 
     def __init__(
@@ -146,6 +147,8 @@ class PolicySource:
                 self._tag = tag
             pause = self._seconds
         except Exception as error:
+            if isinstance(error, ApiError) and error.status in _REFUSALS:
+                pause = max(self._seconds, _PAUSE)
             self._fail(error)
         self._due = time.monotonic() + pause
 

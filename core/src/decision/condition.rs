@@ -249,6 +249,6 @@ const LONGEST_TEXT: usize = 1_024;
 const LONGEST_LIST: usize = 256;
 const LONGEST_PATTERN: usize = 256;
 /// Bytes that a compiled expression may take; repetitions of repetitions grow fast.
-const LARGEST_PATTERN: usize = 8 * 1024;
-/// Bytes in which an expression is searched: the worst that fits takes 1.5 ms for them.
+const LARGEST_PATTERN: usize = 16 * 1024;
+/// Bytes in which an expression is searched: the worst that fits takes a few milliseconds for them.
 pub(super) const MOST_SEARCHED_BYTES: usize = 2 * 1024;

@@ -4,8 +4,8 @@
 //! the directory and everything below; without wildcards it also matches as a prefix that ends at a segment. A pattern
 //! that begins with `^`, as no path does, is a regular expression.
 //!
-//! Of a path, 8 KiB are looked at. A longer one matches no pattern that lets it pass, and each other pattern unless
-//! its beginning cannot.
+//! Of a path, 8 KiB are looked at, 2 KiB by a regular expression. A longer one matches no pattern that lets it pass, and
+//! each other pattern unless its beginning cannot; a regular expression never says that.
 
 use regex_lite::Regex;
 

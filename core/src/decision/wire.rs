@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use super::address::{is_address, is_path};
 use super::path::PathPattern;
 use super::{
     Action, Condition, Decider, Field, ListEntry, Operator, PathRule, Policy, Rule, Thresholds, condition,
@@ -142,8 +143,8 @@ impl Reader {
             version: text(self, "version").unwrap_or(usual.version),
             enabled: self.truth(object, "", "enabled").unwrap_or(usual.enabled),
             default_action: self.action(object, "", "defaultAction").unwrap_or(usual.default_action),
-            redirect_url: text(self, "redirectUrl"),
-            rewrite_url: text(self, "rewriteUrl"),
+            redirect_url: self.address(object, "", "redirectUrl", is_address),
+            rewrite_url: self.address(object, "", "rewriteUrl", is_path),
             thresholds: self.thresholds(object),
             allow_list: self.items(object, "", "allowList", 1_000, Self::entry),
             deny_list: self.items(object, "", "denyList", 1_000, Self::entry),
@@ -248,7 +249,7 @@ impl Reader {
             conditions: self.items(object, place, "conditions", 32, Self::condition),
             action: self.required_action(object, place),
             message: self.text(object, place, "message", LONGEST_TEXT),
-            redirect_url: self.text(object, place, "redirectUrl", LONGEST_TEXT),
+            redirect_url: self.address(object, place, "redirectUrl", is_address),
         })
     }
 
@@ -398,6 +399,21 @@ impl Reader {
             None => self.fault(format!("{at}{name}"), "type"),
         }
         None
+    }
+
+    /// An address to which nobody can be sent is a fault, and read all the same.
+    fn address(
+        &mut self,
+        object: &Map<String, Value>,
+        at: &str,
+        name: &str,
+        is_fit: fn(&str) -> bool,
+    ) -> Option<String> {
+        let address = self.text(object, at, name, LONGEST_TEXT)?;
+        if !is_fit(&address) {
+            self.fault(format!("{at}{name}"), "format");
+        }
+        Some(address)
     }
 
     fn object<'a>(&mut self, object: &'a Map<String, Value>, name: &str) -> Option<&'a Map<String, Value>> {
@@ -625,6 +641,14 @@ mod tests {
             (json!({"defaultAction": "explode"}), "defaultAction".to_owned(), "unknown_value"),
             (json!({"defaultAction": "delay"}), "defaultAction".to_owned(), "unknown_value"),
             (json!({"defaultAction": "redirect"}), "redirectUrl".to_owned(), "required"),
+            (json!({"redirectUrl": "agents.example/door"}), "redirectUrl".to_owned(), "format"),
+            (json!({"redirectUrl": "javascript:alert(1)"}), "redirectUrl".to_owned(), "format"),
+            (json!({"rewriteUrl": "//other.example/"}), "rewriteUrl".to_owned(), "format"),
+            (
+                json!({"rules": [{"id": "r", "action": "redirect", "redirectUrl": "/\\other.example"}]}),
+                "rules[0].redirectUrl".to_owned(),
+                "format",
+            ),
             (json!({"thresholds": {"confidenceAction": "rewrite"}}), "rewriteUrl".to_owned(), "required"),
             (json!({"blockThreshold": 101}), "blockThreshold".to_owned(), "out_of_range"),
             (json!({"blockThreshold": -1}), "blockThreshold".to_owned(), "out_of_range"),

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::request::Incoming;
 use super::{GuardOptions, GuardResponse, RedirectMode};
+use crate::decision::address::{is_address, is_path};
 use crate::decision::{Action, Decision, MatchType, Policy, Reason};
 use crate::signature::{accept_signature, uri};
 use crate::{Error, Result};
@@ -313,11 +314,6 @@ fn names_page(address: &str, request: &Incoming<'_>) -> bool {
     names_host && uri::path_and_query(target.split('#').next().unwrap_or_default()).0 == request.path()
 }
 
-/// Whether an address is a path of this site.
-fn is_path(address: &str) -> bool {
-    split(address).0.is_none()
-}
-
 /// Scheme and authority of an address, nothing for a path; and what follows.
 ///
 /// After two slashes comes an authority, too (RFC 3986 section 4.2): `//other.example/` leads to another host, by the
@@ -333,14 +329,6 @@ fn split(address: &str) -> (Option<(&str, &str)>, &str) {
     })
 }
 
-/// A path or an http address, of characters that a header and a page can hold. None of them is one that browsers leave
-/// out or take for a slash: `/\host/` and a slash, a tab and `/host/` would lead to another host.
-fn is_address(text: &str) -> bool {
-    let is_fit = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\".contains(&byte);
-    let begins = ["/", "http://", "https://"].iter().any(|beginning| text.starts_with(beginning));
-    begins && text.len() <= LONGEST_ADDRESS && text.bytes().all(is_fit)
-}
-
 fn is_header(name: &str, value: &str) -> bool {
     let is_token_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !name.is_empty()
@@ -353,4 +341,3 @@ fn invalid(field: &str, why: &str) -> Error {
 }
 
 const DELAY_SECONDS: &str = "5";
-const LONGEST_ADDRESS: usize = 2_048;

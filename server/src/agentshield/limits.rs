@@ -81,11 +81,12 @@ pub async fn refused_visitor(app: &App, ip: Option<ClientIp>) -> Option<(Failure
     }
     let key = format!("agentshield/visitor/{}", household(address(ip)));
     let window = Window::of(SECOND, limit, app.now(), 0);
-    let counted = count(app.storage.windows(), &key, window).await;
-    let counted =
-        counted.inspect_err(|error| tracing::warn!(%error, "requests could not be counted; they pass"));
-    let full = counted.ok().filter(|counted| counted.remaining < 0)?;
-    let standing = Standing::full(full, format!("{limit};w=1"));
+    let place = Place { counters: app.storage.windows(), key, window, told: None };
+    let uncounted = Standing { reported: window, policy: format!("{limit};w=1"), is_admitted: true };
+    let standing = admit_in(app, vec![place], &uncounted).await;
+    let standing =
+        standing.inspect_err(|error| tracing::warn!(%error, "requests could not be counted; they pass"));
+    let standing = standing.ok()?;
     Some((standing.refusal(app)?, standing))
 }
 
@@ -126,9 +127,9 @@ fn address(ip: Option<ClientIp>) -> IpAddr {
 pub async fn admit(app: &App, payer: Payer<'_>) -> Standing {
     let uncounted = report(app, payer);
     let outcome = match payer {
-        Payer::Account(account) => admit_by_plan(app, account, &account_key(account), &uncounted).await,
-        Payer::Pixel(holder, ip) => admit_page(app, holder, address(ip), &uncounted).await,
-        Payer::Address(ip) => admit_address(app, ip, &uncounted).await,
+        Payer::Account(account) => admit_in(app, account_places(app, account), &uncounted).await,
+        Payer::Pixel(holder, ip) => admit_in(app, page_places(app, holder, ip), &uncounted).await,
+        Payer::Address(ip) => admit_in(app, address_places(app, ip), &uncounted).await,
         Payer::Nobody => return uncounted,
     };
     outcome.unwrap_or_else(|error| {
@@ -192,92 +193,105 @@ impl Window {
     }
 }
 
-/// By the windows of an account's plan; `payer` has a second of his own.
-async fn admit_by_plan(app: &App, account: &Account, payer: &str, uncounted: &Standing) -> Result<Standing> {
-    if !app.config.limits.plan_requests {
-        return Ok(uncounted.clone());
-    }
-    let plan = &account.plan;
-    let Standing { reported: mut second, policy, .. } = uncounted.clone();
-    if plan.requests_per_second.is_some() {
-        second = count(app.storage.windows(), payer, second).await?;
-        if second.remaining < 0 {
-            return Ok(Standing::full(second, policy));
-        }
-    }
-    let Some(per_day) = plan.requests_per_day else {
-        return Ok(Standing { reported: second, policy, is_admitted: true });
-    };
-    let day = Window::of(DAY, per_day, app.now(), 0);
-    let day = count(app.storage.counters(), &account_key(account), day).await?;
-    if day.remaining < 0 {
-        if plan.requests_per_second.is_some() {
-            take_back(app.storage.windows(), payer, second).await?;
-        }
-        notices::day_limit_reached(app, account.id, day.limit, day.ends_at).await;
-        return Ok(Standing::full(day, policy));
-    }
-    let reported = if day.remaining < second.remaining { day } else { second };
-    Ok(Standing { reported, policy, is_admitted: true })
+/// A window in which a request is counted, and where.
+struct Place<'a> {
+    counters: &'a dyn Counters,
+    key: String,
+    window: Window,
+    /// The account whose projects are told when it is full.
+    told: Option<i64>,
 }
 
-/// As [`admit_by_plan`], within what pages may have of a day, and one visitor's address.
-async fn admit_page(
-    app: &App,
+/// The windows of an account's plan.
+fn account_places<'a>(app: &'a App, account: &Account) -> Vec<Place<'a>> {
+    let key = format!("agentshield/account/{}", account.id);
+    let second = second_of_plan(app, &account.plan, key.clone());
+    second.into_iter().chain(day_of_plan(app, account, key, |per_day| per_day)).collect()
+}
+
+/// A pixel has a second of its own. Of the account's day one visitor's address has a share, and so have all pages; the
+/// day itself comes last, so that whoever is gone before takes nothing from the keys.
+fn page_places<'a>(
+    app: &'a App,
     PixelHolder { pixel, account, .. }: &PixelHolder,
-    visitor: IpAddr,
-    uncounted: &Standing,
-) -> Result<Standing> {
-    let (plan, payer) = (&account.plan, format!("agentshield/pixel/{}", pixel.id));
-    let standing = admit_by_plan(app, account, &payer, uncounted).await?;
-    let is_counted = standing.is_admitted && app.config.limits.plan_requests;
-    let Some(per_day) = plan.requests_per_day.filter(|_| is_counted) else { return Ok(standing) };
-    let day = Window::of(DAY, per_day, app.now(), 0);
-    let of_visitor = Window { limit: (per_day / VISITORS_SHARE).max(LEAST_SHARE), ..day };
-    let of_pages = Window { limit: per_day - per_day / KEYS_SHARE, ..day };
-    let counters = app.storage.counters();
-    let mut taken = vec![(account_key(account), day)];
-    for (key, share) in [
-        (visitor_key(app, &payer, visitor, day), of_visitor),
-        (format!("agentshield/pages/{}", account.id), of_pages),
-    ] {
-        let share = count(counters, &key, share).await?;
-        if share.remaining < 0 {
-            for (key, window) in taken {
-                take_back(counters, &key, window).await?;
-            }
-            if plan.requests_per_second.is_some() {
-                take_back(app.storage.windows(), &payer, uncounted.reported).await?;
-            }
-            return Ok(Standing::full(share, standing.policy));
-        }
-        taken.push((key, share));
-    }
-    Ok(standing)
+    ip: Option<ClientIp>,
+) -> Vec<Place<'a>> {
+    let second = second_of_plan(app, &account.plan, format!("agentshield/pixel/{}", pixel.id));
+    let of_visitor = |per_day: i64| (per_day / VISITORS_SHARE).max(LEAST_SHARE);
+    let visitor = day_of_plan(app, account, visitor_key(app, account, address(ip)), of_visitor)
+        .filter(|_| app.config.limits.visitor_per_second > 0)
+        .map(|place| Place { told: None, ..place });
+    let pages = format!("agentshield/pages/{}", account.id);
+    let pages = day_of_plan(app, account, pages, |per_day| per_day - per_day / KEYS_SHARE);
+    let day = day_of_plan(app, account, format!("agentshield/account/{}", account.id), |per_day| per_day);
+    second.into_iter().chain(visitor).chain(pages).chain(day).collect()
 }
 
-fn account_key(account: &Account) -> String {
-    format!("agentshield/account/{}", account.id)
+fn address_places(app: &App, ip: IpAddr) -> Vec<Place<'_>> {
+    let limit = i64::from(app.config.limits.unauthenticated_per_second);
+    let key = format!("agentshield/address/{}", household(ip));
+    let window = Window::of(SECOND, limit, app.now(), 0);
+    let place = Place { counters: app.storage.windows(), key, window, told: None };
+    Some(place).filter(|_| limit > 0).into_iter().collect()
+}
+
+fn second_of_plan<'a>(app: &'a App, plan: &Plan, key: String) -> Option<Place<'a>> {
+    let limit = plan.requests_per_second.filter(|_| app.config.limits.plan_requests)?;
+    let window = Window::of(SECOND, limit, app.now(), 0);
+    Some(Place { counters: app.storage.windows(), key, window, told: None })
+}
+
+/// A part of the day of an account's plan.
+fn day_of_plan<'a>(
+    app: &'a App,
+    account: &Account,
+    key: String,
+    part: impl FnOnce(i64) -> i64,
+) -> Option<Place<'a>> {
+    let per_day = account.plan.requests_per_day.filter(|_| app.config.limits.plan_requests)?;
+    let window = Window::of(DAY, part(per_day), app.now(), 0);
+    Some(Place { counters: app.storage.counters(), key, window, told: Some(account.id) })
 }
 
 /// Under what a visitor's requests of one day are counted: addresses themselves are not stored.
-fn visitor_key(app: &App, pixel_key: &str, visitor: IpAddr, day: Window) -> String {
+fn visitor_key(app: &App, account: &Account, visitor: IpAddr) -> String {
     let secret = app.keys.derive("visitors of pixels");
-    let tag = hmac_sha256(&secret, format!("{}\0{}", household(visitor), day.ends_at.seconds()).as_bytes());
-    format!("{pixel_key}/{}", encoding::hex(tag.first_chunk::<16>().map_or(&[], |half| half.as_slice())))
+    let day = app.now().seconds().div_euclid(86_400);
+    let tag = hmac_sha256(&secret, format!("{}\0{day}", household(visitor)).as_bytes());
+    let half = tag.first_chunk::<16>().map_or(&[][..], <[u8; 16]>::as_slice);
+    format!("agentshield/visitor/{}/{}", account.id, encoding::hex(half))
 }
 
-async fn admit_address(app: &App, ip: IpAddr, uncounted: &Standing) -> Result<Standing> {
-    if app.config.limits.unauthenticated_per_second == 0 {
-        return Ok(uncounted.clone());
+/// Counts a request in all places, if all have room. A day that is full costs no write.
+async fn admit_in(app: &App, places: Vec<Place<'_>>, uncounted: &Standing) -> Result<Standing> {
+    let policy = || uncounted.policy.clone();
+    for place in places.iter().filter(|place| place.window.name == DAY) {
+        if place.counters.read(&place.key, place.window.start()).await? >= place.window.limit {
+            return Ok(refused(app, place, policy()).await);
+        }
     }
-    let Standing { reported, policy, .. } = uncounted.clone();
-    let key = format!("agentshield/address/{}", household(ip));
-    let second = count(app.storage.windows(), &key, reported).await?;
-    if second.remaining < 0 {
-        return Ok(Standing::full(second, policy));
+    let mut reported = None::<Window>;
+    for (index, place) in places.iter().enumerate() {
+        let counted = place.counters.add(&place.key, place.window.start(), 1, place.window.ends_at).await?;
+        if counted > place.window.limit {
+            for place in places.iter().take(index + 1).rev() {
+                place.counters.add(&place.key, place.window.start(), -1, place.window.ends_at).await?;
+            }
+            return Ok(refused(app, place, policy()).await);
+        }
+        let window = Window { remaining: place.window.limit - counted, ..place.window };
+        if reported.is_none_or(|least| window.remaining < least.remaining) {
+            reported = Some(window);
+        }
     }
-    Ok(Standing { reported: second, policy, is_admitted: true })
+    Ok(Standing { reported: reported.unwrap_or(uncounted.reported), policy: policy(), is_admitted: true })
+}
+
+async fn refused(app: &App, place: &Place<'_>, policy: String) -> Standing {
+    if let Some(account) = place.told {
+        notices::day_limit_reached(app, account, &place.key, place.window.limit, place.window.ends_at).await;
+    }
+    Standing { reported: Window { remaining: 0, ..place.window }, policy, is_admitted: false }
 }
 
 impl Standing {
@@ -304,24 +318,6 @@ impl Standing {
             is_admitted: true,
         }
     }
-
-    fn full(window: Window, policy: String) -> Self {
-        Self { reported: Window { remaining: 0, ..window }, policy, is_admitted: false }
-    }
-}
-
-/// Counts one request; below zero remaining means that there was no room, and nothing is counted.
-async fn count(counters: &dyn Counters, key: &str, window: Window) -> Result<Window> {
-    let counted = counters.add(key, window.start(), 1, window.ends_at).await?;
-    if counted > window.limit {
-        take_back(counters, key, window).await?;
-        return Ok(Window { remaining: -1, ..window });
-    }
-    Ok(Window { remaining: window.limit - counted, ..window })
-}
-
-async fn take_back(counters: &dyn Counters, key: &str, window: Window) -> Result<()> {
-    counters.add(key, window.start(), -1, window.ends_at).await.map(|_| ())
 }
 
 const SECOND: &str = "second";

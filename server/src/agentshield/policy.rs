@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use quivive_core::decision::{PathSet, Policy, Reason, read_policy, write_policy};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::sync::Arc;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -47,11 +47,11 @@ pub struct PolicyDocument {
     /// Compact: the confidence from which visitors are blocked.
     #[schema(nullable = false, minimum = 0, maximum = 100)]
     block_threshold: Option<f64>,
-    /// Where `redirect` sends a visitor.
-    #[schema(nullable = false, max_length = 2048)]
+    /// Where `redirect` sends a visitor: a path or an http address.
+    #[schema(nullable = false, max_length = 2048, pattern = r"^(/|https?://)[!#-;=?-\[\]-~]*$")]
     redirect_url: Option<String>,
-    /// Whose content `rewrite` answers with.
-    #[schema(nullable = false, max_length = 2048)]
+    /// Whose content `rewrite` answers with: a path of the site.
+    #[schema(nullable = false, max_length = 2048, pattern = r"^/([!#-.0-;=?-\[\]-~][!#-;=?-\[\]-~]*)?$")]
     rewrite_url: Option<String>,
     /// Limits of confidence and reputation.
     #[schema(nullable = false, value_type = Option<Object>)]
@@ -95,6 +95,9 @@ pub struct PolicyDocument {
     /// Path patterns that are never linked visibly: whoever asks for one is likely a bot.
     #[schema(nullable = false, max_items = 100)]
     honeypot_paths: Option<Vec<String>>,
+    /// The project's setting: whether guards act by the policy, or only note what they would do.
+    #[schema(read_only, nullable = false)]
+    blocking_enabled: Option<bool>,
     /// When it was put; null while none was, and everything passes.
     #[schema(read_only, format = DateTime)]
     updated_at: Option<String>,
@@ -260,7 +263,7 @@ pub fn router() -> OpenApiRouter<App> {
 /// When storage does not answer.
 pub async fn shown(app: &App, project: &Project) -> Result<Value> {
     let stored = policy::stored(app, project.id).await?;
-    Ok(stored.map_or_else(unset, |stored| document(&stored)))
+    Ok(document(project, stored.as_ref()))
 }
 
 /// Replaces the policy of a project by a document, whoever asks for it; returns it as it is now.
@@ -273,7 +276,7 @@ pub async fn replace(app: &App, project: &Project, actor: &Actor, wanted: &Value
     let (policy, honeypot_paths) = reader.finish((policy, honeypot_paths))?;
     let stored = StoredPolicy { project_id: project.id, policy, honeypot_paths, updated_at: app.now() };
     policy::put(app, &stored).await?;
-    let document = document(&stored);
+    let document = document(project, Some(&stored));
     audit::record(app, &project.id.to_string(), actor, "policy.changed", document.clone()).await?;
     Ok(document)
 }
@@ -341,24 +344,18 @@ fn honeypot_paths(reader: &mut Reader, document: &Value, place: &str) -> Vec<Str
     paths
 }
 
-fn document(stored: &StoredPolicy) -> Value {
-    let mut document = write_policy(&stored.policy);
+/// The policy of a project as it is answered; one that lets everything pass where none was put.
+fn document(project: &Project, stored: Option<&StoredPolicy>) -> Value {
+    let unset = Policy { enabled: false, ..Policy::default() };
+    let mut document = write_policy(stored.map_or(&unset, |stored| &stored.policy));
     if let Some(object) = document.as_object_mut() {
-        object.insert("honeypotPaths".to_owned(), json!(stored.honeypot_paths));
-        object.insert("updatedAt".to_owned(), json!(stored.updated_at.to_seconds_text()));
+        let paths = stored.map_or(&[][..], |stored| &stored.honeypot_paths);
+        object.insert("honeypotPaths".to_owned(), json!(paths));
+        object.insert("blockingEnabled".to_owned(), json!(project.detection.is_blocking));
+        let updated_at = stored.map(|stored| stored.updated_at.to_seconds_text());
+        object.insert("updatedAt".to_owned(), json!(updated_at));
     }
     document
-}
-
-/// Of a project that has no policy: everything passes.
-fn unset() -> Value {
-    let mut object = Map::new();
-    if let Value::Object(usual) = write_policy(&Policy { enabled: false, ..Policy::default() }) {
-        object.extend(usual);
-    }
-    object.insert("honeypotPaths".to_owned(), json!([]));
-    object.insert("updatedAt".to_owned(), Value::Null);
-    Value::Object(object)
 }
 
 const BODY_LIMIT: usize = 262_144;

@@ -48,8 +48,8 @@ pub struct Webhooks {
     watches: Cache<i64, Option<Arc<Watch>>>,
     /// Agents that were seen in a project before.
     known_agents: Cache<(i64, String), ()>,
-    /// The day on which an account's limit was told last.
-    limited: Cache<i64, Timestamp>,
+    /// The day on which a limit was told last.
+    limited: Cache<String, Timestamp>,
 }
 
 impl Default for Webhooks {

@@ -7,14 +7,33 @@ use std::process::{Command, Stdio};
 use super::signers::DEMO_KEY;
 use super::{Guarded, NodeScript, exchange};
 use crate::context::{Context, is_installed};
+use crate::setup::has_webrick;
 use crate::step::output;
 
-/// Path, user agent, status and what the body holds.
-const VISITS: [(&str, &str, u16, &str); 4] = [
-    ("/prices", "Mozilla/5.0 (compatible; GPTBot/1.2)", 403, "POLICY_BLOCKED"),
-    ("/health", "Mozilla/5.0 (compatible; GPTBot/1.2)", 200, "well"),
-    ("/prices", "curl/8.5.0", 200, "\"bot_type\":\"automation\""),
-    ("/prices", "Mozilla/5.0 (compatible; PerplexityBot/1.0)", 200, "\"bot_type\":\"crawler\""),
+/// Path, header lines, status and what the body holds.
+type Visit<'a> = (&'a str, &'a [u8], u16, &'a str);
+
+const VISITS: [Visit<'_>; 5] = [
+    ("/prices", GPTBOT, 403, "POLICY_BLOCKED"),
+    // A byte that is no UTF-8 may be in any header.
+    ("/prices", b"User-Agent: Mozilla/5.0 (compatible; GPTBot/1.2)\r\nFrom: \xff", 403, "POLICY_BLOCKED"),
+    ("/health", GPTBOT, 200, "well"),
+    ("/prices", b"User-Agent: curl/8.5.0", 200, "\"bot_type\":\"automation\""),
+    ("/prices", b"User-Agent: Mozilla/5.0 (compatible; PerplexityBot/1.0)", 200, "\"bot_type\":\"crawler\""),
+];
+const GPTBOT: &[u8] = b"User-Agent: Mozilla/5.0 (compatible; GPTBot/1.2)";
+
+/// Headers that detection looks at.
+const LOOKED_AT: [&str; 9] = [
+    "Accept-Encoding",
+    "Accept-Language",
+    "From",
+    "Sec-Ch-Ua",
+    "Sec-Ch-Ua-Mobile",
+    "Sec-Ch-Ua-Platform",
+    "Sec-Fetch-Dest",
+    "Sec-Fetch-Mode",
+    "Sec-Fetch-Site",
 ];
 
 /// An app, and what went wrong when it was visited; nothing where its language is missing.
@@ -35,11 +54,15 @@ pub fn visit_asking(context: &Context, server_url: &str) -> [Visited; 2] {
             command.env("QUIVIVE_URL", server_url).env("AGENTSHIELD_API_KEY", DEMO_KEY).env("PORT", "0"),
             |process| address(process.stdout.as_mut().ok_or("no output")?),
         )?;
-        check(&app)
+        check(&app)?;
+        // Each is as long as the server allows; together they are more than it takes.
+        let long = LOOKED_AT.map(|name| format!("{name}: {}\r\n", "<".repeat(8_000))).concat();
+        check_visit(&app, ("/prices", &[long.as_bytes(), GPTBOT].concat(), 403, "POLICY_BLOCKED"))
     };
+    let has_ruby = is_installed("rackup") && has_webrick(context);
     [
         ("examples/go-guard", is_installed("go").then(|| in_go(context).and_then(|mut app| ask(&mut app)))),
-        ("examples/ruby-guard", is_installed("rackup").then(|| ask(&mut in_ruby(context)))),
+        ("examples/ruby-guard", has_ruby.then(|| ask(&mut in_ruby(context)))),
     ]
 }
 
@@ -100,13 +123,15 @@ fn address(output: impl Read) -> Result<String, String> {
 }
 
 fn check(app: &Guarded) -> Result<(), String> {
-    for (path, user_agent, status, part) in VISITS {
-        let answer = exchange(&app.url, path, user_agent)?;
-        let first_line = answer.lines().next().unwrap_or_default();
-        let is_right = first_line.split(' ').nth(1) == Some(&status.to_string()) && answer.contains(part);
-        if !is_right {
-            return Err(format!("{user_agent} at {path}: expected {status} with {part}, got `{answer}`"));
-        }
+    VISITS.into_iter().try_for_each(|visit| check_visit(app, visit))
+}
+
+fn check_visit(app: &Guarded, (path, headers, status, part): Visit<'_>) -> Result<(), String> {
+    let answer = exchange(&app.url, path, headers)?;
+    let first_line = answer.lines().next().unwrap_or_default();
+    if first_line.split(' ').nth(1) == Some(&status.to_string()) && answer.contains(part) {
+        return Ok(());
     }
-    Ok(())
+    let headers = String::from_utf8_lossy(headers);
+    Err(format!("{headers} at {path}: expected {status} with {part}, got `{answer}`"))
 }

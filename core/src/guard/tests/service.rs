@@ -10,12 +10,56 @@ fn a_policy_that_comes_later_counts_with_the_shortcuts_of_the_options() {
         "blocked_agents": ["Bingbot"],
     }));
     assert!(check(&guard, &crawler("/")).passes);
-    guard.set_policy(&json!({"blockThreshold": 80, "updatedAt": null, "somethingElse": true})).unwrap();
+    guard.set_policy(&json!({"blockThreshold": 80, "somethingElse": true})).unwrap();
     assert_eq!(guard.policy().thresholds.confidence_threshold, 0.8);
     assert!(!check(&guard, &crawler("/")).passes);
     assert!(check(&guard, &crawler("/health")).passes);
     let denied = check(&guard, &ask("/", &[("User-Agent", "Mozilla/5.0 (compatible; bingbot/2.0)")]));
     assert_eq!(denied.decision.match_type, MatchType::DenyList);
+}
+
+#[test]
+fn a_project_that_only_notes_keeps_nobody_out() {
+    let guard = guard(json!({"blocked_agents": ["Bingbot"], "fail_open": false}));
+    let bingbot = ask("/", &[("User-Agent", "Mozilla/5.0 (compatible; bingbot/2.0)")]);
+    let mut policy =
+        json!({"defaultAction": "challenge", "require": "signed", "updatedAt": "2026-01-01T00:00:00Z"});
+    for (enforces, expected) in [(true, false), (false, true)] {
+        policy["blockingEnabled"] = json!(enforces);
+        guard.set_policy(&policy).unwrap();
+        for mut request in [crawler("/"), bingbot.clone()] {
+            for is_silent in [false, true] {
+                request.unavailable = is_silent;
+                let outcome = check(&guard, &request);
+                assert_eq!(outcome.passes, expected, "{outcome:?}");
+                assert_eq!(outcome.action == Action::Log, expected);
+                assert!(
+                    !matches!(outcome.decision.action, Action::Allow | Action::Log),
+                    "what would have been"
+                );
+            }
+        }
+    }
+    policy["blockingEnabled"] = json!("no");
+    guard.set_policy(&policy).unwrap();
+    assert!(!check(&guard, &crawler("/")).passes);
+}
+
+#[test]
+fn a_project_without_a_policy_leaves_the_guards_own() {
+    let unset =
+        json!({"enabled": false, "defaultAction": "allow", "updatedAt": null, "blockingEnabled": false});
+    let guard = guard(json!({"on_agent_detected": "block"}));
+    let is_kept_out = || !check(&guard, &crawler("/")).passes;
+    guard.set_policy(&unset).unwrap();
+    assert!(is_kept_out());
+    guard.set_policy(&json!({"enabled": false, "updatedAt": "2026-01-01T00:00:00Z"})).unwrap();
+    assert!(!is_kept_out());
+    guard.use_policy(Policy { enabled: false, ..Policy::default() }).unwrap();
+    guard.set_policy(&json!({"blockThreshold": 80})).unwrap();
+    assert!(is_kept_out(), "the project's counts before the guard's own");
+    guard.set_policy(&unset).unwrap();
+    assert!(!is_kept_out(), "the project's is gone");
 }
 
 #[test]
@@ -26,9 +70,9 @@ fn a_policy_that_cannot_be_used_changes_nothing() {
         (json!({"defaultAction": "shout"}), "defaultAction"),
         (json!({"defaultAction": "redirect"}), "redirectUrl"),
         (json!({"rules": [{"id": "r", "action": "block", "conditions": 7}]}), "rules[0].conditions"),
-        (json!({"redirectUrl": "javascript:alert(1)"}), "redirect_url"),
-        (json!({"redirectUrl": "/\\other.example/"}), "redirect_url"),
-        (json!({"rewriteUrl": "//other.example/"}), "rewrite_url"),
+        (json!({"redirectUrl": "javascript:alert(1)"}), "redirectUrl"),
+        (json!({"redirectUrl": "/\\other.example/"}), "redirectUrl"),
+        (json!({"rewriteUrl": "//other.example/"}), "rewriteUrl"),
     ] {
         let error = guard.set_policy(&policy).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{policy}");

@@ -21,6 +21,7 @@ pub async fn sweep(app: &App) -> storage::Result<u64> {
         for tenant in events.tenants(stream).await? {
             match sweep_project(app, stream, &tenant).await {
                 Ok(rows) => removed += rows,
+                Err(error @ storage::Error::Unavailable(_)) => return Err(error),
                 Err(error) => {
                     metrics::counter!("quivive_retention_failures_total").increment(1);
                     tracing::error!(stream, project = tenant, %error, "rows past their time were not removed");

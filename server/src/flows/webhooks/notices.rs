@@ -205,32 +205,39 @@ pub(super) fn test(app: &App, hook: &Hook) -> Notice {
     notice(hook, TEST, json!({ "webhookId": hook.id }), app.now())
 }
 
-/// Tells every project of an account, once a day, that the account's requests of the day are used up.
-pub async fn day_limit_reached(app: &App, account_id: i64, limit: i64, reset: Timestamp) {
-    if app.webhooks.limited.get(&account_id) == Some(reset) {
+/// Tells every project of an account, once a day, that requests of the day are used up: `of` names whose.
+pub async fn day_limit_reached(app: &App, account_id: i64, of: &str, limit: i64, reset: Timestamp) {
+    if app.webhooks.limited.get(of) == Some(reset) {
         return;
     }
-    app.webhooks.limited.insert(account_id, reset);
-    if let Err(error) = tell_day_limit(app, account_id, limit, reset).await {
+    app.webhooks.limited.insert(of.to_owned(), reset);
+    if let Err(error) = tell_day_limit(app, account_id, of, limit, reset).await {
         error.log();
-        app.webhooks.limited.invalidate(&account_id);
+        app.webhooks.limited.invalidate(of);
     }
 }
 
-async fn tell_day_limit(app: &App, account_id: i64, limit: i64, reset: Timestamp) -> Result<()> {
-    let key = format!("webhooks/day_limit/{account_id}");
-    let day = reset.plus_milliseconds(-86_400_000);
-    if app.storage.counters().add(&key, day, 1, reset).await? > 1 {
+async fn tell_day_limit(app: &App, account_id: i64, of: &str, limit: i64, reset: Timestamp) -> Result<()> {
+    let (counters, key, day) =
+        (app.storage.counters(), format!("webhooks/day_limit/{of}"), reset.plus_milliseconds(-86_400_000));
+    if counters.add(&key, day, 1, reset).await? > 1 {
         return Ok(());
     }
-    let mut notices = Vec::new();
-    for project in directory::projects_of(app, account_id).await? {
-        let data = json!({ "projectId": project.public_id, "limit": limit, "reset": reset.seconds() });
-        let hooks = list(app, &project.id.to_string()).await?;
-        let wanting = hooks.iter().filter(|hook| hook.wants(RATELIMIT_EXCEEDED));
-        notices.extend(wanting.map(|hook| notice(hook, RATELIMIT_EXCEEDED, data.clone(), app.now())));
+    let told = async {
+        let mut notices = Vec::new();
+        for project in directory::projects_of(app, account_id).await? {
+            let data = json!({ "projectId": project.public_id, "limit": limit, "reset": reset.seconds() });
+            let hooks = list(app, &project.id.to_string()).await?;
+            let wanting = hooks.iter().filter(|hook| hook.wants(RATELIMIT_EXCEEDED));
+            notices.extend(wanting.map(|hook| notice(hook, RATELIMIT_EXCEEDED, data.clone(), app.now())));
+        }
+        enqueue(app, notices, Vec::new()).await?;
+        Ok(())
+    };
+    if let Err(error) = told.await {
+        counters.add(&key, day, -1, reset).await?;
+        return Err(error);
     }
-    enqueue(app, notices, Vec::new()).await?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use axum::body::{Body, Bytes};
 use axum::http::Request;
 use futures::stream;
+use quivive_server::config::Config;
 use quivive_server::tenant::detection_key::{NewKey, Scope};
 use quivive_server::tenant::{Account, directory};
 use serde_json::json;
@@ -90,9 +91,9 @@ async fn a_flood_on_pixels_leaves_a_tenth_of_the_day_to_the_keys() {
 }
 
 #[tokio::test]
-async fn one_address_has_a_tenth_of_a_day_by_a_pixel() {
+async fn one_address_has_a_tenth_of_a_day() {
     let site = behind_a_proxy().await;
-    let own = pixel(&site).await;
+    let (own, further) = (pixel(&site).await, pixel(&site).await);
     let query = format!("id={own}");
     grant(&site, 2_000).await;
     for (address, neighbour, other) in [
@@ -109,6 +110,8 @@ async fn one_address_has_a_tenth_of_a_day_by_a_pixel() {
         for _ in 0..5 {
             assert_eq!(image(&site, &query, &[("x-forwarded-for", neighbour)]).await, "limited");
         }
+        let outcome = image(&site, &format!("id={further}"), &[("x-forwarded-for", address)]).await;
+        assert_eq!(outcome, "limited", "by whatever pixel of the account");
         let headers = [("x-pixel-id", &*own), ("x-forwarded-for", address)];
         let refused = post(&site, "/api/v1/event", &headers, &page_view()).await;
         assert_error(&refused, 429, "RATE_LIMIT_EXCEEDED");
@@ -116,26 +119,72 @@ async fn one_address_has_a_tenth_of_a_day_by_a_pixel() {
         let details = json!({ "limit": 200, "reset": midnight, "window": "day" });
         assert_eq!(refused.json["error"]["details"], details);
         assert_eq!(image(&site, &query, &[("x-forwarded-for", other)]).await, "ok");
-        let further = pixel(&site).await;
-        let outcome = image(&site, &format!("id={further}"), &[("x-forwarded-for", address)]).await;
-        assert_eq!(outcome, "ok", "another pixel counts for itself");
     }
-    // What was refused is not counted: twice 200, one of another address and one by another pixel.
-    grant(&site, 405).await;
+    // What was refused is not counted: twice 200, and one of another address each.
+    grant(&site, 403).await;
     let by_key = site.bare("GET", "/api/v1/detect", &[("x-agentshield-key", KEY)]).await;
     assert_eq!((by_key.status.as_u16(), by_key.header("x-ratelimit-remaining")), (200, "0"));
-    assert_eq!(stored(&site).await.len(), 404);
+    assert_eq!(stored(&site).await.len(), 402);
+}
+
+#[tokio::test]
+async fn what_is_reported_is_the_least_room_that_a_page_has() {
+    let site = behind_a_proxy().await;
+    let own = pixel(&site).await;
+    grant(&site, 5).await;
+    for remaining in ["4", "3", "2", "1", "0"] {
+        let headers = [("x-pixel-id", &*own)];
+        let seen = post(&site, "/api/v1/event", &headers, &page_view()).await;
+        assert_eq!((seen.status.as_u16(), seen.header("x-ratelimit-remaining")), (200, remaining));
+    }
+    grant(&site, 20).await;
+    for number in 0..12 {
+        let (address, left) = (format!("198.51.100.{number}"), (12 - number).to_string());
+        let headers = [("x-pixel-id", &*own), ("x-forwarded-for", &*address)];
+        let seen = post(&site, "/api/v1/event", &headers, &page_view()).await;
+        assert_eq!(
+            (seen.status.as_u16(), seen.header("x-ratelimit-remaining")),
+            (200, &*left),
+            "of 18 for pages"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_page_for_which_the_day_has_no_room_costs_no_write() {
+    let database = Moody::new();
+    let trusts = |config: &mut Config| config.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+    let site = Site::on(Server::on(database.clone(), trusts).await, "enterprise").await;
+    let own = pixel(&site).await;
+    grant(&site, 10).await;
+    let seen = async |number: usize| {
+        let address = format!("198.51.100.{number}");
+        image(&site, &format!("id={own}"), &[("x-forwarded-for", &address)]).await
+    };
+    for number in 0..9 {
+        assert_eq!(seen(number).await, "ok");
+    }
+    assert_eq!(seen(9).await, "limited");
+    database.asked();
+    for number in 10..20 {
+        assert_eq!(seen(number).await, "limited");
+    }
+    let asked = database.asked();
+    assert_eq!(asked.iter().filter(|what| *what != "read").count(), 0, "{asked:?}");
+    assert!(!asked.is_empty());
+    let by_key = site.bare("GET", "/api/v1/detect", &[("x-agentshield-key", KEY)]).await;
+    assert_eq!((by_key.status.as_u16(), by_key.header("x-ratelimit-remaining")), (200, "0"));
 }
 
 #[tokio::test]
 async fn windows_of_visitors_can_be_lifted() {
-    for change in [
-        (|config: &mut quivive_server::config::Config| config.limits.visitor_per_second = 0) as fn(&mut _),
-        |config| config.limits.plan_requests = false,
-    ] {
+    for change in [(|config: &mut Config| config.limits.visitor_per_second = 0) as fn(&mut _), |config| {
+        config.limits.plan_requests = false
+    }] {
         let site = Site::with(change).await;
+        grant(&site, 200).await;
         let query = format!("id={}", pixel(&site).await);
-        for _ in 0..50 {
+        for _ in 0..150 {
             assert_eq!(image(&site, &query, &[]).await, "ok");
         }
     }

@@ -9,6 +9,7 @@ use quivive_server::tenant::directory;
 use serde_json::{Value, json};
 
 use super::super::receiver::{Receiver, is_genuine};
+use super::super::tracked::pixel;
 use super::{HOUR, Owner, from};
 
 #[tokio::test]
@@ -239,4 +240,24 @@ async fn a_used_up_day_is_told_once() {
     }
     owner.deliver().await;
     assert_eq!(receiver.count(), 4, "a new day is told again");
+}
+
+#[tokio::test]
+async fn a_used_up_part_of_pages_is_told_once() {
+    let (owner, receiver) = (Owner::start().await, Receiver::start().await);
+    let site = &owner.site;
+    owner.hook_for(&receiver, "ratelimit.exceeded").await;
+    let pixel = pixel(site).await;
+    directory::change_account(&site.server.app, site.account, |account| {
+        account.plan.requests_per_day = Some(10);
+    })
+    .await
+    .unwrap();
+    for _ in 0..12 {
+        site.bare("GET", &format!("/api/v1/pixel?id={pixel}"), &[]).await;
+    }
+    owner.deliver().await;
+    assert_eq!(receiver.count(), 1);
+    let told = receiver.received().remove(0).json();
+    assert_eq!((&told["event"], &told["data"]["limit"]), (&json!("ratelimit.exceeded"), &json!(9)));
 }
