@@ -2159,7 +2159,8 @@ export interface Decision {
  */
 export interface GuardOutcome {
   /**
-   * What was decided; `log` for a visitor who has followed a redirection to where it led.
+   * What was decided; `log` for a visitor who has followed a redirection to where it led, and where the project
+   * only notes.
    */
   action: PolicyAction;
   /**

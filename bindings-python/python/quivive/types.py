@@ -3589,7 +3589,8 @@ class GuardOutcome(TypedDict):
 
     action: PolicyAction
     """
-    What was decided; `log` for a visitor who has followed a redirection to where it led.
+    What was decided; `log` for a visitor who has followed a redirection to where it led, and where the project
+    only notes.
     """
     passes: bool
     """
