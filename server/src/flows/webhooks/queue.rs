@@ -73,7 +73,7 @@ impl Queues {
     }
 
     /// Takes a delivery that is due, of the next account in turn with room for one; of its webhooks with room, the next
-    /// in turn of those with the fewest under way.
+    /// in turn of those with the fewest under way, those that took long lately after all others.
     pub fn next(&self, now: Timestamp) -> Option<Due> {
         let state = &mut *self.lock();
         let last = (Bound::Excluded(state.last.clone()), Bound::Unbounded);
@@ -83,8 +83,9 @@ impl Queues {
         let free: Vec<Lane> =
             lanes.into_iter().filter_map(|(lane, is_free)| is_free.then_some(lane)).collect();
         let (owner, hook_id, lane) = turns.into_iter().find_map(|owner| {
+            let is_late = |hook_id: &str| state.lateness.is_late(hook_id, now);
             let lane = |hook_id: &str| state.lateness.lane(owner, hook_id, now);
-            let (hook_id, lane) = state.accounts.get(owner)?.ready(now, &free, lane)?;
+            let (hook_id, lane) = state.accounts.get(owner)?.ready(now, &free, is_late, lane)?;
             Some((owner.clone(), hook_id.to_owned(), lane))
         })?;
         let account = state.accounts.get_mut(&owner)?;
@@ -164,7 +165,13 @@ impl State {
 
 impl Account {
     /// The webhook whose turn it is with its lane, if one has a delivery that is due and there is room for it.
-    fn ready(&self, now: Timestamp, free: &[Lane], lane: impl Fn(&str) -> Lane) -> Option<(&str, Lane)> {
+    fn ready(
+        &self,
+        now: Timestamp,
+        free: &[Lane],
+        is_late: impl Fn(&str) -> bool,
+        lane: impl Fn(&str) -> Lane,
+    ) -> Option<(&str, Lane)> {
         let has_room = |lane: &Lane| self.under_way_in(*lane) < lane.places_of_one_account();
         let free: Vec<Lane> = free.iter().copied().filter(has_room).collect();
         if free.is_empty() {
@@ -176,7 +183,8 @@ impl Account {
             .filter(|(_, queue)| queue.due.first().is_some_and(|(at, _)| *at <= now))
             .map(|(hook_id, _)| (self.under_way(hook_id).count(), hook_id.as_str(), lane(hook_id)))
             .filter(|(under_way, _, lane)| *under_way < MOST_OF_ONE_HOOK && free.contains(lane))
-            .min_by_key(|(under_way, ..)| *under_way)
+            // In a slow account all share its few places; those that answer give them back soon.
+            .min_by_key(|(under_way, hook_id, _)| (is_late(hook_id), *under_way))
             .map(|(_, hook_id, lane)| (hook_id, lane))
     }
 
@@ -338,6 +346,31 @@ mod tests {
         assert_eq!(all(&queues).len(), Lane::Slow.places_of_one_account());
         queues.put("000", "new", "1", at(0));
         assert_eq!(queues.next(at(1)), None, "a new webhook of it waits in the same lane");
+    }
+
+    #[test]
+    fn in_a_slow_account_receivers_that_answer_come_first() {
+        let queues = Queues::default();
+        crowd(&queues, 1, 20);
+        for _ in 0..30 {
+            for due in all(&queues) {
+                queues.note(&due, Duration::from_secs(10), at(1));
+                queues.done(&due.owner, &due.hook_id, &due.id);
+            }
+        }
+        for number in 0..6 {
+            queues.put("000", "healthy", &number.to_string(), at(0));
+        }
+        for _ in 0..3 {
+            for due in all(&queues) {
+                assert_eq!((due.hook_id.as_str(), due.lane), ("healthy", Lane::Slow));
+                queues.note(&due, Duration::from_millis(20), at(1));
+                queues.done(&due.owner, &due.hook_id, &due.id);
+            }
+        }
+        let dead = all(&queues);
+        assert_eq!(dead.len(), 2, "and leave the places to the others when nothing of theirs is due");
+        assert!(dead.iter().all(|due| due.hook_id.starts_with("000-")));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::FutureExt;
+use futures::future::try_join_all;
 use quivive_core::Timestamp;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -20,8 +21,8 @@ use crate::error::Result;
 use crate::jobs::Stop;
 use crate::mail;
 use crate::outbound::Post;
-use crate::storage;
-use crate::tenant::{self, directory};
+use crate::storage::{self, Record};
+use crate::tenant::{self, Project, directory};
 
 /// Delivers until the server ends; what is not done by then is left for the next start.
 pub(super) async fn run(app: App, mut stop: Stop) {
@@ -47,7 +48,8 @@ pub(super) async fn run(app: App, mut stop: Stop) {
     while under_way.join_next().await.is_some() {}
 }
 
-/// Puts up again what an earlier run left.
+/// Puts up again what an earlier run left. What cannot be read stays where it is until a later start, as do deliveries
+/// of a webhook that cannot be read, and keeps nothing else from being delivered.
 ///
 /// # Errors
 /// When storage does not answer.
@@ -55,19 +57,49 @@ pub async fn recover(app: &App) -> storage::Result<()> {
     app.webhooks.queues.clear();
     let mut after = None;
     loop {
-        let found = app.storage.list::<Pending>("", after.as_deref(), 1_000).await?;
-        let Some(last) = found.last() else { return Ok(()) };
-        after = Some(delivery::record_id(&last.hook_id, &last.id));
+        let mut ids = app.storage.ids::<Pending>("", after.as_deref(), 1_000).await?;
+        let found = try_join_all(ids.iter().map(|id| readable(app, id))).await?;
+        after = ids.pop();
+        if after.is_none() {
+            return Ok(());
+        }
+        let found: Vec<Pending> = found.into_iter().flatten().collect();
         let mut dropped = Vec::new();
-        for pending in found {
-            let Pending { hook_id, id, due_at, .. } = pending.value;
-            let owner = owner(app, &hook_id).await?;
-            if let Some(oldest) = app.webhooks.queues.put(&owner, &hook_id, &id, due_at) {
-                dropped.push((hook_id, oldest));
+        for of_one_hook in found.chunk_by(|left, right| left.hook_id == right.hook_id) {
+            let Some(Pending { hook_id, .. }) = of_one_hook.first() else { continue };
+            let owner = match owner(app, hook_id).await {
+                Err(storage::Error::Corrupt { kind, reason }) => {
+                    note_damage(hook_id, &kind, &reason);
+                    // Without the project it is known where to send to, only not whose share that takes.
+                    if kind == Project::KIND { hook_id.clone() } else { continue }
+                }
+                owner => owner?,
+            };
+            for Pending { id, due_at, .. } in of_one_hook {
+                if let Some(oldest) = app.webhooks.queues.put(&owner, hook_id, id, *due_at) {
+                    dropped.push((hook_id.clone(), oldest));
+                }
             }
         }
         drop_deliveries(app, &dropped).await?;
     }
+}
+
+/// A delivery that waits, unless it is gone or cannot be read.
+async fn readable(app: &App, id: &str) -> storage::Result<Option<Pending>> {
+    match app.storage.get::<Pending>(id).await {
+        Err(storage::Error::Corrupt { kind, reason }) => {
+            note_damage(id, &kind, &reason);
+            Ok(None)
+        }
+        found => Ok(found?.map(|found| found.value)),
+    }
+}
+
+/// Notes that deliveries of an earlier run are held up by a record that cannot be read.
+fn note_damage(of: &str, kind: &str, reason: &str) {
+    metrics::counter!("quivive_webhook_recoveries_failed_total").increment(1);
+    tracing::error!(of, kind, reason, "deliveries of an earlier run depend on a record that cannot be read");
 }
 
 /// Tries everything that is due now, once, and waits for it.

@@ -1,14 +1,16 @@
 //! What one tenant does, however much of it, takes nothing from another one.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use quivive_core::agent::RequestFacts;
 use quivive_core::decision::Action;
 use quivive_server::config::Config;
 use quivive_server::flows::detection::{self, Observed, Source};
-use quivive_server::flows::webhooks::{self, Dialect, Filter, NewHook, Notice, Payload};
+use quivive_server::flows::webhooks::{self, Dialect, Filter, Hook, NewHook, Notice, Payload};
 use quivive_server::jobs;
-use quivive_server::storage::{Content, Event, EventQuery, Put, Record};
+use quivive_server::storage::sqlite::Sqlite;
+use quivive_server::storage::{Condition, Content, Event, EventQuery, Put, Record};
 use quivive_server::tenant::Project;
 use quivive_server::tenant::directory::{self, NewAccount, NewProject};
 
@@ -29,6 +31,13 @@ impl Tenant {
     fn of(site: &Site) -> Self {
         Self { account: site.account, project: site.project }
     }
+}
+
+/// A site whose server can be started again on the same database.
+async fn durable_site() -> (Arc<Sqlite>, Site) {
+    let database = Arc::new(Sqlite::in_memory().unwrap());
+    let server = Server::on(database.clone(), permit_this_machine).await;
+    (database, Site::on(server, "enterprise").await)
 }
 
 /// A project of an account of its own.
@@ -84,7 +93,7 @@ async fn recorded(site: &Site, project: i64) -> u64 {
 }
 
 /// Overwrites a record with what nobody can read.
-async fn spoil<T: Record>(site: &Site, id: i64, parent: i64) {
+async fn spoil<T: Record>(site: &Site, id: impl ToString, parent: i64) {
     let content = Content { parent: parent.to_string(), expires_at: None, body: "{".to_owned() };
     let put = Put { content: Some(content), ..Put::delete::<T>(id.to_string()) };
     site.server.app.storage.write(vec![put]).await.unwrap();
@@ -263,6 +272,67 @@ async fn a_project_that_cannot_be_read_keeps_nobody_elses_webhooks_from_being_to
     hand_over(&site, other, "curl/8.5.0");
     receiver.until(1).await;
     assert_eq!(spoiled.count(), 0);
+}
+
+#[tokio::test]
+async fn a_project_that_cannot_be_read_keeps_nothing_from_delivery_after_a_restart() {
+    let (database, site) = durable_site().await;
+    let (own, other) = (Tenant::of(&site), neighbour(&site).await);
+    let (spoiled, receiver) = (Receiver::start().await, Receiver::start().await);
+    for (tenant, receiver) in [(own, &spoiled), (other, &receiver)] {
+        notify(&site, &hook(&site, tenant.project, receiver).await, 2).await;
+    }
+    spoil::<Project>(&site, own.project, own.account).await;
+    drop(site);
+    let again = Server::on(database, permit_this_machine).await;
+    jobs::start(&again.app);
+    receiver.until(2).await;
+    // Where to send to is known without the project.
+    spoiled.until(2).await;
+}
+
+#[tokio::test]
+async fn a_webhook_that_cannot_be_read_keeps_only_its_own_from_delivery_after_a_restart() {
+    let (database, site) = durable_site().await;
+    let (spoiled, receiver) = (Receiver::start().await, Receiver::start().await);
+    let spoiled_hook = hook(&site, site.project, &spoiled).await;
+    for id in [spoiled_hook.clone(), hook(&site, site.project, &receiver).await] {
+        notify(&site, &id, 2).await;
+    }
+    let intact = site.server.app.storage.get::<Hook>(&spoiled_hook).await.unwrap().unwrap().value;
+    spoil::<Hook>(&site, &spoiled_hook, site.project).await;
+    drop(site);
+    let again = Server::on(database, permit_this_machine).await;
+    jobs::start(&again.app);
+    receiver.until(2).await;
+    assert_eq!(spoiled.count(), 0);
+    // Mended, it gets what waited.
+    again.app.storage.put(&intact).await.unwrap();
+    webhooks::recover(&again.app).await.unwrap();
+    spoiled.until(2).await;
+}
+
+#[tokio::test]
+async fn a_delivery_that_cannot_be_read_keeps_no_other_from_delivery_after_a_restart() {
+    let (database, site) = durable_site().await;
+    let receiver = Receiver::start().await;
+    let id = hook(&site, site.project, &receiver).await;
+    notify(&site, &id, 2).await;
+    for name in ["dlv_0", "dlv_~"] {
+        let content = Content { parent: String::new(), expires_at: None, body: "{".to_owned() };
+        let put = Put {
+            kind: "webhook_delivery",
+            id: format!("{id}/{name}"),
+            condition: Condition::Absent,
+            content: Some(content),
+            short_lived: false,
+        };
+        site.server.app.storage.write(vec![put]).await.unwrap();
+    }
+    drop(site);
+    let again = Server::on(database, permit_this_machine).await;
+    jobs::start(&again.app);
+    receiver.until(2).await;
 }
 
 #[tokio::test]
