@@ -167,7 +167,7 @@ test("a fetched policy takes the fallback's place, goes on counting when it is o
 
 test("a project without a policy leaves the guard's own, and one that only notes keeps nobody out", async (context) => {
   const service = await startService(context);
-  const unset = { enabled: false, updatedAt: null, blockingEnabled: false };
+  const unset = { enabled: false, defaultAction: "allow", updatedAt: null, blockingEnabled: false };
   service.policy = unset;
   const fetchPolicy = { projectId: "proj_7", cacheTtlSeconds: 1 };
   const fallbackPolicy = { require: "signed", fail_open: false };
@@ -175,6 +175,7 @@ test("a project without a policy leaves the guard's own, and one that only notes
   const passes = async () => (await site("/")).status === 200;
   await until(() => service.policies.length > 1);
   assert.ok(!(await passes()), "the fallback goes on counting");
+  assert.deepEqual(site.errors, []);
   Object.assign(service, { policy: { ...BLOCKS, require: "signed", blockingEnabled: false }, tag: '"two"' });
   await until(passes);
   Object.assign(service, { policy: unset, tag: '"three"' });

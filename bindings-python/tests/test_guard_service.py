@@ -174,11 +174,12 @@ def test_a_refused_request_waits_for_no_thread(service, guarded):
 
 
 def test_the_policy_of_a_project_without_one_or_that_only_notes(service, guarded):
-    unset = {"enabled": False, "updatedAt": None, "blockingEnabled": False}
+    unset = {"enabled": False, "defaultAction": "allow", "updatedAt": None, "blockingEnabled": False}
     service.policy = unset
     fetch = {"project_id": "proj_7", "cache_ttl_seconds": 1}
     guard = guarded(fetch_policy=fetch, fallback_policy={"require": "signed", "fail_open": False})
     until(lambda: service.policies and guard._policies._due < float("inf"))
+    assert not guard.errors
     assert guard.check(request()).response is not None, "the fallback goes on counting"
     assert not guard._fails_open and guard._waits_for_keys
     service.policy, service.tag = {**BLOCKS, "require": "signed", "blockingEnabled": False}, '"two"'
