@@ -80,9 +80,8 @@ pub async fn refused_visitor(app: &App, ip: Option<ClientIp>) -> Option<(Failure
         return None;
     }
     let key = format!("agentshield/visitor/{}", household(address(ip)));
-    let window = Window::of(SECOND, limit, app.now(), 0);
-    let place = Place { counters: app.storage.windows(), key, window, told: None };
-    let uncounted = Standing { reported: window, policy: format!("{limit};w=1"), is_admitted: true };
+    let place = second(app, key, limit);
+    let uncounted = Standing { reported: place.window, policy: format!("{limit};w=1"), is_admitted: true };
     let standing = admit_in(app, vec![place], &uncounted).await;
     let standing =
         standing.inspect_err(|error| tracing::warn!(%error, "requests could not be counted; they pass"));
@@ -106,7 +105,7 @@ pub async fn looked_up<T>(
         return look_up.await;
     }
     let key = format!("agentshield/wrong_keys/{}", household(address(ip)));
-    let (windows, window) = (app.storage.windows(), Window::of(SECOND, limit, app.now(), 0));
+    let (windows, window) = (app.storage.windows(), Window::of(SECOND, limit, app.now()));
     if windows.read(&key, window.start()).await.is_ok_and(|wrong| wrong >= limit) {
         return Err(Denied::Busy);
     }
@@ -176,16 +175,11 @@ impl Standing {
 }
 
 impl Window {
-    /// A window with so many requests counted, this one included.
-    fn of(name: &'static str, limit: i64, now: Timestamp, counted: i64) -> Self {
+    /// The present window, with nothing counted.
+    fn of(name: &'static str, limit: i64, now: Timestamp) -> Self {
         let width = if name == DAY { 86_400 } else { 1 };
         let start = now.seconds().div_euclid(width) * width;
-        Self {
-            name,
-            limit,
-            remaining: (limit - counted).max(0),
-            ends_at: Timestamp::from_seconds(start + width),
-        }
+        Self { name, limit, remaining: limit, ends_at: Timestamp::from_seconds(start + width) }
     }
 
     fn start(&self) -> Timestamp {
@@ -206,7 +200,7 @@ struct Place<'a> {
 fn account_places<'a>(app: &'a App, account: &Account) -> Vec<Place<'a>> {
     let key = format!("agentshield/account/{}", account.id);
     let second = second_of_plan(app, &account.plan, key.clone());
-    second.into_iter().chain(day_of_plan(app, account, key, |per_day| per_day)).collect()
+    second.into_iter().chain(day_of_plan(app, account, |per_day| (key, per_day))).collect()
 }
 
 /// A pixel has a second of its own. Of the account's day one visitor's address has a share, and so have all pages; the
@@ -217,39 +211,43 @@ fn page_places<'a>(
     ip: Option<ClientIp>,
 ) -> Vec<Place<'a>> {
     let second = second_of_plan(app, &account.plan, format!("agentshield/pixel/{}", pixel.id));
-    let of_visitor = |per_day: i64| (per_day / VISITORS_SHARE).max(LEAST_SHARE);
-    let visitor = day_of_plan(app, account, visitor_key(app, account, address(ip)), of_visitor)
+    let visitor = day_of_plan(app, account, |per_day| {
+        (visitor_key(app, account, address(ip)), (per_day / VISITORS_SHARE).max(LEAST_SHARE))
+    });
+    let visitor = visitor
         .filter(|_| app.config.limits.visitor_per_second > 0)
         .map(|place| Place { told: None, ..place });
-    let pages = format!("agentshield/pages/{}", account.id);
-    let pages = day_of_plan(app, account, pages, |per_day| per_day - per_day / KEYS_SHARE);
-    let day = day_of_plan(app, account, format!("agentshield/account/{}", account.id), |per_day| per_day);
+    let pages = day_of_plan(app, account, |per_day| {
+        (format!("agentshield/pages/{}", account.id), per_day - per_day / KEYS_SHARE)
+    });
+    let day = day_of_plan(app, account, |per_day| (format!("agentshield/account/{}", account.id), per_day));
     second.into_iter().chain(visitor).chain(pages).chain(day).collect()
 }
 
 fn address_places(app: &App, ip: IpAddr) -> Vec<Place<'_>> {
     let limit = i64::from(app.config.limits.unauthenticated_per_second);
-    let key = format!("agentshield/address/{}", household(ip));
-    let window = Window::of(SECOND, limit, app.now(), 0);
-    let place = Place { counters: app.storage.windows(), key, window, told: None };
-    Some(place).filter(|_| limit > 0).into_iter().collect()
+    let place = || second(app, format!("agentshield/address/{}", household(ip)), limit);
+    (limit > 0).then(place).into_iter().collect()
+}
+
+fn second(app: &App, key: String, limit: i64) -> Place<'_> {
+    Place { counters: app.storage.windows(), key, window: Window::of(SECOND, limit, app.now()), told: None }
 }
 
 fn second_of_plan<'a>(app: &'a App, plan: &Plan, key: String) -> Option<Place<'a>> {
     let limit = plan.requests_per_second.filter(|_| app.config.limits.plan_requests)?;
-    let window = Window::of(SECOND, limit, app.now(), 0);
-    Some(Place { counters: app.storage.windows(), key, window, told: None })
+    Some(second(app, key, limit))
 }
 
-/// A part of the day of an account's plan.
+/// A part of the day of an account's plan, if it has one: `part` names it and says how large it is.
 fn day_of_plan<'a>(
     app: &'a App,
     account: &Account,
-    key: String,
-    part: impl FnOnce(i64) -> i64,
+    part: impl FnOnce(i64) -> (String, i64),
 ) -> Option<Place<'a>> {
     let per_day = account.plan.requests_per_day.filter(|_| app.config.limits.plan_requests)?;
-    let window = Window::of(DAY, part(per_day), app.now(), 0);
+    let (key, limit) = part(per_day);
+    let window = Window::of(DAY, limit, app.now());
     Some(Place { counters: app.storage.counters(), key, window, told: Some(account.id) })
 }
 
@@ -303,7 +301,7 @@ impl Standing {
             Some(per_day) => format!("{per_second};w=1, {per_day};w=86400"),
             None => format!("{per_second};w=1"),
         };
-        Self { reported: Window::of(SECOND, per_second, now, 0), policy, is_admitted: true }
+        Self { reported: Window::of(SECOND, per_second, now), policy, is_admitted: true }
     }
 
     /// Of an address of which nothing was counted.
@@ -312,11 +310,7 @@ impl Standing {
             0 => MOST_PER_SECOND,
             limit => i64::from(limit),
         };
-        Self {
-            reported: Window::of(SECOND, limit, now, 0),
-            policy: format!("{limit};w=1"),
-            is_admitted: true,
-        }
+        Self { reported: Window::of(SECOND, limit, now), policy: format!("{limit};w=1"), is_admitted: true }
     }
 }
 
